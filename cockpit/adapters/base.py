@@ -1,0 +1,143 @@
+"""What every adapter promises, and how it fails.
+
+Adapters read and write; they judge nothing. They raise `AdapterError` only. Text that leaves an
+adapter went through `clean_text`; numbers are finite. Secrets become headers inside an adapter and
+appear nowhere else.
+
+    AdapterError               could not ask, or the answer cannot be used
+      Unreachable              no connection, DNS, TLS, timeout                (retryable)
+      RefusedByService         401, 403, 404, 409, 4xx: it understood and said no
+      Throttled                429, or 503 with Retry-After                    (retryable)
+      BrokenAnswer             not JSON, wrong shape, too large, not finite    (retryable)
+      ServiceTrouble           5xx                                             (retryable)
+
+Reading and writing are separate objects on purpose: a read-only cockpit never builds a writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Protocol
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from cockpit.core.clean import Percent, parse_duration
+from cockpit.core.model import Failure, FlagValue, ProbeValue, Sample, WriteResult
+
+Seconds = Annotated[float, BeforeValidator(parse_duration)]
+
+
+class Settings(BaseModel):
+    """Base of every adapter's settings: frozen, unknown keys refused, strict types, URLs as text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class AdapterError(Exception):
+    """Carries a `Failure`: what happened in clean text, whether to try again, and whose fault it is."""
+
+    def __init__(self, failure: Failure, *, status: int | None = None, sent: bool = True) -> None:
+        super().__init__(failure.title)
+        self.failure = failure
+        self.status = status
+        self.sent = sent
+
+
+class Unreachable(AdapterError):
+    """`sent` is False when it is certain that no byte of the request left (connect, DNS, TLS failed)."""
+
+
+class RefusedByService(AdapterError):
+    pass
+
+
+class Throttled(AdapterError):
+    pass
+
+
+class BrokenAnswer(AdapterError):
+    pass
+
+
+class ServiceTrouble(AdapterError):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """One line of `cockpit check`. `ok` None means: could not find out (and that is said)."""
+
+    subject: str
+    question: str
+    ok: bool | None
+    detail: str
+
+
+class FlagReader(Protocol):
+    """Reads flags of one service. One call is one poll of that service."""
+
+    async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
+        """Every key gets a value or its own error. Raises AdapterError when the service as a whole failed."""
+
+    async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class FlagWriter(Protocol):
+    """Writes flags of one service. Never retries by itself; never raises for an answer: it is in the result."""
+
+    async def set_percent(self, key: str, percent: Percent, *, expected: FlagValue) -> WriteResult:
+        """Guarded absolute write. REFUSED when the flag is not as `expected` or is not plain."""
+
+    async def kill(self, key: str) -> WriteResult:
+        """The strongest unguarded way to zero exposure. Repeating it is harmless."""
+
+    async def zero(self, key: str) -> WriteResult:
+        """After a kill: put the stored percentage to 0, so that switching on exposes nobody."""
+
+    async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
+        """Whether the credential may write, without writing."""
+
+    async def aclose(self) -> None: ...
+
+
+class Probe(Protocol):
+    async def probe(self) -> ProbeValue:
+        """DOWN is an answer that says so or a service that refuses the connection. Raises AdapterError
+        when it could not be asked (DNS, 401/403, 429, own timeout is UNKNOWN too, never DOWN)."""
+
+    async def aclose(self) -> None: ...
+
+
+class Monitor(Protocol):
+    async def query(self, expressions: Sequence[str]) -> Mapping[str, Sample | AdapterError]:
+        """Instant values, one per expression, in as few requests as the source allows."""
+
+    async def preflight(self, expressions: Sequence[str]) -> Sequence[Preflight]: ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """What hooks are told. `event_id` stays the same in retries so that a duplicate can be recognised."""
+
+    event_id: str
+    moment: str
+    title: str
+    text: str
+    environment: str
+    plan: str
+    actor: str
+    at: datetime
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+class Announcer(Protocol):
+    async def announce(self, announcement: Announcement) -> str:
+        """Deliver once; returns a short clean receipt. Raises AdapterError."""
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,147 @@
+"""What a person can ask the engine to do. Each command is a value with an id of its own.
+
+Submitting the same id twice does the thing once. Commands say what is wanted, never how.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """id: unique per act (uuid text). by: the operator's name as shown in the journal."""
+
+    id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance(Command):
+    """Move one flag forward to `percent`, which must be its next stage. Passes the gates."""
+
+    flag: str
+    percent_hundredths: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold(Command):
+    """Stop the ramp of one flag here; `release` undoes it."""
+
+    flag: str
+    reason: str
+    release: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclareRollback(Command):
+    """Start the countdown and flip. Empty `flags` means all flags. Passes no gate."""
+
+    flags: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRollback(Command):
+    """Only possible before the first flag write has left."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSickLegacy(Command):
+    """The one question of the countdown: roll back onto a legacy that its probes call down?"""
+
+    go: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoStep(Command):
+    """Acknowledge a manual step, with a note."""
+
+    step: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideStep(Command):
+    """Accept a machine step without its evidence; needs a reason."""
+
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryFlag(Command):
+    """Try again to bring one flag to zero after the machine's own attempts were refused."""
+
+    flag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveReason(Command):
+    """Name the reason (and the people) of an open rollback after the flip is on its way."""
+
+    reason: str = ""
+    commander: str = ""
+    data_owner: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseRollback(Command):
+    """Sign the rollback off. Refused while a line above is open."""
+
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VetoProposal(Command):
+    """A named person says no to a proposed rollback, with a reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideVerdict(Command):
+    """Human judgement over UNDECIDED for one flag's next stage only."""
+
+    flag: str
+    signal: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddNote(Command):
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollNow(Command):
+    """Ask every source at once; rate-limited by the engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakePlan(Command):
+    """Take (or set aside) the changed plan whose digest was shown."""
+
+    digest: str
+    accept: bool = True
+
+
+class CommandState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandStatus:
+    """What became of a command: `text` says why it was refused or what was done."""
+
+    id: str
+    what: str
+    state: CommandState
+    text: str = ""

@@ -1,0 +1,156 @@
+"""The rollback: its value, how journalled events change it, and what to do next.
+
+Everything that affects the state of a rollback lives here and in `rollback_steps`. `apply` folds one
+journalled event and raises `IllegalEvent` (changing nothing) for one that cannot happen in this state.
+`decide` looks at state and facts and says what to do now; it does nothing itself.
+Steps and rules: "Lives of systems hang on the way back": budgets are limits, never waits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from cockpit.core.clean import Percent
+from cockpit.core.spec import StepKey
+
+
+class FlipState(StrEnum):
+    """How far one flag is on its way to zero. AT_ZERO means re-read, not merely accepted."""
+
+    WAITING = "waiting"
+    WRITING = "writing"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    AT_ZERO = "at zero"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """layer: 0 is written first; a flag waits until every flag that depends on it is at zero."""
+
+    flag: str
+    layer: int
+    state: FlipState = FlipState.WAITING
+    before: Percent | None = None
+    attempts: int = 0
+    write_id: str | None = None
+    detail: str = ""
+    changed_at: datetime | None = None
+    at_zero_at: datetime | None = None
+    drained_at: datetime | None = None
+    share_pct: float | None = None
+    fought: bool = False
+
+
+class StepState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    ASKING = "asking"
+    DONE = "done"
+    OVERRIDDEN = "overridden"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """machine: done by evidence only, may be overridden but not ticked. `evidence` is what was seen."""
+
+    id: str
+    key: StepKey
+    number: int
+    title: str
+    budget_s: float
+    machine: bool
+    text: str = ""
+    state: StepState = StepState.WAITING
+    evidence: str = ""
+    started_at: datetime | None = None
+    done_at: datetime | None = None
+    done_by: str = ""
+
+    @property
+    def settled(self) -> bool:
+        return self.state in (StepState.DONE, StepState.OVERRIDDEN)
+
+    def late(self, declared_at: datetime, now: datetime) -> bool:
+        """Whether the step went (or is going) past its budget, counted from declare."""
+        end = self.done_at if self.settled and self.done_at is not None else now
+        return (end - declared_at).total_seconds() > self.budget_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutMark:
+    """The moment of the flip and the counters at it; values None where a counter could not be read."""
+
+    at: datetime
+    counters: tuple[tuple[str, float | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """Writes counted on the new side since the cut mark; None: not counted, and `note` says why."""
+
+    name: str
+    count: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """One rollback from declare to close. The countdown is `deadline_at - now`, nothing else."""
+
+    id: str
+    flags: tuple[str, ...]
+    whole: bool
+    declared_at: datetime
+    deadline_at: datetime
+    escalate_at: datetime
+    declared_by: str
+    reason: str = ""
+    commander: str = ""
+    data_owner: str = ""
+    first_breach_at: datetime | None = None
+    flips: tuple[Flip, ...] = ()
+    steps: tuple[Step, ...] = ()
+    question: str = ""
+    answered_go: bool | None = None
+    cut_mark: CutMark | None = None
+    deltas: tuple[Delta, ...] = ()
+    cancelled_at: datetime | None = None
+    closed_at: datetime | None = None
+    closed_by: str = ""
+
+    @property
+    def open(self) -> bool:
+        return self.closed_at is None and self.cancelled_at is None
+
+    def left(self, now: datetime) -> timedelta:
+        """Time left; negative is overrun. Stops at close."""
+        return self.deadline_at - (self.closed_at or now)
+
+    def elapsed(self, now: datetime) -> timedelta:
+        return (self.closed_at or self.cancelled_at or now) - self.declared_at
+
+    @property
+    def flipped(self) -> bool:
+        """Every flag re-read at zero."""
+        return all(flip.state is FlipState.AT_ZERO for flip in self.flips)
+
+    @property
+    def flip_begun(self) -> bool:
+        """Whether a write may have left: from here on there is no cancel."""
+        return any(flip.attempts for flip in self.flips)
+
+    def step(self, step_id: str) -> Step:
+        """Raises KeyError with the id."""
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        raise KeyError(step_id)
+
+
+class IllegalEvent(Exception):
+    """An event that cannot happen in this state; the state is unchanged."""

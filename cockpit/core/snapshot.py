@@ -1,0 +1,292 @@
+"""The one picture everybody sees: deck, countdown, wall, `status` and observers read this value.
+
+The engine builds it, swaps it in one reference and never changes it. All text in it is clean.
+Ages and countdowns are not in it: they are computed from its instants and the reader's clock, so
+that a dead engine shows as ageing data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from cockpit.core.clean import Percent
+from cockpit.core.commands import CommandStatus
+from cockpit.core.model import (
+    FlagValue,
+    Health,
+    Mode,
+    ProbeValue,
+    Quality,
+    Reading,
+    Side,
+    Verdict,
+    WriteOutcome,
+)
+from cockpit.core.rollback import Rollback
+from cockpit.core.spec import Stage
+
+
+class Level(StrEnum):
+    """How loud something is. UNKNOWN is "I cannot see", never "it is fine" and never "it is broken"."""
+
+    OK = "ok"
+    NOTE = "note"
+    UNKNOWN = "unknown"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One line that says what is wrong: what tripped, the value, the limit, since when."""
+
+    level: Level
+    subject: str
+    what: str
+    value: str = ""
+    limit: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Observed share of one flag's traffic on the new side, from counters over the last poll window."""
+
+    percent: Percent
+    legacy_events: float
+    new_events: float
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """One condition for going forward. `met_at` is when it can be met at the present pace, if known."""
+
+    name: str
+    met: bool
+    text: str
+    met_at: datetime | None = None
+
+
+class Agreement(StrEnum):
+    """Asked, configured and observed against each other."""
+
+    AGREE = "agree"
+    PROPAGATING = "propagating"
+    DIFFER = "differ"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignChange:
+    """A flag setting that this cockpit did not ask for. `who` is None where the service does not tell."""
+
+    at: datetime
+    before: str
+    after: str
+    who: str | None
+    raised: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagStatus:
+    """asked is None until this flight asked for something. stage is the index of the stage that
+    `asked` (else `configured`) has reached, -1 for 0 %, None when it is no stage at all or unknown.
+    """
+
+    key: str
+    title: str
+    service: str
+    stages: tuple[Stage, ...]
+    depends_on: tuple[str, ...]
+    propagation_s: float
+    asked: Percent | None
+    configured: Reading[FlagValue]
+    observed: Reading[Share]
+    observable: bool
+    stage: int | None
+    stage_since: datetime | None
+    hold_until: datetime | None
+    held_by: str | None
+    held_reason: str
+    agreement: Agreement
+    differs_since: datetime | None
+    foreign: ForeignChange | None
+    gates: tuple[GateResult, ...]
+    writing: WriteOutcome | None
+    writing_text: str
+    writable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeStatus:
+    """`history` is latency in ms of the last polls, oldest first, None where a poll gave none."""
+
+    name: str
+    kind: str
+    side: Side
+    required: bool
+    reading: Reading[ProbeValue]
+    history: tuple[float | None, ...]
+    passes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendStatus:
+    """health is the worst of the required probes, UNKNOWN beats OK and DOWN beats all."""
+
+    side: Side
+    title: str
+    health: Health
+    probes: tuple[ProbeStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideRate:
+    """Bad and total events of one side over the judge's display window."""
+
+    bad: float
+    total: float
+    quality: Quality
+    note: str = ""
+
+    @property
+    def rate_pct(self) -> float | None:
+        """Percent of events that were bad; None without events."""
+        return 100 * self.bad / self.total if self.total > 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Where a verdict comes from. e_* are evidence values, thresholds 1/alpha; fill 0..1 is log E / log(1/alpha).
+
+    forecast_s: seconds until the next verdict at present traffic, None when it cannot be told.
+    """
+
+    verdict: Verdict
+    e_regressed: float
+    e_not_worse: float
+    threshold: float
+    fill_regressed: float
+    fill_not_worse: float
+    bad_legacy: float
+    bad_new: float
+    total_legacy: float
+    total_new: float
+    warning: bool
+    text: str
+    forecast_s: float | None
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalStatus:
+    name: str
+    title: str
+    legacy: SideRate
+    new: SideRate
+    reading: Reading[float]
+    evidence: Evidence
+    limit_pct: float | None
+    limit_breached: bool
+    limit_text: str
+    window_s: float
+    required: bool
+    proposes_rollback: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """The judge proposes a rollback. Open until somebody declares or vetoes, or the cause is gone."""
+
+    signal: str
+    text: str
+    value: str
+    limit: str
+    since: datetime
+    vetoed_by: str | None = None
+    veto_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalLine:
+    seq: int
+    at: datetime
+    actor: str
+    kind: str
+    text: str
+    level: Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalHealth:
+    ok: bool
+    path: str
+    last_seq: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostStatus:
+    """This machine and this process. loop_lag_ms: how late the engine's own loop woke, worst of the last poll."""
+
+    host: str
+    load_1m: float
+    cpus: int
+    memory_used_pct: float
+    own_rss_mib: float
+    loop_lag_ms: float
+    clock_skew_s: float | None
+    sampled_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChange:
+    """A plan file that changed on disk. `problems` non-empty: broken, the last good plan stays."""
+
+    digest: str
+    diff: tuple[str, ...]
+    problems: tuple[str, ...]
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """seq grows by one with every swap. engine_at is the engine's clock at that moment: the data age.
+
+    read_only is True when no writer object exists in the process that made this snapshot.
+    past_no_return is True once the plan's point of no return lies behind.
+    """
+
+    seq: int
+    engine_at: datetime
+    started_at: datetime
+    mode: Mode
+    read_only: bool
+    operator: str
+    host: str
+    plan_title: str
+    environment: str
+    plan_digest: str
+    plan_source: str
+    budget_s: float
+    escalate_after_s: float
+    no_return_at: datetime | None
+    flags: tuple[FlagStatus, ...]
+    backends: tuple[BackendStatus, ...]
+    signals: tuple[SignalStatus, ...]
+    reasons: tuple[Reason, ...]
+    level: Level
+    first_breach_at: datetime | None
+    proposal: Proposal | None
+    rollback: Rollback | None
+    rollbacks_closed: int
+    last_closed: Rollback | None
+    journal: JournalHealth
+    tail: tuple[JournalLine, ...]
+    commands: tuple[CommandStatus, ...]
+    host_status: HostStatus | None
+    plan_change: PlanChange | None
+    hint: str = ""

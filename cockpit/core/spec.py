@@ -1,0 +1,225 @@
+"""The plan as the core sees it: immutable values with units, built by `cockpit.plan` from TOML.
+
+`settings` fields hold the adapter's own validated settings object; the core never looks inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from cockpit.core.clean import Percent
+from cockpit.core.model import Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step of a rollout: percent of traffic, who that is, and how long to stay before the next."""
+
+    percent: Percent
+    cohort: str = ""
+    hold_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairQuery:
+    """Two counters of one backend in the monitoring source's own language: bad events and all events."""
+
+    bad: str
+    total: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficQuery:
+    """Where the observed share of one flag comes from: request counters of both sides."""
+
+    monitor: str
+    legacy: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagSpec:
+    key: str
+    title: str
+    service: str
+    stages: tuple[Stage, ...]
+    depends_on: tuple[str, ...] = ()
+    propagation_s: float = 30.0
+    traffic: TrafficQuery | None = None
+    tolerance_pct: float = 3.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSpec:
+    """`required` probes gate forward moves; `passes` consecutive OK answers verify legacy after a flip."""
+
+    name: str
+    kind: str
+    side: Side
+    settings: object
+    interval_s: float
+    timeout_s: float
+    required: bool = True
+    passes: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendSpec:
+    side: Side
+    title: str
+    probes: tuple[ProbeSpec, ...]
+    nature: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardLimit:
+    """A rate on the new side that is too high whatever legacy does: `breaches` of the last `window` polls."""
+
+    max_pct: float
+    breaches: int = 3
+    window: int = 5
+    min_total: float = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalSpec:
+    """Bad events out of a total, per backend, as counters that only grow.
+
+    margin: the "not worse than m times" of the advance verdict. proposes_rollback: whether a
+    REGRESSED verdict proposes a rollback or only warns.
+    """
+
+    name: str
+    title: str
+    monitor: str
+    legacy: PairQuery
+    new: PairQuery
+    margin: float = 2.0
+    limit: HardLimit | None = None
+    proposes_rollback: bool = True
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSpec:
+    """A flag service or a monitoring source, by name and kind."""
+
+    name: str
+    kind: str
+    settings: object
+    interval_s: float
+    timeout_s: float
+
+
+class HookMoment(StrEnum):
+    STAGE = "stage"
+    DECLARED = "declared"
+    FLIPPED = "flipped"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnounceSpec:
+    name: str
+    kind: str
+    settings: object
+    moments: tuple[HookMoment, ...]
+    timeout_s: float = 5.0
+
+
+class StepKey(StrEnum):
+    """The steps of a rollback; numbers as in the countdown's table (0 is detection, before declare)."""
+
+    DECLARE = "declare"
+    FREEZE = "freeze"
+    PROVE = "prove"
+    FLIP = "flip"
+    DRAIN = "drain"
+    VERIFY = "verify"
+    RECONCILE = "reconcile"
+    ANNOUNCE = "announce"
+    CLOSE = "close"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSpec:
+    """One line of the rollback. `id` is unique; `budget_s` is its limit counted from declare.
+
+    MANUAL steps are done by a named person and `text` tells what to do; the others are done by evidence.
+    """
+
+    id: str
+    key: StepKey
+    title: str
+    budget_s: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteCounter:
+    """A growing counter of writes on the new side, for "how much happened since the cut mark"."""
+
+    name: str
+    monitor: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackSpec:
+    """The way back. `steps` are the plan's steps 1-9 in order; flip and close are always among them."""
+
+    budget_s: float = 900.0
+    escalate_after_s: float = 720.0
+    side_limit_s: float = 2.0
+    drain_below_pct: float = 0.5
+    drain_polls: int = 2
+    steps: tuple[StepSpec, ...] = ()
+    write_counters: tuple[WriteCounter, ...] = ()
+    point_of_no_return_at: datetime | None = None
+    watch_window_s: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeSpec:
+    """alpha: false-alarm risk of a rollback proposal over the whole flight, shared by all signals."""
+
+    alpha: float = 0.01
+    warn_alpha: float = 0.05
+    min_total: float = 50.0
+    warmup_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything the cockpit flies by. `digest` is the SHA-256 of the file's bytes, `source` its path."""
+
+    title: str
+    environment: str
+    flag_services: tuple[ServiceSpec, ...]
+    monitors: tuple[ServiceSpec, ...]
+    backends: tuple[BackendSpec, ...]
+    flags: tuple[FlagSpec, ...]
+    signals: tuple[SignalSpec, ...]
+    rollback: RollbackSpec
+    judge: JudgeSpec = field(default_factory=JudgeSpec)
+    announce: tuple[AnnounceSpec, ...] = ()
+    approvals: int = 1
+    digest: str = ""
+    source: str = ""
+
+    def flag(self, key: str) -> FlagSpec:
+        """Raises KeyError with the key."""
+        for flag in self.flags:
+            if flag.key == key:
+                return flag
+        raise KeyError(key)
+
+    @property
+    def flags_by_key(self) -> Mapping[str, FlagSpec]:
+        return {flag.key: flag for flag in self.flags}
