@@ -1,0 +1,77 @@
+"""The journal's vocabulary: what happened, in order, and who did it.
+
+An event is a fact that was written down before anything was built on it. State is a fold of events
+(`flight`, `rollback`). Bodies hold only JSON values: text, numbers, booleans, null, lists, objects;
+instants are ISO 8601 text in UTC, percentages are whole hundredths, lengths are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+MACHINE: Final = "cockpit"
+
+
+class Kind(StrEnum):
+    """Event kinds; the comment lists the body's fields."""
+
+    FLIGHT_OPENED = "flight.opened"  # plan_title, plan_digest, environment, mode, host, version
+    FLIGHT_RESUMED = "flight.resumed"  # the same
+    FLIGHT_ENDED = "flight.ended"  # why
+    OPERATOR_LOST = "operator.lost"  # why
+    PLAN_TAKEN = "plan.taken"  # digest, diff
+    FLAG_ASKED = "flag.asked"  # flag, percent, before
+    WRITE_INTENT = "write.intent"  # write_id, flag, action (set|kill|zero), percent, rollback (id or null)
+    WRITE_OUTCOME = "write.outcome"  # write_id, flag, action, outcome (done|refused|unknown), detail, took_s
+    FLAG_SEEN = (
+        "flag.seen"  # flag, exposure, on, percent, rollback (id or null): a read-back that settled a write
+    )
+    FLAG_FOREIGN = "flag.foreign"  # flag, before, after, who, raised
+    ROLLOUT_HELD = "rollout.held"  # flag, reason
+    ROLLOUT_RELEASED = "rollout.released"  # flag
+    VERDICT_CHANGED = "verdict.changed"  # signal, verdict, text
+    VERDICT_OVERRIDDEN = "verdict.overridden"  # flag, signal, percent, reason
+    LIMIT_BREACHED = "limit.breached"  # signal, value, limit
+    LIMIT_CLEARED = "limit.cleared"  # signal
+    PROBE_CHANGED = "probe.changed"  # side, probe, health, detail
+    SOURCE_LOST = "source.lost"  # source, title
+    SOURCE_BACK = "source.back"  # source
+    PROPOSAL_RAISED = "proposal.raised"  # signal, text, value, limit, since
+    PROPOSAL_CLEARED = "proposal.cleared"  # signal
+    PROPOSAL_VETOED = "proposal.vetoed"  # signal, reason
+    ROLLBACK_DECLARED = "rollback.declared"  # rollback, flags [{flag, layer, before}], whole, deadline_at,
+    #                                          escalate_at, first_breach_at, reason, steps [{id, key, title,
+    #                                          budget_s, text}]
+    ROLLBACK_ASKED = "rollback.asked"  # rollback, question
+    ROLLBACK_ANSWERED = "rollback.answered"  # rollback, go
+    ROLLBACK_CUT = "rollback.cut"  # rollback, counters [[name, value or null]]
+    ROLLBACK_DRAINED = "rollback.drained"  # rollback, flag, share_pct (or null: not observable), note
+    ROLLBACK_DELTA = "rollback.delta"  # rollback, deltas [{name, count, note}]
+    ROLLBACK_EXPLAINED = "rollback.explained"  # rollback, reason, commander, data_owner
+    ROLLBACK_ESCALATED = "rollback.escalated"  # rollback, why
+    ROLLBACK_CANCELLED = "rollback.cancelled"  # rollback, reason
+    ROLLBACK_CLOSED = "rollback.closed"  # rollback, note, overrun_s
+    STEP_STARTED = "step.started"  # rollback, step
+    STEP_DONE = "step.done"  # rollback, step, evidence
+    STEP_FAILED = "step.failed"  # rollback, step, evidence
+    STEP_OVERRIDDEN = "step.overridden"  # rollback, step, reason
+    FLAG_RETRIED = "flag.retried"  # rollback, flag
+    ANNOUNCE_SENT = "announce.sent"  # hook, moment, event_id, receipt
+    ANNOUNCE_FAILED = "announce.failed"  # hook, moment, event_id, detail
+    NOTE_ADDED = "note.added"  # text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """seq starts at 1 and has no gaps. `hash` chains to the event before (see the journal)."""
+
+    seq: int
+    at: datetime
+    actor: str
+    kind: Kind
+    body: Mapping[str, object]
+    hash: str = ""
