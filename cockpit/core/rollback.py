@@ -1,19 +1,21 @@
-"""The rollback: its value, how journalled events change it, and what to do next.
+"""The rollback as a value: its flips, its steps, its clocks, and the order in which flags go to zero.
 
-Everything that affects the state of a rollback lives here and in `rollback_steps`. `apply` folds one
-journalled event and raises `IllegalEvent` (changing nothing) for one that cannot happen in this state.
-`decide` looks at state and facts and says what to do now; it does nothing itself.
-Steps and rules: "Lives of systems hang on the way back": budgets are limits, never waits.
+`rollback_fold` says how journalled events change it, `rollback_steps` what to do next.
+Budgets are limits, never waits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from cockpit.core.clean import Percent
 from cockpit.core.spec import StepKey
+
+MACHINE_ATTEMPTS: Final = 2
 
 
 class FlipState(StrEnum):
@@ -43,6 +45,12 @@ class Flip:
     drained_at: datetime | None = None
     share_pct: float | None = None
     fought: bool = False
+    stored: str = ""
+
+    @property
+    def exhausted(self) -> bool:
+        """The machine has had its own tries; a person has to press retry or use another lever."""
+        return self.state is FlipState.REFUSED and self.attempts >= MACHINE_ATTEMPTS
 
 
 class StepState(StrEnum):
@@ -119,6 +127,8 @@ class Rollback:
     answered_go: bool | None = None
     cut_mark: CutMark | None = None
     deltas: tuple[Delta, ...] = ()
+    announced: tuple[tuple[str, str, bool], ...] = ()
+    escalated_at: datetime | None = None
     cancelled_at: datetime | None = None
     closed_at: datetime | None = None
     closed_by: str = ""
@@ -154,3 +164,28 @@ class Rollback:
 
 class IllegalEvent(Exception):
     """An event that cannot happen in this state; the state is unchanged."""
+
+
+def layers(depends_on: Mapping[str, Sequence[str]], chosen: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Which flags a rollback of `chosen` takes to zero, and in which order.
+
+    A flag takes every flag that depends on it along: reads must not stay on a side that gets no
+    writes. Layer 0 goes first; a flag's layer is one more than the highest of its dependants'.
+    """
+    dependants = {key: [k for k, needs in depends_on.items() if key in needs] for key in depends_on}
+    found: dict[str, int] = {}
+
+    def layer(key: str) -> int:
+        if key not in found:
+            found[key] = 1 + max((layer(other) for other in dependants[key]), default=-1)
+        return found[key]
+
+    for key in chosen:
+        layer(key)
+    order = list(depends_on)
+    return tuple(sorted(found.items(), key=lambda item: (item[1], order.index(item[0]))))
+
+
+def open_lines(rollback: Rollback) -> tuple[Step, ...]:
+    """The steps that keep the rollback from being closed."""
+    return tuple(step for step in rollback.steps if step.key is not StepKey.CLOSE and not step.settled)

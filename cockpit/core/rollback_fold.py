@@ -1,0 +1,330 @@
+"""How journalled events change a rollback. Everything that changes one is in this file.
+
+`declared` makes a rollback from its first event, `apply` folds each further one and raises
+`IllegalEvent`, changing nothing, for an event that cannot happen in that state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from cockpit.core.body import instant, number, objects, optional_instant, percent, text
+from cockpit.core.events import Event, Kind
+from cockpit.core.rollback import (
+    MACHINE_ATTEMPTS,
+    CutMark,
+    Delta,
+    Flip,
+    FlipState,
+    IllegalEvent,
+    Rollback,
+    Step,
+    StepState,
+    open_lines,
+)
+from cockpit.core.spec import StepKey
+
+
+def declared(event: Event) -> Rollback:
+    """The rollback that a ROLLBACK_DECLARED event starts. Raises ValueError for a broken body."""
+    body = event.body
+    flips = tuple(
+        Flip(flag=text(row, "flag"), layer=int(number(row, "layer")), before=percent(row, "before"))
+        for row in objects(body, "flags")
+    )
+    steps = tuple(_step(position, row) for position, row in enumerate(objects(body, "steps"), start=1))
+    return Rollback(
+        id=text(body, "rollback"),
+        flags=tuple(flip.flag for flip in flips),
+        whole=bool(body.get("whole")),
+        declared_at=event.at,
+        deadline_at=instant(body, "deadline_at"),
+        escalate_at=instant(body, "escalate_at"),
+        declared_by=event.actor,
+        reason=text(body, "reason"),
+        first_breach_at=optional_instant(body, "first_breach_at"),
+        flips=flips,
+        steps=steps,
+    )
+
+
+def _step(position: int, row: Mapping[str, object]) -> Step:
+    key = StepKey(text(row, "key"))
+    return Step(
+        id=text(row, "id"),
+        key=key,
+        number=position,
+        title=text(row, "title"),
+        budget_s=number(row, "budget_s"),
+        machine=bool(row.get("machine")),
+        text=text(row, "text"),
+    )
+
+
+def apply(rollback: Rollback, event: Event) -> Rollback:
+    """Fold one event of this rollback. Raises IllegalEvent; events of other kinds are not its own."""
+    if not rollback.open:
+        raise IllegalEvent(f"{event.kind} after the rollback ended")
+    fold = _FOLDS.get(event.kind)
+    if fold is None:
+        raise IllegalEvent(f"{event.kind} does not belong to a rollback")
+    return fold(rollback, event)
+
+
+def concerns(rollback: Rollback, event: Event) -> bool:
+    """Whether `event` is to be folded into this rollback."""
+    return event.kind in _FOLDS and event.body.get("rollback") == rollback.id
+
+
+def _flip(rollback: Rollback, event: Event) -> Flip:
+    key = text(event.body, "flag")
+    for flip in rollback.flips:
+        if flip.flag == key:
+            return flip
+    raise IllegalEvent(f"{key} is not part of this rollback")
+
+
+def _with_flip(rollback: Rollback, flip: Flip) -> Rollback:
+    flips = tuple(flip if old.flag == flip.flag else old for old in rollback.flips)
+    return replace(rollback, flips=flips)
+
+
+def _with_step(rollback: Rollback, step: Step) -> Rollback:
+    return replace(rollback, steps=tuple(step if old.id == step.id else old for old in rollback.steps))
+
+
+def _intent(rollback: Rollback, event: Event) -> Rollback:
+    flip = _flip(rollback, event)
+    if flip.write_id is not None:
+        raise IllegalEvent(f"{flip.flag} has a write in flight")
+    write_id, action = text(event.body, "write_id"), text(event.body, "action")
+    if action == "zero":
+        return _with_flip(rollback, replace(flip, write_id=write_id))
+    if action != "kill":
+        raise IllegalEvent(f"{flip.flag}: a rollback never writes {action}")
+    if flip.state in (FlipState.AT_ZERO, FlipState.ACCEPTED, FlipState.UNKNOWN):
+        raise IllegalEvent(f"{flip.flag} is {flip.state}: read it before writing again")
+    return _with_flip(
+        rollback,
+        replace(
+            flip,
+            state=FlipState.WRITING,
+            attempts=flip.attempts + 1,
+            write_id=write_id,
+            detail="",
+            changed_at=event.at,
+        ),
+    )
+
+
+_AFTER_WRITE: Final = {
+    "done": FlipState.ACCEPTED,
+    "refused": FlipState.REFUSED,
+    "unknown": FlipState.UNKNOWN,
+}
+
+
+def _outcome(rollback: Rollback, event: Event) -> Rollback:
+    flip = _flip(rollback, event)
+    if flip.write_id != text(event.body, "write_id"):
+        raise IllegalEvent(f"{flip.flag} has no such write in flight")
+    outcome, detail = text(event.body, "outcome"), text(event.body, "detail")
+    if text(event.body, "action") == "zero":
+        stored = outcome if outcome == "done" else f"{outcome}: {detail}"
+        return _with_flip(rollback, replace(flip, write_id=None, stored=stored))
+    state = _AFTER_WRITE[outcome]
+    return _with_flip(rollback, replace(flip, state=state, write_id=None, detail=detail, changed_at=event.at))
+
+
+def _seen(rollback: Rollback, event: Event) -> Rollback:
+    flip = _flip(rollback, event)
+    if flip.state is FlipState.WRITING:
+        raise IllegalEvent(f"{flip.flag} has a write in flight: a read now proves nothing")
+    exposure = percent(event.body, "exposure")
+    if exposure is not None and exposure.hundredths == 0:
+        at_zero_at = flip.at_zero_at if flip.state is FlipState.AT_ZERO else event.at
+        return _with_flip(
+            rollback,
+            replace(flip, state=FlipState.AT_ZERO, detail="", changed_at=event.at, at_zero_at=at_zero_at),
+        )
+    reads = "an exposure that cannot be told" if exposure is None else str(exposure)
+    if flip.state is not FlipState.AT_ZERO:
+        detail = f"reads {reads} after the write"
+        return _with_flip(
+            rollback, replace(flip, state=FlipState.REFUSED, detail=detail, changed_at=event.at)
+        )
+    return _reopened(_with_flip(rollback, _raised(flip, reads, event.at)), flip.flag, reads)
+
+
+def _raised(flip: Flip, reads: str, at: datetime) -> Flip:
+    """A flag that was at zero is not any more: somebody else raised it. Fought once, then shown."""
+    undone = replace(flip, at_zero_at=None, drained_at=None, share_pct=None, changed_at=at)
+    if flip.fought:
+        detail = f"raised again to {reads} by someone else; not fought a second time"
+        return replace(undone, state=FlipState.REFUSED, attempts=MACHINE_ATTEMPTS, detail=detail)
+    detail = f"raised to {reads} by someone else"
+    return replace(undone, state=FlipState.WAITING, fought=True, attempts=1, detail=detail)
+
+
+def _reopened(rollback: Rollback, flag: str, reads: str) -> Rollback:
+    """What was proved about flip and drain no longer holds once a flag left zero."""
+    steps = tuple(
+        replace(step, state=StepState.RUNNING, done_at=None, done_by="", evidence=f"{flag} back at {reads}")
+        if step.key in (StepKey.FLIP, StepKey.DRAIN) and step.settled
+        else step
+        for step in rollback.steps
+    )
+    return replace(rollback, steps=steps)
+
+
+def _retried(rollback: Rollback, event: Event) -> Rollback:
+    flip = _flip(rollback, event)
+    if not flip.exhausted:
+        raise IllegalEvent(f"{flip.flag} is {flip.state}: nothing to retry")
+    return _with_flip(rollback, replace(flip, attempts=MACHINE_ATTEMPTS - 1, changed_at=event.at))
+
+
+def _drained(rollback: Rollback, event: Event) -> Rollback:
+    flip = _flip(rollback, event)
+    if flip.state is not FlipState.AT_ZERO:
+        raise IllegalEvent(f"{flip.flag} is not at zero, so it cannot have drained")
+    raw = event.body.get("share_pct")
+    share = float(raw) if isinstance(raw, int | float) else None
+    return _with_flip(rollback, replace(flip, drained_at=event.at, share_pct=share))
+
+
+def _started(rollback: Rollback, event: Event) -> Rollback:
+    step = _open_step(rollback, event)
+    state = StepState.RUNNING if step.machine else StepState.ASKING
+    return _with_step(rollback, replace(step, state=state, started_at=step.started_at or event.at))
+
+
+def _settle(state: StepState, evidence_field: str) -> Callable[[Rollback, Event], Rollback]:
+    def fold(rollback: Rollback, event: Event) -> Rollback:
+        step = _open_step(rollback, event)
+        settled = state is not StepState.FAILED
+        return _with_step(
+            rollback,
+            replace(
+                step,
+                state=state,
+                evidence=text(event.body, evidence_field),
+                started_at=step.started_at or event.at,
+                done_at=event.at if settled else None,
+                done_by=event.actor if settled else "",
+            ),
+        )
+
+    return fold
+
+
+def _open_step(rollback: Rollback, event: Event) -> Step:
+    try:
+        step = rollback.step(text(event.body, "step"))
+    except KeyError as error:
+        raise IllegalEvent(f"no step {error}") from None
+    if step.settled:
+        raise IllegalEvent(f"step {step.id} is settled")
+    return step
+
+
+def _asked(rollback: Rollback, event: Event) -> Rollback:
+    if rollback.flip_begun:
+        raise IllegalEvent("a question that could hold the flip after the flip began")
+    return replace(rollback, question=text(event.body, "question"), answered_go=None)
+
+
+def _answered(rollback: Rollback, event: Event) -> Rollback:
+    if not rollback.question:
+        raise IllegalEvent("an answer without a question")
+    return replace(rollback, answered_go=bool(event.body.get("go")))
+
+
+def _cut(rollback: Rollback, event: Event) -> Rollback:
+    if rollback.cut_mark is not None:
+        raise IllegalEvent("the cut mark is set once")
+    pairs = tuple((name, value) for name, value in _counters(event.body))
+    return replace(rollback, cut_mark=CutMark(at=event.at, counters=pairs))
+
+
+def _counters(body: Mapping[str, object]) -> Sequence[tuple[str, float | None]]:
+    rows = body.get("counters")
+    out: list[tuple[str, float | None]] = []
+    for row in rows if isinstance(rows, list | tuple) else ():
+        name, value = row
+        out.append((str(name), float(value) if value is not None else None))
+    return out
+
+
+def _delta(rollback: Rollback, event: Event) -> Rollback:
+    rows = objects(event.body, "deltas")
+    deltas = tuple(
+        Delta(
+            name=text(row, "name"),
+            count=number(row, "count") if row.get("count") is not None else None,
+            note=text(row, "note"),
+        )
+        for row in rows
+    )
+    return replace(rollback, deltas=deltas)
+
+
+def _explained(rollback: Rollback, event: Event) -> Rollback:
+    body = event.body
+    return replace(
+        rollback,
+        reason=text(body, "reason") or rollback.reason,
+        commander=text(body, "commander") or rollback.commander,
+        data_owner=text(body, "data_owner") or rollback.data_owner,
+    )
+
+
+def _announced(ok: bool) -> Callable[[Rollback, Event], Rollback]:
+    def fold(rollback: Rollback, event: Event) -> Rollback:
+        row = (text(event.body, "hook"), text(event.body, "moment"), ok)
+        kept = tuple(old for old in rollback.announced if old[:2] != row[:2])
+        return replace(rollback, announced=(*kept, row))
+
+    return fold
+
+
+def _escalated(rollback: Rollback, event: Event) -> Rollback:
+    return replace(rollback, escalated_at=rollback.escalated_at or event.at)
+
+
+def _cancelled(rollback: Rollback, event: Event) -> Rollback:
+    if rollback.flip_begun:
+        raise IllegalEvent("the first flag write may have left: going on is a new forward change, with gates")
+    return replace(rollback, cancelled_at=event.at, closed_by=event.actor)
+
+
+def _closed(rollback: Rollback, event: Event) -> Rollback:
+    if open_lines(rollback):
+        raise IllegalEvent("close is refused while a line above is open")
+    return replace(rollback, closed_at=event.at, closed_by=event.actor)
+
+
+_FOLDS: Final[Mapping[Kind, Callable[[Rollback, Event], Rollback]]] = {
+    Kind.WRITE_INTENT: _intent,
+    Kind.WRITE_OUTCOME: _outcome,
+    Kind.FLAG_SEEN: _seen,
+    Kind.FLAG_RETRIED: _retried,
+    Kind.ROLLBACK_DRAINED: _drained,
+    Kind.STEP_STARTED: _started,
+    Kind.STEP_DONE: _settle(StepState.DONE, "evidence"),
+    Kind.STEP_FAILED: _settle(StepState.FAILED, "evidence"),
+    Kind.STEP_OVERRIDDEN: _settle(StepState.OVERRIDDEN, "reason"),
+    Kind.ROLLBACK_ASKED: _asked,
+    Kind.ROLLBACK_ANSWERED: _answered,
+    Kind.ROLLBACK_CUT: _cut,
+    Kind.ROLLBACK_DELTA: _delta,
+    Kind.ROLLBACK_EXPLAINED: _explained,
+    Kind.ANNOUNCE_SENT: _announced(True),
+    Kind.ANNOUNCE_FAILED: _announced(False),
+    Kind.ROLLBACK_ESCALATED: _escalated,
+    Kind.ROLLBACK_CANCELLED: _cancelled,
+    Kind.ROLLBACK_CLOSED: _closed,
+}
