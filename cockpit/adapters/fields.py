@@ -1,0 +1,88 @@
+"""Field types that settings classes share: secrets by reference, addresses, header names.
+
+A settings class is what the plan's TOML is checked against, so every refusal here is a sentence that
+an engineer reads beside a line number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Final
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator
+
+from cockpit.core.secret import SecretRef
+
+_REFERENCE_KEYS: Final = frozenset({"env", "file", "command"})
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
+
+
+def read_reference(raw: object) -> SecretRef:
+    """A `SecretRef` from a TOML table. A plain string is refused without repeating it."""
+    if isinstance(raw, SecretRef):
+        return raw
+    if not isinstance(raw, Mapping):
+        raise ValueError(
+            'a secret is never written here: use { env = "NAME" }, { file = "path" } or { command = [...] }'
+        )
+    if len(raw) != 1 or not set(raw) <= _REFERENCE_KEYS:
+        raise ValueError("a secret is a table with exactly one of env, file, command")
+    ((key, value),) = raw.items()
+    if key == "command":
+        if (
+            not isinstance(value, list | tuple)
+            or not value
+            or not all(isinstance(part, str) for part in value)
+        ):
+            raise ValueError('command is a list of text such as ["pass", "show", "unleash"]')
+        return SecretRef(command=tuple(value))
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{key} is text")
+    return SecretRef(env=value) if key == "env" else SecretRef(file=value)
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of an http(s) address. Raises ValueError; the text never repeats the address."""
+    if not url.isascii() or any(char <= " " or char == "\x7f" for char in url):
+        raise ValueError("an address is plain ASCII without spaces")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an address starts with http:// or https:// and names a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("no user or password in an address: use token")
+    if parts.port == 0:
+        raise ValueError("port 0 is no port")
+    return parts
+
+
+def _plain_url(url: str) -> str:
+    if split_url(url).fragment:
+        raise ValueError("no #fragment in an address")
+    return url
+
+
+def _base_url(url: str) -> str:
+    if split_url(_plain_url(url)).query:
+        raise ValueError("no ?query in the address of a service")
+    return url.rstrip("/")
+
+
+def _header_name(name: str) -> str:
+    if not _HEADER_NAME.match(name):
+        raise ValueError("not a header name")
+    return name
+
+
+def _header_value(value: str) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise ValueError("a header value is printable ASCII")
+    return value
+
+
+Reference = Annotated[SecretRef, BeforeValidator(read_reference)]
+Url = Annotated[str, AfterValidator(_plain_url)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]

@@ -1,0 +1,40 @@
+"""What a plan may say about a monitoring source."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator
+
+from cockpit.adapters.base import Settings
+from cockpit.adapters.fields import BaseUrl, Reference
+
+_TENANT: Final = re.compile(r"[A-Za-z0-9!._*'()|-]{1,150}\Z")
+_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*\Z")
+
+
+def _tenant(name: str) -> str:
+    if not _TENANT.match(name):
+        raise ValueError("a tenant id is letters, digits and !-_.*'()|")
+    return name
+
+
+def _base_path(path: str) -> str:
+    if not _PATH.match(path):
+        raise ValueError('a base path looks like "/prometheus" or "/api/prom"')
+    return path
+
+
+class PrometheusSettings(Settings):
+    """A server that speaks the Prometheus HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics.
+
+    base_path is what stands in front of /api/v1 ("/prometheus" for Mimir and Grafana Cloud). tenant is
+    sent as X-Scope-OrgID.
+    """
+
+    url: BaseUrl
+    base_path: Annotated[str, AfterValidator(_base_path)] = ""
+    token: Reference | None = None
+    tenant: Annotated[str, AfterValidator(_tenant)] | None = None
+    ca_file: str | None = None
