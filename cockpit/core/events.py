@@ -27,10 +27,8 @@ class Kind(StrEnum):
     FLAG_ASKED = "flag.asked"  # flag, percent, before
     WRITE_INTENT = "write.intent"  # write_id, flag, action (set|kill|zero), percent, rollback (id or null)
     WRITE_OUTCOME = "write.outcome"  # write_id, flag, action, outcome (done|refused|unknown), detail, took_s
-    FLAG_SEEN = (
-        "flag.seen"  # flag, exposure, on, percent, rollback (id or null): a read-back that settled a write
-    )
-    FLAG_FOREIGN = "flag.foreign"  # flag, before, after, who, raised
+    FLAG_SEEN = "flag.seen"  # flag, exposure, rollback (id or null): a read that settles a write or sets out
+    FLAG_FOREIGN = "flag.foreign"  # flag, before, after, who, raised, exposure
     ROLLOUT_HELD = "rollout.held"  # flag, reason
     ROLLOUT_RELEASED = "rollout.released"  # flag
     VERDICT_CHANGED = "verdict.changed"  # signal, verdict, text

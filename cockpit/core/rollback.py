@@ -125,6 +125,7 @@ class Rollback:
     steps: tuple[Step, ...] = ()
     question: str = ""
     answered_go: bool | None = None
+    answered_by: str = ""
     cut_mark: CutMark | None = None
     deltas: tuple[Delta, ...] = ()
     announced: tuple[tuple[str, str, bool], ...] = ()

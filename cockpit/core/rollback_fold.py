@@ -240,7 +240,7 @@ def _asked(rollback: Rollback, event: Event) -> Rollback:
 def _answered(rollback: Rollback, event: Event) -> Rollback:
     if not rollback.question:
         raise IllegalEvent("an answer without a question")
-    return replace(rollback, answered_go=bool(event.body.get("go")))
+    return replace(rollback, answered_go=bool(event.body.get("go")), answered_by=event.actor)
 
 
 def _cut(rollback: Rollback, event: Event) -> Rollback:
@@ -304,7 +304,14 @@ def _cancelled(rollback: Rollback, event: Event) -> Rollback:
 def _closed(rollback: Rollback, event: Event) -> Rollback:
     if open_lines(rollback):
         raise IllegalEvent("close is refused while a line above is open")
-    return replace(rollback, closed_at=event.at, closed_by=event.actor)
+    note = text(event.body, "note") or "signed off"
+    steps = tuple(
+        replace(step, state=StepState.DONE, evidence=note, done_at=event.at, done_by=event.actor)
+        if step.key is StepKey.CLOSE
+        else step
+        for step in rollback.steps
+    )
+    return replace(rollback, steps=steps, closed_at=event.at, closed_by=event.actor)
 
 
 _FOLDS: Final[Mapping[Kind, Callable[[Rollback, Event], Rollback]]] = {

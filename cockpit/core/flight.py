@@ -1,0 +1,309 @@
+"""The flight: everything the journal knows, folded into one value.
+
+`apply` takes events in order. What a flag was asked, held, overridden, what was last seen of it, the
+open rollback and the proposal are all facts of the journal; readings are not in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from cockpit.core import rollback_fold
+from cockpit.core.body import instant, percent, text
+from cockpit.core.clean import ZERO, Percent
+from cockpit.core.events import Event, Kind
+from cockpit.core.rollback import IllegalEvent, Rollback
+from cockpit.core.snapshot import ForeignChange, Proposal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingWrite:
+    """A write that no read has settled yet. answered: its outcome is journalled, so none is in flight."""
+
+    write_id: str
+    action: str
+    percent: Percent | None
+    at: datetime
+    answered: bool = False
+    unknown: bool = False
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagFlight:
+    """asked: what this flight wants; None until it wanted something. seen_*: the last setting that is
+    accounted for, so that any other reading is a foreign change. overrides: (signal, stage percent, who).
+    """
+
+    key: str
+    asked: Percent | None = None
+    asked_at: datetime | None = None
+    asked_by: str = ""
+    asked_before: Percent | None = None
+    seen: bool = False
+    seen_exposure: Percent | None = None
+    seen_at: datetime | None = None
+    stage_since: datetime | None = None
+    held_by: str | None = None
+    held_reason: str = ""
+    overrides: tuple[tuple[str, Percent, str], ...] = ()
+    pending: PendingWrite | None = None
+    trouble: str = ""
+    foreign: ForeignChange | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flight:
+    last_seq: int = 0
+    opened_at: datetime | None = None
+    plan_digest: str = ""
+    flags: Mapping[str, FlagFlight] = field(default_factory=dict)
+    rollback: Rollback | None = None
+    closed: tuple[Rollback, ...] = ()
+    proposal: Proposal | None = None
+    first_breach_at: datetime | None = None
+
+    def flag(self, key: str) -> FlagFlight:
+        return self.flags.get(key) or FlagFlight(key=key)
+
+    @property
+    def last_closed(self) -> Rollback | None:
+        return self.closed[-1] if self.closed else None
+
+
+def fold(events: Iterable[Event], start: Flight | None = None) -> Flight:
+    flight = start or Flight()
+    for event in events:
+        flight = apply(flight, event)
+    return flight
+
+
+def apply(flight: Flight, event: Event) -> Flight:
+    """Fold one event. Raises IllegalEvent (changing nothing) when it cannot follow what was before."""
+    if event.seq != flight.last_seq + 1:
+        raise IllegalEvent(f"event {event.seq} after {flight.last_seq}")
+    moved = replace(flight, last_seq=event.seq)
+    if flight.rollback is not None and rollback_fold.concerns(flight.rollback, event):
+        moved = _with_rollback(moved, rollback_fold.apply(flight.rollback, event))
+    step = _FOLDS.get(event.kind)
+    return step(moved, event) if step is not None else moved
+
+
+def _with_rollback(flight: Flight, rollback: Rollback) -> Flight:
+    if rollback.open:
+        return replace(flight, rollback=rollback)
+    if rollback.closed_at is not None:
+        return replace(flight, rollback=None, closed=(*flight.closed, rollback))
+    return replace(flight, rollback=None, flags={**flight.flags, **_unasked(flight, rollback)})
+
+
+def _unasked(flight: Flight, rollback: Rollback) -> Mapping[str, FlagFlight]:
+    """A cancelled rollback wrote nothing: its flags are asked what they were asked before."""
+    flags = [flight.flag(key) for key in rollback.flags]
+    return {flag.key: replace(flag, asked=flag.asked_before) for flag in flags}
+
+
+def _with_flag(flight: Flight, flag: FlagFlight) -> Flight:
+    return replace(flight, flags={**flight.flags, flag.key: flag})
+
+
+def _flag(flight: Flight, event: Event) -> FlagFlight:
+    return flight.flag(text(event.body, "flag"))
+
+
+def _opened(flight: Flight, event: Event) -> Flight:
+    digest = text(event.body, "plan_digest")
+    return replace(flight, opened_at=flight.opened_at or event.at, plan_digest=digest)
+
+
+def _plan_taken(flight: Flight, event: Event) -> Flight:
+    return replace(flight, plan_digest=text(event.body, "digest"))
+
+
+def _asked(flight: Flight, event: Event) -> Flight:
+    if flight.rollback is not None:
+        raise IllegalEvent("no forward move while a rollback is open")
+    flag = _flag(flight, event)
+    asked = replace(
+        flag,
+        asked=percent(event.body, "percent"),
+        asked_at=event.at,
+        asked_by=event.actor,
+        asked_before=percent(event.body, "before"),
+        trouble="",
+    )
+    return _with_flag(flight, asked)
+
+
+def _intent(flight: Flight, event: Event) -> Flight:
+    flag = _flag(flight, event)
+    if flag.pending is not None and not flag.pending.answered:
+        raise IllegalEvent(f"{flag.key} has a write in flight")
+    if flight.rollback is not None and text(event.body, "action") == "set":
+        raise IllegalEvent("no forward write while a rollback is open")
+    pending = PendingWrite(
+        write_id=text(event.body, "write_id"),
+        action=text(event.body, "action"),
+        percent=percent(event.body, "percent"),
+        at=event.at,
+    )
+    return _with_flag(flight, replace(flag, pending=pending))
+
+
+def _outcome(flight: Flight, event: Event) -> Flight:
+    flag = _flag(flight, event)
+    if flag.pending is None or flag.pending.write_id != text(event.body, "write_id"):
+        raise IllegalEvent(f"{flag.key} has no such write in flight")
+    outcome, detail = text(event.body, "outcome"), text(event.body, "detail")
+    if outcome == "refused":
+        return _with_flag(flight, _refused(flag, detail))
+    if flag.pending.action == "zero" and outcome == "done":
+        return _with_flag(flight, replace(flag, pending=None))
+    pending = replace(flag.pending, answered=True, unknown=outcome == "unknown", detail=detail, at=event.at)
+    return _with_flag(flight, replace(flag, pending=pending, trouble=detail if pending.unknown else ""))
+
+
+def _refused(flag: FlagFlight, detail: str) -> FlagFlight:
+    """A refused forward move asks for nothing any more; a refused kill still wants zero."""
+    if flag.pending is not None and flag.pending.action == "set" and flag.asked == flag.pending.percent:
+        flag = replace(flag, asked=flag.asked_before)
+    return replace(flag, pending=None, trouble=detail)
+
+
+def _seen(flight: Flight, event: Event) -> Flight:
+    flag = _flag(flight, event)
+    exposure = percent(event.body, "exposure")
+    changed = not flag.seen or exposure != flag.seen_exposure
+    seen = replace(
+        flag,
+        seen=True,
+        seen_exposure=exposure,
+        seen_at=event.at,
+        stage_since=event.at if changed else flag.stage_since,
+        pending=None,
+        overrides=() if changed else flag.overrides,
+    )
+    pending = flag.pending
+    if pending is not None and pending.action == "set" and exposure != pending.percent:
+        trouble = f"asked {pending.percent}, but it reads {'unclear' if exposure is None else exposure}"
+        asked = exposure if flag.asked == pending.percent else flag.asked
+        seen = replace(seen, asked=asked, trouble=trouble)
+    elif pending is not None:
+        seen = replace(seen, trouble="")
+    return _with_flag(flight, seen)
+
+
+def _foreign(flight: Flight, event: Event) -> Flight:
+    flag, body = _flag(flight, event), event.body
+    change = ForeignChange(
+        at=event.at,
+        before=text(body, "before"),
+        after=text(body, "after"),
+        who=text(body, "who") or None,
+        raised=bool(body.get("raised")),
+    )
+    reason = f"changed by someone else: {change.before} -> {change.after}"
+    return _with_flag(
+        flight,
+        replace(
+            flag,
+            foreign=change,
+            seen=True,
+            seen_exposure=percent(body, "exposure"),
+            seen_at=event.at,
+            stage_since=event.at,
+            overrides=(),
+            held_by=flag.held_by or event.actor,
+            held_reason=flag.held_reason or reason,
+        ),
+    )
+
+
+def _held(flight: Flight, event: Event) -> Flight:
+    return _with_flag(
+        flight, replace(_flag(flight, event), held_by=event.actor, held_reason=text(event.body, "reason"))
+    )
+
+
+def _released(flight: Flight, event: Event) -> Flight:
+    """Releasing a hold also accepts a foreign change: the flag is now asked to be what it is."""
+    flag = _flag(flight, event)
+    if flag.foreign is not None:
+        flag = replace(flag, asked=flag.seen_exposure, asked_at=event.at, asked_by=event.actor, foreign=None)
+    return _with_flag(flight, replace(flag, held_by=None, held_reason=""))
+
+
+def _overridden(flight: Flight, event: Event) -> Flight:
+    flag, stage = _flag(flight, event), percent(event.body, "percent")
+    if stage is None:
+        raise IllegalEvent("an override is for one stage")
+    row = (text(event.body, "signal"), stage, event.actor)
+    return _with_flag(flight, replace(flag, overrides=(*flag.overrides, row)))
+
+
+def _proposed(flight: Flight, event: Event) -> Flight:
+    body = event.body
+    proposal = Proposal(
+        signal=text(body, "signal"),
+        text=text(body, "text"),
+        value=text(body, "value"),
+        limit=text(body, "limit"),
+        since=instant(body, "since"),
+    )
+    return replace(flight, proposal=proposal, first_breach_at=flight.first_breach_at or proposal.since)
+
+
+def _proposal_cleared(flight: Flight, event: Event) -> Flight:
+    return replace(flight, proposal=None, first_breach_at=None)
+
+
+def _vetoed(flight: Flight, event: Event) -> Flight:
+    if flight.proposal is None:
+        raise IllegalEvent("there is no proposal to veto")
+    vetoed = replace(flight.proposal, vetoed_by=event.actor, veto_reason=text(event.body, "reason"))
+    return replace(flight, proposal=vetoed)
+
+
+def _declared(flight: Flight, event: Event) -> Flight:
+    if flight.rollback is not None:
+        raise IllegalEvent("a rollback is open already")
+    rollback = rollback_fold.declared(event)
+    flags = dict(flight.flags)
+    for key in rollback.flags:
+        flag = flight.flag(key)
+        pending = flag.pending if flag.pending and not flag.pending.answered else None
+        flags[key] = replace(
+            flag,
+            asked=ZERO,
+            asked_at=event.at,
+            asked_by=event.actor,
+            asked_before=flag.asked,
+            foreign=None,
+            held_by=None,
+            held_reason="",
+            overrides=(),
+            pending=pending,
+        )
+    return replace(flight, flags=flags, rollback=rollback, proposal=None, first_breach_at=None)
+
+
+_FOLDS: Final[Mapping[Kind, Callable[[Flight, Event], Flight]]] = {
+    Kind.FLIGHT_OPENED: _opened,
+    Kind.FLIGHT_RESUMED: _opened,
+    Kind.PLAN_TAKEN: _plan_taken,
+    Kind.FLAG_ASKED: _asked,
+    Kind.WRITE_INTENT: _intent,
+    Kind.WRITE_OUTCOME: _outcome,
+    Kind.FLAG_SEEN: _seen,
+    Kind.FLAG_FOREIGN: _foreign,
+    Kind.ROLLOUT_HELD: _held,
+    Kind.ROLLOUT_RELEASED: _released,
+    Kind.VERDICT_OVERRIDDEN: _overridden,
+    Kind.PROPOSAL_RAISED: _proposed,
+    Kind.PROPOSAL_CLEARED: _proposal_cleared,
+    Kind.PROPOSAL_VETOED: _vetoed,
+    Kind.ROLLBACK_DECLARED: _declared,
+}
