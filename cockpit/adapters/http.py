@@ -1,0 +1,264 @@
+"""The one HTTP client under all adapters. It distrusts the network, the answer and itself.
+
+- One deadline per request covers waiting for a place, connecting, TLS, redirects, a retry and the
+  last byte of the body.
+- Reads are tried twice at most (connection refused or reset, 429, 503), inside that deadline and
+  obeying Retry-After. Writes are sent once; `Unreachable.sent` is False only when nothing left.
+- Writes have places of their own and never wait behind reads.
+- Redirects are followed for reads, three at most, never from https to http. A credential is never
+  carried to another scheme, host or port: such a redirect is refused. Writes are not redirected.
+- Cookies are not kept. Proxies and CA files of the environment count. Bodies are capped after
+  unpacking, and what we sent as a secret is blanked out of what comes back.
+
+One httpx client per host and lane: a pool shared by many hosts costs the square of its connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Final
+from urllib.parse import quote
+
+import httpx
+
+import cockpit
+from cockpit.adapters.base import RefusedByService
+from cockpit.adapters.http_answer import Answer
+from cockpit.adapters.http_trouble import Cause, NoAnswer, host_port, plan_fault, shown, timed_out
+from cockpit.adapters.http_wire import Ask, Lane, Params, Progress
+from cockpit.core.clean import clean_text
+from cockpit.core.model import Failure, Fault
+from cockpit.core.secret import Secret
+
+__all__ = ["Answer", "Cause", "HttpHost", "NoAnswer", "Web", "segment"]
+
+Headers = Mapping[str, Secret | str]
+
+_MAX_REDIRECTS: Final = 3
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_KEEP_METHOD: Final = frozenset({307, 308})
+_TRY_AGAIN: Final = frozenset({Cause.REFUSED, Cause.RESET})
+_PAUSE_S: Final = (0.05, 0.2)
+_WRITE_PLACES: Final = 16
+# A server may close an idle connection at the moment we write to it, and then nobody knows what
+# became of the write; so a write uses only a connection that was busy just now.
+_READ_IDLE_S: Final = 10.0
+_WRITE_IDLE_S: Final = 2.0
+
+
+class Web:
+    """Makes hosts that share TLS contexts (building one costs 30 ms) and closes them all."""
+
+    def __init__(self, *, version: str = cockpit.__version__) -> None:
+        self._agent = f"cutover-cockpit/{version}"
+        self._tls: dict[str | None, ssl.SSLContext] = {}
+        self._hosts: list[HttpHost] = []
+
+    def host(
+        self,
+        base_url: str,
+        *,
+        headers: Headers | None = None,
+        timeout_s: float = 5.0,
+        max_body: int = 2_000_000,
+        ca_file: str | None = None,
+        max_concurrent: int = 4,
+    ) -> HttpHost:
+        """A client for one base address. Headers whose value is a Secret are credentials.
+
+        Opens nothing yet. Raises RefusedByService (fault PLAN) for an address that cannot be used.
+        """
+
+        def lane(places: int, idle_s: float) -> Lane:
+            return Lane(lambda: self._tls_context(ca_file), agent=self._agent, places=places, idle_s=idle_s)
+
+        host = HttpHost(
+            _base(base_url),
+            headers=headers or {},
+            timeout_s=timeout_s,
+            max_body=max_body,
+            reads=lane(max_concurrent, _READ_IDLE_S),
+            writes=lane(_WRITE_PLACES, _WRITE_IDLE_S),
+        )
+        self._hosts.append(host)
+        return host
+
+    async def aclose(self) -> None:
+        hosts, self._hosts = self._hosts, []
+        for host in hosts:
+            await host.aclose()
+
+    def _tls_context(self, ca_file: str | None) -> ssl.SSLContext:
+        """Trusts `ca_file` alone; without one, what the environment or the bundled list names."""
+        if ca_file not in self._tls:
+            try:
+                made = ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context()
+            except (OSError, ssl.SSLError) as error:
+                why = clean_text(getattr(error, "strerror", None) or "not a PEM file", limit=80)
+                named = clean_text(ca_file or "the one in SSL_CERT_FILE or SSL_CERT_DIR", limit=120)
+                raise plan_fault("the CA file cannot be used", f"{named}: {why}") from None
+            self._tls[ca_file] = made
+        return self._tls[ca_file]
+
+
+class HttpHost:
+    """One base address with its credentials, its deadline and its connections. Made by `Web.host`."""
+
+    def __init__(
+        self,
+        base: httpx.URL,
+        *,
+        headers: Headers,
+        timeout_s: float,
+        max_body: int,
+        reads: Lane,
+        writes: Lane,
+    ) -> None:
+        self._base = base
+        self._headers = dict(headers)
+        self._timeout_s = timeout_s
+        self._max_body = max_body
+        self._reads = reads
+        self._writes = writes
+
+    @property
+    def address(self) -> str:
+        """`host:port`, clean, for texts."""
+        return host_port(self._base)
+
+    async def get(
+        self, path: str, *, params: Params | None = None, headers: Headers | None = None, retry: bool = True
+    ) -> Answer:
+        """Read. With `retry=False` it asks once and returns 429 and 503 as answers, as probes want it."""
+        return await self._read(self._ask("GET", path, headers, params=params), retry=retry)
+
+    async def read_post(
+        self,
+        path: str,
+        *,
+        json: object = None,
+        form: Params | None = None,
+        headers: Headers | None = None,
+        retry: bool = True,
+    ) -> Answer:
+        """A POST that only reads and so may be tried twice. Give `json` or `form`."""
+        ask = self._ask("POST", path, headers)
+        return await self._read(ask.with_json(json) if form is None else ask.with_form(form), retry=retry)
+
+    async def write(
+        self, method: str, path: str, *, json: object = None, headers: Headers | None = None
+    ) -> Answer:
+        """Send once; without `json` there is no body. Every status but a redirect comes back as an answer."""
+        ask = replace(self._ask(method, path, headers), reads=False)
+        return await self._within_deadline(ask if json is None else ask.with_json(json), self._follow)
+
+    async def aclose(self) -> None:
+        await self._reads.aclose()
+        await self._writes.aclose()
+
+    def _ask(self, method: str, path: str, headers: Headers | None, *, params: Params | None = None) -> Ask:
+        base_path = self._base.raw_path.decode("ascii").rstrip("/")
+        try:
+            url = self._base.copy_with(raw_path=f"{base_path}{path}".encode("ascii"))
+        except (httpx.InvalidURL, UnicodeEncodeError):
+            raise plan_fault(f"not a usable path: {clean_text(path, limit=80)}") from None
+        if params is not None:
+            url = url.copy_with(params=params if isinstance(params, Mapping) else list(params))
+        return Ask(method=method, url=url, headers={**self._headers, **(headers or {})})
+
+    async def _read(self, ask: Ask, *, retry: bool) -> Answer:
+        return await self._within_deadline(ask, self._follow_twice if retry else self._follow)
+
+    async def _within_deadline(
+        self, ask: Ask, attempt: Callable[[Ask, Progress], Awaitable[Answer]]
+    ) -> Answer:
+        progress = Progress()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await attempt(ask, progress)
+        except TimeoutError:
+            raise timed_out(ask.url, progress.phase, self._timeout_s, ask.text) from None
+
+    async def _follow_twice(self, ask: Ask, progress: Progress) -> Answer:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._timeout_s
+        pause_s = random.uniform(*_PAUSE_S)
+        try:
+            answer = await self._follow(ask, progress)
+        except NoAnswer as trouble:
+            if trouble.cause not in _TRY_AGAIN or loop.time() + pause_s >= until:
+                raise
+        else:
+            if answer.status not in (429, 503):
+                return answer
+            pause_s = max(pause_s, answer.retry_after_s() or 0.0)
+            if loop.time() + pause_s >= until:
+                raise answer.as_error()
+        await asyncio.sleep(pause_s)
+        answer = await self._follow(ask, progress)
+        if answer.status in (429, 503):
+            raise answer.as_error()
+        return answer
+
+    async def _follow(self, ask: Ask, progress: Progress) -> Answer:
+        lane = self._reads if ask.reads else self._writes
+        for _ in range(_MAX_REDIRECTS + 1):
+            answer = await lane.exchange(ask, progress, timeout_s=self._timeout_s, max_body=self._max_body)
+            if answer.status not in _REDIRECTS or "location" not in answer.headers:
+                return answer
+            ask = _redirected(ask, answer)
+        raise _no_redirect(ask, answer.status, f"more than {_MAX_REDIRECTS} redirects")
+
+
+def segment(name: str) -> str:
+    """`name` as one path segment. Raises RefusedByService (fault PLAN) for a name that cannot be one."""
+    if name in ("", ".", "..") or not name.isprintable():
+        raise plan_fault(f"cannot be part of an address: {clean_text(name, limit=80)!r}")
+    return quote(name, safe="")
+
+
+def _base(base_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, TypeError):
+        raise plan_fault("not an address", clean_text(base_url.split("@")[-1], limit=120)) from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise plan_fault("an address begins with http:// or https:// and names a host", shown(url))
+    if url.userinfo or url.query or url.fragment:
+        raise plan_fault("an address holds no user, password, query or fragment", shown(url))
+    return url
+
+
+def _redirected(ask: Ask, answer: Answer) -> Ask:
+    """The request that the redirect asks for. Raises RefusedByService where following it is not safe."""
+    try:
+        target = ask.url.join(answer.headers["location"]).copy_with(userinfo=b"", fragment=None)
+    except (httpx.InvalidURL, ValueError):
+        raise _no_redirect(ask, answer.status, "the redirect names no usable address") from None
+    if not ask.reads:
+        raise _no_redirect(
+            ask, answer.status, f"a write was redirected to {shown(target)}; it was not followed"
+        )
+    if target.scheme not in ("http", "https") or (ask.url.scheme == "https" and target.scheme == "http"):
+        raise _no_redirect(ask, answer.status, f"redirected from https to {shown(target)}")
+    if ask.carries_credential and _origin(target) != _origin(ask.url):
+        raise _no_redirect(
+            ask, answer.status, f"redirected to {shown(target)}; the credential was not sent there"
+        )
+    if ask.method != "GET" and answer.status not in _KEEP_METHOD:
+        raise _no_redirect(ask, answer.status, f"a {ask.method} was redirected to {shown(target)}")
+    return replace(ask, url=target)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str]:
+    return url.scheme, host_port(url)
+
+
+def _no_redirect(ask: Ask, status: int, title: str) -> RefusedByService:
+    detail = f"{ask.text}: put the address that really serves this into the plan"
+    failure = Failure(title=title, detail=detail, retryable=False, fault=Fault.PLAN)
+    return RefusedByService(failure, status=status)

@@ -1,0 +1,202 @@
+"""One request on the wire: what is asked, the places it waits for, and one exchange of bytes.
+
+No policy here: retries, redirects and deadlines are decided in `http`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_text
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final
+
+import httpx
+
+from cockpit.adapters.base import AdapterError, RefusedByService
+from cockpit.adapters.http_answer import Answer, parse_http_date
+from cockpit.adapters.http_body import ACCEPT_ENCODING, read_capped
+from cockpit.adapters.http_trouble import Phase, network_trouble, plan_fault, shown, timed_out
+from cockpit.core.clean import clean_text
+from cockpit.core.model import Failure, Fault
+from cockpit.core.secret import REDACTED, Secret
+
+Params = Mapping[str, str] | Sequence[tuple[str, str]]
+
+_SHORTEST_BLANKED: Final = 6
+_LONGEST_HEADER: Final = 4000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request. `reads` says that repeating it changes nothing."""
+
+    method: str
+    url: httpx.URL
+    headers: Mapping[str, Secret | str]
+    reads: bool = True
+    body: bytes | None = None
+
+    def with_json(self, value: object) -> Ask:
+        body = json_text.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+        return self._with_body(body, "application/json")
+
+    def with_form(self, form: Params) -> Ask:
+        pairs = httpx.QueryParams(form if isinstance(form, Mapping) else list(form))
+        return self._with_body(str(pairs).encode(), "application/x-www-form-urlencoded")
+
+    @property
+    def text(self) -> str:
+        """Method and address for messages."""
+        return f"{self.method} {shown(self.url)}"
+
+    @property
+    def carries_credential(self) -> bool:
+        return any(isinstance(value, Secret) for value in self.headers.values())
+
+    def wire_headers(self) -> dict[str, str]:
+        """The headers as they leave. Raises RefusedByService for a secret that no header can carry."""
+        return {name: _header_text(name, value) for name, value in self.headers.items()}
+
+    def blank_secrets(self, body: bytes) -> bytes:
+        """The body without our own secrets, should the service echo them."""
+        for value in self.headers.values():
+            if isinstance(value, Secret):
+                for part in value.reveal().split():
+                    if len(part) >= _SHORTEST_BLANKED:
+                        body = body.replace(part.encode(), REDACTED.encode())
+        return body
+
+    def _with_body(self, body: bytes, content_type: str) -> Ask:
+        return replace(self, body=body, headers={"Content-Type": content_type, **self.headers})
+
+
+class Progress:
+    """How far a request came; it stays readable after the request was cancelled by its deadline.
+
+    `peer` is the host that was connected to last: the one that was asked for, or a proxy.
+    """
+
+    def __init__(self) -> None:
+        self.phase = Phase.QUEUED
+        self.peer: str | None = None
+
+    async def trace(self, event: str, details: Mapping[str, object]) -> None:
+        """Told by the transport. A CONNECT to a proxy carries nothing of the request."""
+        if event == "connection.connect_tcp.started":
+            self.peer = str(details.get("host"))
+        reached = _PHASE_OF_EVENT.get(event)
+        if reached is None or getattr(details.get("request"), "method", b"") == b"CONNECT":
+            return
+        self.phase = max(self.phase, reached)
+
+
+_PHASE_OF_EVENT: Final = {
+    "connection.connect_tcp.started": Phase.CONNECTING,
+    "connection.start_tls.started": Phase.TLS,
+    "http11.send_request_headers.started": Phase.SENT,
+    "http11.receive_response_body.started": Phase.ANSWERING,
+}
+
+
+class Lane:
+    """A number of places for simultaneous requests, and the connections that serve them."""
+
+    def __init__(
+        self, tls_context: Callable[[], ssl.SSLContext], *, agent: str, places: int, idle_s: float
+    ) -> None:
+        self._tls_context = tls_context
+        self._agent = agent
+        self._limits = httpx.Limits(
+            max_connections=places, max_keepalive_connections=places, keepalive_expiry=idle_s
+        )
+        self._places = asyncio.Semaphore(places)
+        self._clients: dict[str, httpx.AsyncClient] = {}
+
+    async def exchange(self, ask: Ask, progress: Progress, *, timeout_s: float, max_body: int) -> Answer:
+        """Send once and read the answer to its end. Raises AdapterError; redirects are answers."""
+        async with self._places:
+            progress.phase = Phase.CONNECTING
+            client = self._client(ask.url.scheme)
+            started = asyncio.get_running_loop().time()
+            try:
+                request = client.build_request(
+                    ask.method,
+                    ask.url,
+                    content=ask.body,
+                    headers=ask.wire_headers(),
+                    timeout=httpx.Timeout(timeout_s),
+                    extensions={"trace": progress.trace},
+                )
+                response = await client.send(request, stream=True)
+                try:
+                    body = await read_capped(response, max_body=max_body, asked=ask.text)
+                finally:
+                    await response.aclose()
+            except httpx.TimeoutException:
+                raise timed_out(ask.url, progress.phase, timeout_s, ask.text) from None
+            except httpx.HTTPError as error:
+                via_proxy = progress.peer is not None and progress.peer != ask.url.host
+                raise network_trouble(
+                    error, ask.url, progress.phase, asked=ask.text, via_proxy=via_proxy
+                ) from None
+            took_s = asyncio.get_running_loop().time() - started
+        return _answer(ask, response, ask.blank_secrets(body), took_s)
+
+    async def aclose(self) -> None:
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            await client.aclose()
+
+    def _client(self, scheme: str) -> httpx.AsyncClient:
+        if scheme not in self._clients:
+            # Plain http needs no list of authorities; a context that trusts nobody costs nothing.
+            trust = self._tls_context() if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            try:
+                self._clients[scheme] = httpx.AsyncClient(
+                    verify=trust,
+                    limits=self._limits,
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                    headers={
+                        "User-Agent": self._agent,
+                        "Accept": "application/json, */*;q=0.5",
+                        "Accept-Encoding": ACCEPT_ENCODING,
+                    },
+                )
+            except (ValueError, ImportError, httpx.InvalidURL):
+                raise plan_fault("the proxy settings of the environment cannot be used") from None
+        return self._clients[scheme]
+
+
+def _answer(ask: Ask, response: httpx.Response, body: bytes, took_s: float) -> Answer:
+    headers = {name: _clean_header(value) for name, value in response.headers.items()}
+    return Answer(
+        status=response.status_code,
+        headers=headers,
+        body=body,
+        took_s=took_s,
+        server_time=parse_http_date(headers.get("date", "")),
+        asked=ask.text,
+    )
+
+
+def _clean_header(value: str) -> str:
+    if value.isascii() and value.isprintable() and len(value) <= _LONGEST_HEADER:
+        return value
+    return clean_text(value, limit=_LONGEST_HEADER)
+
+
+def _header_text(name: str, value: Secret | str) -> str:
+    text = value.reveal() if isinstance(value, Secret) else value
+    if text.isascii() and text.isprintable():
+        return text
+    raise _unsendable(name, secret=isinstance(value, Secret))
+
+
+def _unsendable(name: str, *, secret: bool) -> AdapterError:
+    """An error without the value: the library's own text would quote it."""
+    title = f"the value for header {clean_text(name, limit=40)} holds characters that no header can carry"
+    fault = Fault.CREDENTIAL if secret else Fault.PLAN
+    return RefusedByService(Failure(title=title, retryable=False, fault=fault), sent=False)
