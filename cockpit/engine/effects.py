@@ -1,0 +1,162 @@
+"""What the engine does to the outside world: writes, read-backs, announcements. One write per flag at a time.
+
+An effect starts after its intent is journalled and ends by reporting what is known: done, refused or
+unknown. It never repeats a write by itself; what comes next is decided from the journalled outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+
+from cockpit.adapters.base import AdapterError, Announcement, FlagWriter
+from cockpit.core.clean import Percent, clean_text
+from cockpit.core.clock import Clock
+from cockpit.core.model import Failure, Fault, FlagValue, WriteOutcome, WriteResult
+from cockpit.engine.sources import Sources
+
+READ_BACK_PAUSES_S = (0.25, 0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOrder:
+    """One journalled intent. action: set, kill or zero; `expected` guards a set."""
+
+    write_id: str
+    flag: str
+    service: str
+    action: str
+    percent: Percent | None
+    expected: FlagValue | None
+    rollback: str | None
+    timeout_s: float
+
+
+class Effects:
+    """Runs on the engine's loop. The three callbacks are called on it, and must not raise."""
+
+    def __init__(
+        self,
+        *,
+        sources: Sources,
+        clock: Clock,
+        wrote: Callable[[WriteOrder, WriteResult], None],
+        read: Callable[[str], Awaitable[bool]],
+        announced: Callable[[str, Announcement, str, Failure | None], None],
+        freed: Callable[[], None],
+    ) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._wrote = wrote
+        self._read = read
+        self._announced = announced
+        self._freed = freed
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writes: dict[str, tuple[WriteOrder, asyncio.Task[None]]] = {}
+        self._abandoned: set[str] = set()
+        self._read_failures: dict[str, int] = {}
+        self.reading: set[str] = set()
+        self.announcing: set[tuple[str, str]] = set()
+
+    @property
+    def idle(self) -> bool:
+        return not self._tasks
+
+    def busy(self, flag: str) -> bool:
+        return flag in self._writes or flag in self.reading
+
+    def write(self, order: WriteOrder) -> None:
+        """Start the write of a journalled intent. At most one per flag."""
+        if order.flag in self._writes:
+            raise RuntimeError(f"{order.flag} has a write in flight")
+        self._writes[order.flag] = (order, self._spawn(self._write(order)))
+
+    def abandon_forward_writes(self) -> None:
+        """A rollback waits no longer for an unanswered forward write: its outcome becomes unknown."""
+        for order, task in self._writes.values():
+            if order.action == "set":
+                self._abandoned.add(order.write_id)
+                task.cancel()
+
+    def read_back(self, flag: str) -> None:
+        if flag not in self.reading:
+            self.reading.add(flag)
+            self._spawn(self._read_back(flag))
+
+    def announce(self, hook: str, announcement: Announcement, timeout_s: float) -> None:
+        key = (hook, announcement.moment)
+        if key not in self.announcing:
+            self.announcing.add(key)
+            self._spawn(self._announce(hook, announcement, timeout_s))
+
+    async def finish(self, limit_s: float) -> None:
+        """Let what is in flight end, at most `limit_s`, then cancel the rest."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=limit_s)
+        for task in set(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _write(self, order: WriteOrder) -> None:
+        began = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(order.timeout_s):
+                result = await self._ask_writer(self._sources.writers[order.service], order)
+        except TimeoutError:
+            result = _unknown(f"no answer in {order.timeout_s:g} s", self._clock.monotonic() - began)
+        except asyncio.CancelledError:
+            if order.write_id not in self._abandoned:
+                raise
+            result = _unknown("given up unanswered, the rollback goes first", self._clock.monotonic() - began)
+        except Exception as error:  # the command edge: whatever broke, the outcome is unknown, not lost
+            text = f"the cockpit's own fault: {type(error).__name__}"
+            result = _unknown(text, self._clock.monotonic() - began)
+        del self._writes[order.flag]
+        self._wrote(order, result)
+
+    async def _ask_writer(self, writer: FlagWriter, order: WriteOrder) -> WriteResult:
+        if order.action == "kill":
+            return await writer.kill(order.flag)
+        if order.action == "zero":
+            return await writer.zero(order.flag)
+        if order.percent is None or order.expected is None:
+            return WriteResult(outcome=WriteOutcome.REFUSED, detail="a forward write needs a reading first")
+        return await writer.set_percent(order.flag, order.percent, expected=order.expected)
+
+    async def _read_back(self, flag: str) -> None:
+        try:
+            good = await self._read(flag)
+            failures = 0 if good else self._read_failures.get(flag, 0) + 1
+            self._read_failures[flag] = failures
+            if failures:
+                await asyncio.sleep(READ_BACK_PAUSES_S[min(failures, len(READ_BACK_PAUSES_S)) - 1])
+        finally:
+            self.reading.discard(flag)
+        self._freed()
+
+    async def _announce(self, hook: str, announcement: Announcement, timeout_s: float) -> None:
+        receipt, failure = "", None
+        try:
+            async with asyncio.timeout(timeout_s):
+                receipt = clean_text(await self._sources.announcers[hook].announce(announcement))
+        except TimeoutError:
+            failure = Failure(title=f"no answer in {timeout_s:g} s", fault=Fault.NETWORK)
+        except AdapterError as error:
+            failure = error.failure
+        except Exception as error:  # the command edge: a hook must never take the engine down
+            title = f"the cockpit's own fault: {type(error).__name__}"
+            failure = Failure(title=title, fault=Fault.COCKPIT)
+        finally:
+            self.announcing.discard((hook, announcement.moment))
+        self._announced(hook, announcement, receipt, failure)
+
+
+def _unknown(detail: str, took_s: float) -> WriteResult:
+    return WriteResult(outcome=WriteOutcome.UNKNOWN, detail=detail, took_s=took_s)
