@@ -20,7 +20,7 @@ import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 import httpx
@@ -67,9 +67,11 @@ class Web:
         max_body: int = 2_000_000,
         ca_file: str | None = None,
         max_concurrent: int = 4,
+        secret_path: bool = False,
     ) -> HttpHost:
         """A client for one base address. Headers whose value is a Secret are credentials.
 
+        secret_path: paths are credentials too (webhook addresses) and appear in no text.
         Opens nothing yet. Raises RefusedByService (fault PLAN) for an address that cannot be used.
         """
 
@@ -81,6 +83,7 @@ class Web:
             headers=headers or {},
             timeout_s=timeout_s,
             max_body=max_body,
+            secret_path=secret_path,
             reads=lane(max_concurrent, _READ_IDLE_S),
             writes=lane(_WRITE_PLACES, _WRITE_IDLE_S),
         )
@@ -115,6 +118,7 @@ class HttpHost:
         headers: Headers,
         timeout_s: float,
         max_body: int,
+        secret_path: bool,
         reads: Lane,
         writes: Lane,
     ) -> None:
@@ -122,6 +126,7 @@ class HttpHost:
         self._headers = dict(headers)
         self._timeout_s = timeout_s
         self._max_body = max_body
+        self._secret_path = secret_path
         self._reads = reads
         self._writes = writes
 
@@ -131,10 +136,20 @@ class HttpHost:
         return host_port(self._base)
 
     async def get(
-        self, path: str, *, params: Params | None = None, headers: Headers | None = None, retry: bool = True
+        self,
+        path: str,
+        *,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        method: Literal["GET", "HEAD"] = "GET",
+        retry: bool = True,
+        redirects: bool = True,
     ) -> Answer:
-        """Read. With `retry=False` it asks once and returns 429 and 503 as answers, as probes want it."""
-        return await self._read(self._ask("GET", path, headers, params=params), retry=retry)
+        """Read. Probes want every answer as it is: with `retry=False` it asks once and returns 429 and
+        503 too, with `redirects=False` it returns redirects.
+        """
+        ask = self._ask(method, path, headers, params=params)
+        return await self._read(replace(ask, redirects=redirects), retry=retry)
 
     async def read_post(
         self,
@@ -150,11 +165,24 @@ class HttpHost:
         return await self._read(ask.with_json(json) if form is None else ask.with_form(form), retry=retry)
 
     async def write(
-        self, method: str, path: str, *, json: object = None, headers: Headers | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        body: bytes | None = None,
+        headers: Headers | None = None,
     ) -> Answer:
-        """Send once; without `json` there is no body. Every status but a redirect comes back as an answer."""
+        """Send once: `json`, or `body` as it is (JSON that was signed), or nothing.
+
+        Every status but a redirect comes back as an answer; a redirect raises RefusedByService.
+        """
         ask = replace(self._ask(method, path, headers), reads=False)
-        return await self._within_deadline(ask if json is None else ask.with_json(json), self._follow)
+        if body is not None:
+            ask = ask.with_body(body, "application/json")
+        elif json is not None:
+            ask = ask.with_json(json)
+        return await self._within_deadline(ask, self._follow)
 
     async def aclose(self) -> None:
         await self._reads.aclose()
@@ -168,7 +196,8 @@ class HttpHost:
             raise plan_fault(f"not a usable path: {clean_text(path, limit=80)}") from None
         if params is not None:
             url = url.copy_with(params=params if isinstance(params, Mapping) else list(params))
-        return Ask(method=method, url=url, headers={**self._headers, **(headers or {})})
+        merged = {**self._headers, **(headers or {})}
+        return Ask(method=method, url=url, headers=merged, secret_path=self._secret_path)
 
     async def _read(self, ask: Ask, *, retry: bool) -> Answer:
         return await self._within_deadline(ask, self._follow_twice if retry else self._follow)
@@ -208,7 +237,8 @@ class HttpHost:
         lane = self._reads if ask.reads else self._writes
         for _ in range(_MAX_REDIRECTS + 1):
             answer = await lane.exchange(ask, progress, timeout_s=self._timeout_s, max_body=self._max_body)
-            if answer.status not in _REDIRECTS or "location" not in answer.headers:
+            redirect = answer.status in _REDIRECTS and "location" in answer.headers
+            if not redirect or not ask.redirects:
                 return answer
             ask = _redirected(ask, answer)
         raise _no_redirect(ask, answer.status, f"more than {_MAX_REDIRECTS} redirects")
@@ -241,16 +271,16 @@ def _redirected(ask: Ask, answer: Answer) -> Ask:
         raise _no_redirect(ask, answer.status, "the redirect names no usable address") from None
     if not ask.reads:
         raise _no_redirect(
-            ask, answer.status, f"a write was redirected to {shown(target)}; it was not followed"
+            ask, answer.status, f"a write was redirected to {ask.show(target)}; it was not followed"
         )
     if target.scheme not in ("http", "https") or (ask.url.scheme == "https" and target.scheme == "http"):
-        raise _no_redirect(ask, answer.status, f"redirected from https to {shown(target)}")
+        raise _no_redirect(ask, answer.status, f"redirected from https to {ask.show(target)}")
     if ask.carries_credential and _origin(target) != _origin(ask.url):
         raise _no_redirect(
-            ask, answer.status, f"redirected to {shown(target)}; the credential was not sent there"
+            ask, answer.status, f"redirected to {ask.show(target)}; the credential was not sent there"
         )
-    if ask.method != "GET" and answer.status not in _KEEP_METHOD:
-        raise _no_redirect(ask, answer.status, f"a {ask.method} was redirected to {shown(target)}")
+    if ask.method == "POST" and answer.status not in _KEEP_METHOD:
+        raise _no_redirect(ask, answer.status, f"a POST was redirected to {ask.show(target)}")
     return replace(ask, url=target)
 
 

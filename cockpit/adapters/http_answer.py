@@ -20,7 +20,7 @@ _LONGEST_INTEGER = 40
 class Answer:
     """headers: lower-case names. took_s: from leaving the queue to the last byte. asked: method and address
     for texts, without query. server_time: the Date header. The body is decompressed, capped, and holds no
-    secret that we sent.
+    secret that we sent. certificate_ends_at: when the server's TLS certificate expires, None without TLS.
     """
 
     status: int
@@ -29,6 +29,7 @@ class Answer:
     took_s: float
     server_time: datetime | None
     asked: str = ""
+    certificate_ends_at: datetime | None = None
 
     def json(self) -> object:
         """The parsed body, whatever its content type. Raises BrokenAnswer; numbers in it are finite."""

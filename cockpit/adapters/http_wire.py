@@ -10,6 +10,7 @@ import json as json_text
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
@@ -18,7 +19,7 @@ import httpx
 from cockpit.adapters.base import AdapterError, RefusedByService
 from cockpit.adapters.http_answer import Answer, parse_http_date
 from cockpit.adapters.http_body import ACCEPT_ENCODING, read_capped
-from cockpit.adapters.http_trouble import Phase, network_trouble, plan_fault, shown, timed_out
+from cockpit.adapters.http_trouble import Phase, host_port, network_trouble, plan_fault, shown, timed_out
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault
 from cockpit.core.secret import REDACTED, Secret
@@ -31,30 +32,41 @@ _LONGEST_HEADER: Final = 4000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One request. `reads` says that repeating it changes nothing."""
+    """One request. `reads` says that repeating it changes nothing, `redirects` that reads follow them.
+
+    secret_path: the path itself is a credential and appears in no text.
+    """
 
     method: str
     url: httpx.URL
     headers: Mapping[str, Secret | str]
     reads: bool = True
+    redirects: bool = True
+    secret_path: bool = False
     body: bytes | None = None
 
     def with_json(self, value: object) -> Ask:
         body = json_text.dumps(value, allow_nan=False, separators=(",", ":")).encode()
-        return self._with_body(body, "application/json")
+        return self.with_body(body, "application/json")
 
     def with_form(self, form: Params) -> Ask:
         pairs = httpx.QueryParams(form if isinstance(form, Mapping) else list(form))
-        return self._with_body(str(pairs).encode(), "application/x-www-form-urlencoded")
+        return self.with_body(str(pairs).encode(), "application/x-www-form-urlencoded")
+
+    def with_body(self, body: bytes, content_type: str) -> Ask:
+        return replace(self, body=body, headers={"Content-Type": content_type, **self.headers})
 
     @property
     def text(self) -> str:
         """Method and address for messages."""
-        return f"{self.method} {shown(self.url)}"
+        return f"{self.method} {self.show(self.url)}"
+
+    def show(self, url: httpx.URL) -> str:
+        return host_port(url) if self.secret_path else shown(url)
 
     @property
     def carries_credential(self) -> bool:
-        return any(isinstance(value, Secret) for value in self.headers.values())
+        return self.secret_path or any(isinstance(value, Secret) for value in self.headers.values())
 
     def wire_headers(self) -> dict[str, str]:
         """The headers as they leave. Raises RefusedByService for a secret that no header can carry."""
@@ -68,9 +80,6 @@ class Ask:
                     if len(part) >= _SHORTEST_BLANKED:
                         body = body.replace(part.encode(), REDACTED.encode())
         return body
-
-    def _with_body(self, body: bytes, content_type: str) -> Ask:
-        return replace(self, body=body, headers={"Content-Type": content_type, **self.headers})
 
 
 class Progress:
@@ -179,7 +188,15 @@ def _answer(ask: Ask, response: httpx.Response, body: bytes, took_s: float) -> A
         took_s=took_s,
         server_time=parse_http_date(headers.get("date", "")),
         asked=ask.text,
+        certificate_ends_at=_certificate_end(response),
     )
+
+
+def _certificate_end(response: httpx.Response) -> datetime | None:
+    stream = response.extensions.get("network_stream")
+    tls = None if stream is None else stream.get_extra_info("ssl_object")
+    ends = None if tls is None else (tls.getpeercert() or {}).get("notAfter")
+    return None if ends is None else datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC)
 
 
 def _clean_header(value: str) -> str:
