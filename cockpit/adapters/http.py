@@ -31,6 +31,7 @@ from cockpit.adapters.http_answer import Answer
 from cockpit.adapters.http_trouble import Cause, NoAnswer, host_port, plan_fault, shown, timed_out
 from cockpit.adapters.http_wire import Ask, Lane, Params, Progress
 from cockpit.core.clean import clean_text
+from cockpit.core.clock import Clock
 from cockpit.core.model import Failure, Fault
 from cockpit.core.secret import Secret
 
@@ -51,9 +52,13 @@ _WRITE_IDLE_S: Final = 2.0
 
 
 class Web:
-    """Makes hosts that share TLS contexts (building one costs 30 ms) and closes them all."""
+    """Makes hosts that share TLS contexts (building one costs 30 ms) and closes them all.
 
-    def __init__(self, *, version: str = cockpit.__version__) -> None:
+    clock: for adapters that compare a service's clock or a certificate's end with ours.
+    """
+
+    def __init__(self, *, version: str = cockpit.__version__, clock: Clock | None = None) -> None:
+        self.clock = clock
         self._agent = f"cutover-cockpit/{version}"
         self._tls: dict[str | None, ssl.SSLContext] = {}
         self._hosts: list[HttpHost] = []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, JsonValue, PlainValidator
+from pydantic import AfterValidator, Field, JsonValue, PlainValidator, model_validator
 
 from cockpit.adapters.base import Seconds, Settings
 from cockpit.adapters.fields import BaseUrl, HeaderName, HeaderValue, Reference, Url
@@ -80,6 +80,12 @@ class HttpProbeSettings(Settings):
     )
     token: Reference | None = None
     ca_file: str | None = None
+
+    @model_validator(mode="after")
+    def _body_to_look_into(self) -> Self:
+        if self.method == "HEAD" and self.body is not None:
+            raise ValueError("HEAD brings no body, so json has nothing to look into: use GET")
+        return self
 
 
 class ConvexProbeSettings(Settings):
