@@ -258,6 +258,7 @@ class Snapshot:
 
     read_only is True when no writer object exists in the process that made this snapshot.
     past_no_return is True once the plan's point of no return lies behind.
+    drain_below_pct is the share under which the new side counts as drained, None when not told.
     """
 
     seq: int
@@ -290,3 +291,4 @@ class Snapshot:
     host_status: HostStatus | None
     plan_change: PlanChange | None
     hint: str = ""
+    drain_below_pct: float | None = None

@@ -1,0 +1,91 @@
+"""Small builders of lines that the rollback's screens share, on top of `view`'s words. Pure, no Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rich.cells import cell_len
+
+from cockpit.core.clean import clean_text
+from cockpit.face.view import NOTHING, Line, Role, Segment, clip, cut, fit, width_of
+
+LONGEST_TEXT = 4000
+
+
+def safe(text: str) -> str:
+    """Text as it may be painted. Values were cleaned at their edge; what a person typed here was not."""
+    return text if text.isprintable() else clean_text(text, limit=LONGEST_TEXT)
+
+
+def row(*segments: Segment | str) -> Line:
+    """One line; plain strings are TEXT. Empty segments vanish, unsafe text is made safe."""
+    pairs = ((item, Role.TEXT) if isinstance(item, str) else item for item in segments)
+    return tuple((safe(text), role) for text, role in pairs if text)
+
+
+def column(text: str, width: int, role: Role = Role.TEXT) -> Segment:
+    """`text` in exactly `width` cells."""
+    return fit(safe(text), width), role
+
+
+def rule(title: str, width: int, note: str = "") -> Line:
+    """A thin line across, with a title in it and a note at its end."""
+    head: Line = ((f"{title} ", Role.STRONG),) if title else ()
+    tail: Line = ((f" {safe(note)}", Role.DIM),) if note else ()
+    fill = "─" * max(0, width - width_of(head) - width_of(tail))
+    return clip((*head, (fill, Role.RULE), *tail), width)
+
+
+def wrapped(text: str, width: int, *, limit: int = 1000) -> tuple[str, ...]:
+    """`text` broken at spaces into at most `limit` rows of at most `width` cells; the rest is an ellipsis."""
+    rows: list[str] = []
+    current = ""
+    for word in safe(text).split():
+        trial = f"{current} {word}" if current else word
+        if cell_len(trial) <= width:
+            current = trial
+            continue
+        if current:
+            rows.append(current)
+        current = cut(word, width)
+    if current:
+        rows.append(current)
+    if len(rows) > limit:
+        rows = [*rows[: limit - 1], cut(" ".join(rows[limit - 1 :]), width)]
+    return tuple(rows)
+
+
+def joined(items: Iterable[str], separator: str = " · ") -> str:
+    return separator.join(item for item in items if item)
+
+
+def bar(fraction: float, width: int) -> str:
+    """A filled part of `width` cells; anything begun shows at least one."""
+    filled = min(width, max(0, round(fraction * width)))
+    if fraction > 0 and filled == 0:
+        filled = 1
+    return "━" * filled + "─" * (width - filled)
+
+
+def mmss(seconds: float) -> str:
+    """What has passed: `04:46`, or `1:04:46` from one hour on. Never negative, whole seconds."""
+    whole = max(0, int(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{rest:02}" if hours else f"{minute:02}:{rest:02}"
+
+
+def utc(moment: datetime, now: datetime) -> str:
+    """`03:27:07 UTC`, with the date where it is not today's."""
+    day = "" if moment.date() == now.date() else f"{moment:%Y-%m-%d} "
+    return f"{day}{moment:%H:%M:%S} UTC"
+
+
+def share(share_pct: float | None) -> str:
+    return NOTHING if share_pct is None else f"{share_pct:.3g}%"
+
+
+def number_of(count: int, one: str, many: str = "") -> str:
+    """`1 flag`, `3 flags`."""
+    return f"{count} {one}" if count == 1 else f"{count} {many or one + 's'}"

@@ -1,0 +1,320 @@
+"""An open rollback in words: time, flags, and what a person has to do. Pure, total, no Textual.
+
+Everything is asked for with the reader's `now`, so that digits move and overrun counts although no
+new snapshot arrives. Three things are said first and on one line each, because a person under stress
+reads no further: how much time is left, which flags are not at zero, what needs a human now.
+The steps are in `view_steps`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cockpit.core.rollback import Flip, FlipState, Rollback, StepState, open_lines
+from cockpit.core.snapshot import Snapshot
+from cockpit.core.spec import StepKey
+from cockpit.face import view
+from cockpit.face.view import Line, Role, Segment, Word, clip
+from cockpit.face.view_lines import column, joined, mmss, number_of, row, share
+
+# --- time ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Countdown:
+    """The large digits, their word and their role."""
+
+    digits: str
+    word: str
+    role: Role
+
+
+def end_of(rollback: Rollback, now: datetime) -> datetime:
+    """The instant at which all its clocks stand: close, cancel, or now."""
+    return rollback.closed_at or rollback.cancelled_at or now
+
+
+def countdown(rollback: Rollback, now: datetime) -> Countdown:
+    """`14:59 left`, amber once escalation is due, `+00:42 OVERRUN` past zero; stands still after the end."""
+    left_s = (rollback.deadline_at - end_of(rollback, now)).total_seconds()
+    digits = view.countdown(left_s)
+    if rollback.cancelled_at is not None:
+        return Countdown(digits=digits, word="CANCELLED", role=Role.DIM)
+    if rollback.closed_at is not None:
+        word, role = ("OVERRUN at close", Role.BAD) if left_s < 0 else ("left at close", Role.OK)
+        return Countdown(digits=digits, word=word, role=role)
+    if left_s < 0:
+        return Countdown(digits=digits, word="OVERRUN", role=Role.BAD)
+    role = Role.WARN if now >= rollback.escalate_at else Role.STRONG
+    return Countdown(digits=digits, word="left", role=role)
+
+
+def clocks(rollback: Rollback, now: datetime) -> tuple[tuple[str, Segment], ...]:
+    """The three clocks by name: since first breach, since declare, left (or overrun)."""
+    breach: Segment = ("none seen", Role.DIM)
+    if rollback.first_breach_at is not None:
+        passed_s = (end_of(rollback, now) - rollback.first_breach_at).total_seconds()
+        breach = (mmss(passed_s), Role.TEXT)
+    count = countdown(rollback, now)
+    return (
+        ("since first breach", breach),
+        ("since declare", (mmss(rollback.elapsed(now).total_seconds()), Role.TEXT)),
+        (count.word, (count.digits, count.role)),
+    )
+
+
+def scope_words(rollback: Rollback) -> str:
+    if rollback.whole:
+        return f"ALL {number_of(len(rollback.flips) or len(rollback.flags), 'flag')}"
+    return f"ONLY {joined(rollback.flags, ', ')}"
+
+
+def origin(rollback: Rollback) -> Line:
+    """Scope, who declared it and why; a missing reason says which key gives it."""
+    reason: Segment = (rollback.reason, Role.TEXT)
+    if not rollback.reason:
+        reason = ("reason not given" + (": press e" if rollback.open else ""), Role.WARN)
+    return row(
+        (scope_words(rollback), Role.STRONG),
+        (" · declared by ", Role.DIM),
+        rollback.declared_by,
+        (" · ", Role.DIM),
+        reason,
+        (f" · commander {rollback.commander}" if rollback.commander else "", Role.DIM),
+        (f" · data owner {rollback.data_owner}" if rollback.data_owner else "", Role.DIM),
+    )
+
+
+# --- flags ------------------------------------------------------------------------------------------
+
+_FLIP: Final = {
+    FlipState.WAITING: Word("○", "waiting", Role.NOTE),
+    FlipState.WRITING: Word("→", "writing", Role.NOTE),
+    FlipState.ACCEPTED: Word("→", "accepted, re-reading", Role.NOTE),
+    FlipState.UNKNOWN: Word("?", "UNKNOWN, reading back", Role.UNKNOWN),
+    FlipState.REFUSED: Word("✗", "refused", Role.BAD),
+    FlipState.AT_ZERO: Word("✓", "at zero", Role.OK),
+}
+_EXHAUSTED: Final = Word("✗", "REFUSED, F retries", Role.BAD)
+_TROUBLE: Final = (
+    FlipState.REFUSED,
+    FlipState.UNKNOWN,
+    FlipState.WAITING,
+    FlipState.WRITING,
+    FlipState.ACCEPTED,
+)
+
+
+def flip_word(flip: Flip) -> Word:
+    """How far one flag is on its way to zero; `at zero` means re-read."""
+    return _EXHAUSTED if flip.exhausted else _FLIP[flip.state]
+
+
+def before_words(flip: Flip) -> str:
+    """`25% → 0%`; the target is named only once it is true."""
+    before = "?%" if flip.before is None else str(flip.before)
+    return f"{before} → {'0%' if flip.state is FlipState.AT_ZERO else '…'}"
+
+
+def drain_words(flip: Flip, limit_pct: float | None, seen_pct: float | None) -> Segment:
+    """How much traffic the new side still gets; `seen_pct` is the newest observation, if there is one."""
+    limit = "" if limit_pct is None else f", limit {share(limit_pct)}"
+    if flip.drained_at is not None and flip.share_pct is None:
+        return "never exposed", Role.OK
+    if flip.drained_at is not None:
+        return f"drained: {share(flip.share_pct)}{limit}", Role.OK
+    newest = flip.share_pct if seen_pct is None else seen_pct
+    if flip.state is not FlipState.AT_ZERO:
+        return ("", Role.DIM) if newest is None else (f"traffic {share(newest)}", Role.DIM)
+    if newest is None:
+        return "traffic not seen yet", Role.UNKNOWN
+    return f"draining: {share(newest)}{limit}", Role.NOTE
+
+
+def flip_row(flip: Flip, width: int, *, limit_pct: float | None, seen_pct: float | None) -> Line:
+    """One flag in one line, the same columns at every width; order and attempts where there is room."""
+    word = flip_word(flip)
+    foreign = "raised by someone else, fought once" if flip.fought else ""
+    detail: Segment = (flip.detail or foreign, word.role)
+    order = f"order {flip.layer + 1}, {number_of(flip.attempts, 'write')}"
+    return clip(
+        row(
+            column(str(word), 23, word.role),
+            " ",
+            column(flip.flag, max(12, min(32, width - 58)), Role.STRONG),
+            " ",
+            column(before_words(flip), 11),
+            column(order if width >= 100 else "", 19 if width >= 100 else 0, Role.DIM),
+            " ",
+            detail if detail[0] else drain_words(flip, limit_pct, seen_pct),
+        ),
+        width,
+    )
+
+
+def flips_block(rollback: Rollback, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+    """Every flag, in the order in which they are brought to zero, with the newest observed traffic."""
+    seen: dict[str, float] = {}
+    for status in snapshot.flags:
+        newest = status.observed.fresh_value(now)
+        if newest is not None:
+            seen[status.key] = newest.percent.value
+    ordered = sorted(rollback.flips, key=lambda flip: flip.layer)
+    return tuple(
+        flip_row(flip, width, limit_pct=snapshot.drain_below_pct, seen_pct=seen.get(flip.flag))
+        for flip in ordered
+    )
+
+
+def not_at_zero(rollback: Rollback, width: int) -> Line:
+    """Which flags are not at zero, worst first, on one line."""
+    total = len(rollback.flips)
+    left = [flip for flip in rollback.flips if flip.state is not FlipState.AT_ZERO]
+    if not rollback.flips:
+        return row(("FLAGS        no flag in this rollback", Role.UNKNOWN))
+    if not left:
+        every = "the flag re-reads as 0%" if total == 1 else f"all {total} flags re-read as 0%"
+        return row(("FLAGS        ", Role.OK), (f"✓ {every}", Role.OK))
+    left.sort(key=lambda flip: (_TROUBLE.index(flip.state), flip.layer))
+    segments: list[Segment] = [(f"NOT AT ZERO  {len(left)} of {total}: ", Role.BAD)]
+    for position, flip in enumerate(left):
+        word = flip_word(flip)
+        segments.append((" · " if position else "", Role.DIM))
+        segments.append((f"{flip.flag} ", Role.STRONG))
+        segments.append((word.text, word.role))
+    return clip(row(*segments), width)
+
+
+# --- what needs a person ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Something that waits for a person; the words name the key that answers it."""
+
+    text: str
+    role: Role
+
+
+def asks(rollback: Rollback) -> bool:
+    """Whether the one question of the countdown waits for its answer."""
+    unanswered = bool(rollback.question) and rollback.answered_go is None
+    return rollback.open and unanswered and not rollback.flip_begun
+
+
+def held(rollback: Rollback) -> bool:
+    """A person said "hold": nothing is written until "go" or cancel."""
+    return rollback.open and rollback.answered_go is False and not rollback.flip_begun
+
+
+def needs(rollback: Rollback, now: datetime) -> tuple[Need, ...]:
+    """What needs a human now, most urgent first. Empty while the machine works alone."""
+    if not rollback.open:
+        return ()
+    found = [*_urgent_needs(rollback, now), *_step_needs(rollback, now)]
+    if not open_lines(rollback):
+        found.append(Need(text="every line is done: C signs and closes", role=Role.WARN))
+    missing = _missing_names(rollback)
+    if missing:
+        found.append(Need(text=f"e gives {missing}", role=Role.NOTE))
+    return tuple(found)
+
+
+def _urgent_needs(rollback: Rollback, now: datetime) -> list[Need]:
+    found: list[Need] = []
+    if asks(rollback):
+        found.append(Need(text="legacy looks down: g goes anyway · h holds", role=Role.BAD))
+    if held(rollback):
+        found.append(Need(text="HELD by a person: g goes anyway · c cancels", role=Role.BAD))
+    for flip in rollback.flips:
+        if flip.exhausted:
+            why = f" ({flip.detail})" if flip.detail else ""
+            text = f"{flip.flag} is refused{why}: F retries, or set it to 0% by hand"
+            found.append(Need(text=text, role=Role.BAD))
+    if escalation(rollback, now):
+        found.append(Need(text="page a second person, look at plan B", role=Role.BAD))
+    return found
+
+
+def _step_needs(rollback: Rollback, now: datetime) -> list[Need]:
+    failed = [
+        Need(text=f"{step.title} failed ({step.evidence}): o overrides", role=Role.BAD)
+        for step in rollback.steps
+        if step.state is StepState.FAILED
+    ]
+    asking = [
+        Need(text=f"{step.title}: do it, then enter", role=Role.WARN)
+        for step in rollback.steps
+        if step.state is StepState.ASKING and step.key is not StepKey.CLOSE
+    ]
+    late = [
+        Need(text=f"{step.title} is late: look, or o overrides", role=Role.WARN)
+        for step in rollback.steps
+        if step.machine and step.state is StepState.RUNNING and step.late(rollback.declared_at, now)
+    ]
+    return [*failed, *asking, *late]
+
+
+def _missing_names(rollback: Rollback) -> str:
+    reconciles = any(step.key is StepKey.RECONCILE for step in rollback.steps)
+    return joined(
+        (
+            "" if rollback.reason else "the reason",
+            "" if rollback.commander else "a commander",
+            "" if rollback.data_owner or not reconciles else "a data owner",
+        ),
+        ", ",
+    )
+
+
+def needs_row(rollback: Rollback, now: datetime, width: int) -> Line:
+    """The most urgent need on one line, and how many more there are."""
+    found = needs(rollback, now)
+    if not found:
+        calm = "nothing: the machine works" if rollback.open else "nothing"
+        return row(("NEEDS YOU    ", Role.DIM), (calm, Role.DIM))
+    more = f"  +{len(found) - 1} more" if len(found) > 1 else ""
+    label: Segment = ("NEEDS YOU    ", found[0].role)
+    return (*clip(row(label, (found[0].text, found[0].role)), width - len(more)), *row((more, Role.DIM)))
+
+
+def escalation(rollback: Rollback, now: datetime) -> str:
+    """Banner words once escalation is due and drain or legacy is not verified; empty otherwise."""
+    waiting = [
+        step.title
+        for step in rollback.steps
+        if step.key in (StepKey.DRAIN, StepKey.VERIFY) and not step.settled
+    ]
+    if not rollback.open or now < rollback.escalate_at or not waiting:
+        return ""
+    after = mmss((rollback.escalate_at - rollback.declared_at).total_seconds())
+    return f"ESCALATE  {' and '.join(waiting)} not done after {after} · page backup · plan B"
+
+
+# --- what is allowed now -----------------------------------------------------------------------------
+
+
+def cancel_refusal(rollback: Rollback) -> str:
+    """Why it cannot be cancelled; empty while it can."""
+    if not rollback.open:
+        return "this rollback has ended: nothing to cancel"
+    if rollback.flip_begun:
+        return "too late to cancel: a flag write has left. Forward again is a new move, with gates"
+    return ""
+
+
+def close_refusal(rollback: Rollback) -> tuple[str, ...]:
+    """The lines that keep it from being closed; empty when it can be signed."""
+    if not rollback.open:
+        return ("this rollback has ended already",)
+    return tuple(
+        f"{step.number} {step.title}: {step.state.value}" + (f" ({step.evidence})" if step.evidence else "")
+        for step in open_lines(rollback)
+    )
+
+
+def retryable(rollback: Rollback) -> tuple[str, ...]:
+    """The flags for which `F` does something."""
+    return tuple(flip.flag for flip in rollback.flips if rollback.open and flip.exhausted)
