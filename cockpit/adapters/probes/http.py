@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.credentials import Secrets, bearer
 from cockpit.adapters.http_trouble import Cause, NoAnswer
@@ -67,7 +68,7 @@ class HttpProbe:
 
     async def probe(self) -> ProbeValue:
         try:
-            answer = await self._ask()
+            answer = await once_more_after_reset(self._ask_once)
         except NoAnswer as trouble:
             if trouble.cause is Cause.REFUSED:
                 return ProbeValue(health=Health.DOWN, detail=trouble.failure.title)
@@ -78,14 +79,6 @@ class HttpProbe:
 
     async def aclose(self) -> None:
         await self._host.aclose()
-
-    async def _ask(self) -> Answer:
-        try:
-            return await self._ask_once()
-        except NoAnswer as trouble:
-            if trouble.cause is not Cause.RESET:
-                raise
-        return await self._ask_once()
 
     async def _ask_once(self) -> Answer:
         return await self._host.get(self._path, method=self._settings.method, retry=False, redirects=False)

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService, ServiceTrouble
 from cockpit.adapters.credentials import Secrets, bearer
 from cockpit.adapters.signals.instant import read_error, read_sample
@@ -100,7 +101,9 @@ class PrometheusMonitor:
         form = {"query": expression, "timeout": f"{self._timeout_s:g}s"}
         if instant is not None:
             form["time"] = f"{instant.timestamp():.3f}"
-        answer = await self._host.read_post(f"{self._api}/query", form=form, retry=False)
+        answer = await once_more_after_reset(
+            lambda: self._host.read_post(f"{self._api}/query", form=form, retry=False)
+        )
         if answer.status != 200:
             raise _explain(answer)
         return read_sample(answer.json())
