@@ -1,0 +1,12 @@
+"""The user's plan: TOML in, an immutable `cockpit.core.spec.Plan` or all of its problems out.
+
+Imports the core only. Adapters are known by their settings classes, handed in as `Kinds`.
+"""
+
+from __future__ import annotations
+
+from cockpit.plan.kinds import Kinds
+from cockpit.plan.load import load
+from cockpit.plan.problems import PlanProblems, Problem
+
+__all__ = ["Kinds", "PlanProblems", "Problem", "load"]

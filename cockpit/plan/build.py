@@ -1,0 +1,185 @@
+"""From models of the file to the core's values. Everything was checked before; nothing is judged here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from cockpit.core.model import Side
+from cockpit.core.spec import (
+    AnnounceSpec,
+    BackendSpec,
+    FlagSpec,
+    HardLimit,
+    JudgeSpec,
+    PairQuery,
+    Plan,
+    ProbeSpec,
+    RollbackSpec,
+    ServiceSpec,
+    SignalSpec,
+    Stage,
+    TrafficQuery,
+    WriteCounter,
+)
+from cockpit.plan import fields
+from cockpit.plan.locate import TomlPath
+from cockpit.plan.steps import rollback_steps
+
+_ESCALATE_SHARE = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Builder:
+    """One document and the adapters' settings by the path of their table."""
+
+    document: fields.Document
+    settings: Mapping[TomlPath, BaseModel]
+
+    def plan(self, *, digest: str, source: str) -> Plan:
+        written = self.document
+        return Plan(
+            title=written.title,
+            environment=written.environment,
+            flag_services=self._services("flag_service", written.flag_service, written.poll.flags),
+            monitors=self._services("monitor", written.monitor, written.poll.signals),
+            backends=(
+                self._backend(Side.LEGACY, written.backend.legacy),
+                self._backend(Side.NEW, written.backend.new),
+            ),
+            flags=tuple(_flag(flag) for flag in written.flag),
+            signals=tuple(_signal(signal) for signal in written.signal),
+            rollback=_rollback(written.rollback),
+            judge=_judge(written.judge),
+            announce=self._announce(),
+            approvals=written.approvals,
+            digest=digest,
+            source=source,
+        )
+
+    def _services(
+        self, section: str, sources: Mapping[str, fields.Source], interval_s: float
+    ) -> tuple[ServiceSpec, ...]:
+        return tuple(
+            ServiceSpec(
+                name=name,
+                kind=source.kind,
+                settings=self.settings[(section, name)],
+                interval_s=_interval_s(source, interval_s),
+                timeout_s=_timeout_s(source, interval_s),
+            )
+            for name, source in sources.items()
+        )
+
+    def _backend(self, side: Side, backend: fields.Backend) -> BackendSpec:
+        interval_s = self.document.poll.probes
+        probes = tuple(
+            ProbeSpec(
+                name=probe.name,
+                kind=probe.kind,
+                side=side,
+                settings=self.settings[("backend", side.value, "probe", place)],
+                interval_s=_interval_s(probe, interval_s),
+                timeout_s=_timeout_s(probe, interval_s),
+                required=probe.required,
+                passes=probe.passes,
+            )
+            for place, probe in enumerate(backend.probe)
+        )
+        return BackendSpec(side=side, title=backend.title, probes=probes, nature=backend.nature)
+
+    def _announce(self) -> tuple[AnnounceSpec, ...]:
+        return tuple(
+            AnnounceSpec(
+                name=hook.name,
+                kind=hook.kind,
+                settings=self.settings[("announce", place)],
+                moments=hook.on,
+                timeout_s=hook.timeout,
+            )
+            for place, hook in enumerate(self.document.announce)
+        )
+
+
+def _interval_s(source: fields.Source | fields.Probe, default_s: float) -> float:
+    return default_s if source.interval is None else source.interval
+
+
+def _timeout_s(source: fields.Source | fields.Probe, default_interval_s: float) -> float:
+    if source.timeout is not None:
+        return source.timeout
+    return fields.default_timeout_s(_interval_s(source, default_interval_s))
+
+
+def _flag(flag: fields.Flag) -> FlagSpec:
+    traffic = flag.traffic
+    return FlagSpec(
+        key=flag.key,
+        title=flag.title,
+        service=flag.service,
+        stages=tuple(
+            Stage(percent=stage.percent, cohort=stage.cohort, hold_s=stage.hold) for stage in flag.stages
+        ),
+        depends_on=flag.depends_on,
+        propagation_s=flag.propagation,
+        traffic=None if traffic is None else _traffic(traffic),
+        tolerance_pct=flag.tolerance_pct,
+        note=flag.note,
+    )
+
+
+def _signal(signal: fields.Signal) -> SignalSpec:
+    limit = signal.limit
+    return SignalSpec(
+        name=signal.name,
+        title=signal.title,
+        monitor=signal.monitor,
+        legacy=PairQuery(bad=signal.legacy.bad, total=signal.legacy.total),
+        new=PairQuery(bad=signal.new.bad, total=signal.new.total),
+        margin=signal.margin,
+        limit=None if limit is None else _limit(limit),
+        proposes_rollback=signal.proposes_rollback,
+        required=signal.required,
+    )
+
+
+def _traffic(traffic: fields.Traffic) -> TrafficQuery:
+    return TrafficQuery(monitor=traffic.monitor, legacy=traffic.legacy, new=traffic.new)
+
+
+def _limit(limit: fields.Limit) -> HardLimit:
+    return HardLimit(
+        max_pct=limit.max_pct,
+        breaches=limit.breaches,
+        window=limit.window,
+        min_total=limit.min_total,
+    )
+
+
+def _judge(judge: fields.Judge) -> JudgeSpec:
+    return JudgeSpec(
+        alpha=judge.alpha,
+        warn_alpha=judge.warn_alpha,
+        min_total=judge.min_total,
+        warmup_s=judge.warmup,
+    )
+
+
+def _rollback(rollback: fields.Rollback) -> RollbackSpec:
+    escalate_s = rollback.escalate_after
+    return RollbackSpec(
+        budget_s=rollback.budget,
+        escalate_after_s=_ESCALATE_SHARE * rollback.budget if escalate_s is None else escalate_s,
+        side_limit_s=rollback.side_limit,
+        drain_below_pct=rollback.drain_below_pct,
+        drain_polls=rollback.drain_polls,
+        steps=rollback_steps(rollback.step, rollback.budget),
+        write_counters=tuple(
+            WriteCounter(name=counter.name, monitor=counter.monitor, query=counter.query)
+            for counter in rollback.write_counter
+        ),
+        point_of_no_return_at=rollback.point_of_no_return,
+        watch_window_s=rollback.watch_window,
+    )

@@ -1,0 +1,301 @@
+"""The plan as people write it: one model per TOML table, one docstring per key.
+
+The docstrings are the reference: editors show them through the JSON Schema. The models only check
+what can be said about one key; what keys say about each other is in `checks`. Keys of an adapter
+stand in the same tables beside ours and are described by the adapter's own settings class.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from cockpit.core.clean import Percent
+from cockpit.core.spec import HookMoment
+from cockpit.plan import values
+
+Duration = Annotated[float, BeforeValidator(values.duration), values.DURATION]
+Length = Annotated[float, BeforeValidator(values.positive_duration), values.DURATION]
+Interval = Annotated[float, BeforeValidator(values.interval), values.DURATION]
+Share = Annotated[Percent, BeforeValidator(values.percent), values.PERCENT]
+Instant = Annotated[datetime, BeforeValidator(values.instant), values.INSTANT]
+Line = Annotated[str, AfterValidator(values.line)]
+Text = Annotated[str, AfterValidator(values.text)]
+Name = Annotated[str, AfterValidator(values.name)]
+FlagKey = Annotated[str, AfterValidator(values.flag_key)]
+Query = Annotated[str, AfterValidator(values.query)]
+
+
+class Table(BaseModel):
+    """Base of every table of the plan."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Poll(Table):
+    """How often the cockpit asks. Every source may say its own `interval`."""
+
+    flags: Interval = 2.0
+    """Time between two readings of a flag service."""
+    probes: Interval = 5.0
+    """Time between two probes of a backend."""
+    signals: Interval = 5.0
+    """Time between two questions to a monitoring source."""
+
+
+class Judge(Table):
+    """How sure the judge must be before it speaks."""
+
+    alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+    """Risk of a false rollback proposal over the whole flight, shared by all signals."""
+    warn_alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    """The same risk for a warning; not below `alpha`."""
+    min_total: Annotated[float, Field(ge=1)] = 50.0
+    """Events that each side must have had before any verdict."""
+    warmup: Duration = 0.0
+    """Time after a stage begins in which events are not judged: caches are cold."""
+
+
+class Source(Table):
+    """A flag service or a monitoring source. The settings of its kind stand in the same table."""
+
+    kind: str
+    """Which product it is."""
+    interval: Interval | None = None
+    """Time between two polls, instead of the one in [poll]."""
+    timeout: Length | None = None
+    """How long one poll may take; shorter than the interval. Default: three quarters of it, at most 5s."""
+
+
+class Probe(Table):
+    """One health question to one backend. The settings of its kind stand in the same table."""
+
+    name: Name
+    """What the screen calls it; unique within its backend."""
+    kind: str
+    """How it asks."""
+    interval: Interval | None = None
+    """Time between two probes, instead of the one in [poll]."""
+    timeout: Length | None = None
+    """How long one probe may take; shorter than the interval. Default: three quarters of it, at most 5s."""
+    required: bool = True
+    """Whether this probe stands in the way of a forward move while it is not OK."""
+    passes: Annotated[int, Field(ge=1, le=100)] = 3
+    """OK answers in a row that prove the legacy side healthy after a rollback."""
+
+
+class Backend(Table):
+    """One side of the migration."""
+
+    title: Line
+    """What people call this side."""
+    nature: Text = ""
+    """What is special about it and must be said before a rollback, such as "mock data"."""
+    probe: Annotated[tuple[Probe, ...], Field(min_length=1)]
+    """Health questions, at least one."""
+
+
+class Backends(Table):
+    """The two sides."""
+
+    legacy: Backend
+    """Where the users come from, and where a rollback brings them."""
+    new: Backend
+    """Where the users go."""
+
+
+class Pair(Table):
+    """Two growing counters of one side."""
+
+    bad: Query
+    """Counter of bad events."""
+    total: Query
+    """Counter of all events, the bad ones among them."""
+
+
+class Limit(Table):
+    """A rate on the new side that is too high whatever the legacy side does."""
+
+    max_pct: Annotated[float, Field(gt=0, le=100)]
+    """Highest bearable share of bad events on the new side, in percent."""
+    breaches: Annotated[int, Field(ge=1, le=100)] = 3
+    """How many of the last `window` polls must be above it."""
+    window: Annotated[int, Field(ge=1, le=100)] = 5
+    """How many polls are looked at."""
+    min_total: Annotated[float, Field(ge=1)] = 20.0
+    """Events that a poll must have had to count."""
+
+
+class Signal(Table):
+    """A count of bad events out of a total, compared between the sides."""
+
+    name: Name
+    """Short name, unique."""
+    title: Line
+    """What the screen says."""
+    monitor: Name
+    """Which [monitor.NAME] answers the queries."""
+    legacy: Pair
+    """The counters of the legacy side."""
+    new: Pair
+    """The counters of the new side."""
+    margin: Annotated[float, Field(gt=1, le=100)] = 2.0
+    """The judge lets a stage advance once the new side is shown to be not this many times worse."""
+    limit: Limit | None = None
+    """A hard limit beside the comparison."""
+    proposes_rollback: bool = True
+    """Whether a regression proposes a rollback; with false it only warns."""
+    required: bool = True
+    """Whether forward moves wait for this signal."""
+
+
+class Traffic(Table):
+    """Where the observed share of a flag comes from: two growing counters of requests."""
+
+    monitor: Name
+    """Which [monitor.NAME] answers the queries."""
+    legacy: Query
+    """Counter of requests that the legacy side served."""
+    new: Query
+    """Counter of requests that the new side served."""
+
+
+class Stage(Table):
+    """One step of the rollout."""
+
+    percent: Share
+    """Share of users sent to the new side."""
+    cohort: Text = ""
+    """Who that is, in words."""
+    hold: Duration = 0.0
+    """How long to stay here before the next stage."""
+
+
+class Flag(Table):
+    """One switch between the sides."""
+
+    key: FlagKey
+    """The flag's name in its service."""
+    title: Line
+    """What the screen calls it."""
+    service: Name
+    """Which [flag_service.NAME] holds it."""
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    """The way forward; percentages rise."""
+    depends_on: tuple[FlagKey, ...] = ()
+    """Flags that must be ahead of this one. A rollback takes this flag back before them."""
+    propagation: Length = 30.0
+    """How long a change takes to reach every client; until then a difference is not a fault."""
+    tolerance_pct: Annotated[float, Field(gt=0, le=50)] = 3.0
+    """By how many percentage points configured and observed share may differ."""
+    traffic: Traffic | None = None
+    """Without it the observed share of this flag is unknown, and drain cannot be seen."""
+    note: Text = ""
+    """What the driver must know about this flag."""
+
+
+class WriteCounter(Table):
+    """A growing counter of writes on the new side, read at the flip and after it."""
+
+    name: Name
+    """What is counted; unique."""
+    monitor: Name
+    """Which [monitor.NAME] answers the query."""
+    query: Query
+    """The counter."""
+
+
+class Step(Table):
+    """A change to the steps of the rollback.
+
+    The machine's steps are declare, freeze, prove, flip, drain, verify, reconcile, announce, close.
+    """
+
+    id: Name
+    """One of the machine's steps, or a new name for a step of your own."""
+    title: Line | None = None
+    """What the screen calls the step. Needed for a step of your own."""
+    budget: Length | None = None
+    """Limit of the step, counted from declare. Needed for a step of your own."""
+    text: Text = ""
+    """What to do, for the person who does it. Needed for a manual step."""
+    manual: bool = False
+    """A named person does it and says so, instead of the machine. Needed for a step of your own."""
+    drop: bool = False
+    """Leave the step out. Not possible for declare, freeze, prove, flip and close."""
+
+
+class Rollback(Table):
+    """The way back and its countdown."""
+
+    budget: Length = 900.0
+    """From declare to users safe on legacy."""
+    escalate_after: Length | None = None
+    """When to call for backup if the way back is not proven by then. Default: four fifths of the budget."""
+    side_limit: Length = 2.0
+    """Longest time that one of the checks beside the flip is waited for."""
+    drain_below_pct: Annotated[float, Field(gt=0, le=50)] = 0.5
+    """A flag is drained when its observed share on the new side is below this."""
+    drain_polls: Annotated[int, Field(ge=1, le=100)] = 2
+    """For so many polls in a row."""
+    point_of_no_return: Instant | None = None
+    """From this instant on the legacy side cannot take the users back."""
+    watch_window: Duration = 1800.0
+    """How long after a rollback nobody may try again."""
+    write_counter: tuple[WriteCounter, ...] = ()
+    """What was written on the new side since the flip, for the reconciliation."""
+    step: tuple[Step, ...] = ()
+    """Changes to the steps; see the step table."""
+
+
+class Announce(Table):
+    """Who is told, and when. The settings of its kind stand in the same table."""
+
+    name: Name
+    """Short name, unique."""
+    kind: str
+    """How the message is delivered."""
+    on: Annotated[tuple[HookMoment, ...], Field(min_length=1)]
+    """The moments that are announced."""
+    timeout: Length = 5.0
+    """How long one delivery may take."""
+
+
+class Document(Table):
+    """A cutover plan: what moves from where to where, how one sees that it goes well, and the way back."""
+
+    title: Line
+    """What this migration is called."""
+    environment: Line
+    """Where it happens, such as "production". Stands in the banner."""
+    approvals: Annotated[int, Field(ge=1, le=5)] = 1
+    """How many people must approve a forward move. A rollback never needs more than one."""
+    poll: Poll = Field(default_factory=Poll)
+    """How often the cockpit asks."""
+    judge: Judge = Field(default_factory=Judge)
+    """How sure the judge must be."""
+    flag_service: Annotated[dict[Name, Source], Field(min_length=1)]
+    """Flag services by name."""
+    monitor: dict[Name, Source] = Field(default_factory=dict)
+    """Monitoring sources by name."""
+    backend: Backends
+    """The two sides."""
+    flag: Annotated[tuple[Flag, ...], Field(min_length=1)]
+    """The switches, at least one."""
+    signal: tuple[Signal, ...] = ()
+    """What is compared between the sides."""
+    rollback: Rollback = Field(default_factory=Rollback)
+    """The way back."""
+    announce: tuple[Announce, ...] = ()
+    """Who is told."""
+
+
+TIMEOUT_SHARE: Final = 0.75
+TIMEOUT_LIMIT_S: Final = 5.0
+
+
+def default_timeout_s(interval_s: float) -> float:
+    """A poll must be over before the next one begins."""
+    return min(TIMEOUT_LIMIT_S, TIMEOUT_SHARE * interval_s)

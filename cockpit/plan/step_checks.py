@@ -1,0 +1,121 @@
+"""Whether the rollback of a plan can be done in its time and in its order.
+
+Part of the cross checks: reads the document as it was written, silent on what the fields refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from cockpit.plan import fields, values
+from cockpit.plan.problems import Report, unknown
+from cockpit.plan.steps import ALWAYS, MACHINE_IDS, usual_budget_s
+from cockpit.plan.tree import Document, Placed, at, items, read
+
+_NEEDED: Final = ("title", "budget", "text")
+
+
+def check_rollback(document: Document, report: Report) -> None:
+    budget_s = _budget_s(document)
+    _check_escalation(document, budget_s, report)
+    for placed in items(document, "rollback", "step"):
+        _check_step(placed, report)
+    _check_budgets(document, budget_s, report)
+
+
+def _budget_s(document: Document) -> float | None:
+    given = at(document, "rollback", "budget")
+    default: float = fields.Rollback.model_fields["budget"].default
+    return default if given is None else read(values.positive_duration, given)
+
+
+def _check_escalation(document: Document, budget_s: float | None, report: Report) -> None:
+    escalate = at(document, "rollback", "escalate_after")
+    escalate_s = read(values.positive_duration, escalate)
+    if escalate_s is not None and budget_s is not None and escalate_s >= budget_s:
+        report.add(
+            ("rollback", "escalate_after"),
+            f"{values.shown(escalate)} leaves no time; expected less than the budget of {budget_s:g}s",
+        )
+
+
+def _check_step(placed: Placed, report: Report) -> None:
+    path, step = placed
+    step_id = step.get("id")
+    if not isinstance(step_id, str):
+        return
+    if step_id not in MACHINE_IDS:
+        _check_own_step(placed, step_id, report)
+    elif step_id in ALWAYS and step.get("drop") is True:
+        report.add((*path, "drop"), f'"{step_id}" cannot be dropped; a rollback is nothing without it')
+    elif step_id in ALWAYS and step.get("manual") is True:
+        report.add((*path, "manual"), f'"{step_id}" cannot be made manual; only the steps after flip can')
+    elif step.get("drop") is True and len(step) > 2:
+        others = ", ".join(sorted(key for key in step if key not in ("id", "drop")))
+        report.add((*path, "drop"), f"a dropped step has no other keys; expected no {others}")
+    elif step.get("manual") is True and not step.get("text"):
+        report.add((*path, "text"), "is missing; expected what the person has to do")
+
+
+def _check_own_step(placed: Placed, step_id: str, report: Report) -> None:
+    path, step = placed
+    if step.get("manual") is not True:
+        words = unknown("step", step_id, MACHINE_IDS)
+        report.add((*path, "id"), f"{words}; a step of your own needs manual = true")
+        return
+    if step.get("drop") is True:
+        report.add((*path, "drop"), "a step of your own is dropped by leaving it out")
+    for key in _NEEDED:
+        if not step.get(key):
+            report.add((*path, key), "is missing; expected in a step of your own")
+
+
+def _check_budgets(document: Document, budget_s: float | None, report: Report) -> None:
+    """No step may end after the whole, before flip, or before a step that it builds on."""
+    if budget_s is None:
+        return
+    changes = {step["id"]: (path, step) for path, step in _named_steps(document)}
+    done_s, done_id = 0.0, ""
+    for step_id in MACHINE_IDS:
+        path, step = changes.get(step_id, (("rollback", "step"), {}))
+        given_s = read(values.positive_duration, step.get("budget"))
+        if step.get("drop") is True or (given_s is None and "budget" in step):
+            continue
+        step_s = usual_budget_s(step_id, budget_s) if given_s is None else given_s
+        if given_s is not None and step_s > budget_s:
+            report.add(
+                (*path, "budget"), f"{step_s:g}s is longer than the rollback's budget of {budget_s:g}s"
+            )
+        elif step_s < done_s:
+            blamed = path if given_s is not None else changes[done_id][0]
+            report.add(
+                (*blamed, "budget"),
+                f'"{step_id}" would have to be done after {step_s:g}s, before "{done_id}" at {done_s:g}s; '
+                "expected rising budgets",
+            )
+        if done_s <= step_s <= budget_s:
+            done_s, done_id = step_s, step_id
+    _check_own_budgets(document, changes, budget_s, report)
+
+
+def _check_own_budgets(
+    document: Document, changes: dict[str, Placed], budget_s: float, report: Report
+) -> None:
+    flip = changes.get("flip", ((), {}))[1]
+    flip_s = read(values.positive_duration, flip.get("budget")) or usual_budget_s("flip", budget_s)
+    for path, step in _named_steps(document):
+        own_s = read(values.positive_duration, step.get("budget"))
+        if step["id"] in MACHINE_IDS or own_s is None:
+            continue
+        if not flip_s <= own_s <= budget_s:
+            report.add(
+                (*path, "budget"),
+                f"{own_s:g}s does not fit; expected from {flip_s:g}s (flip) to {budget_s:g}s (all)",
+            )
+
+
+def _named_steps(document: Document) -> Iterator[tuple[Any, dict[str, Any]]]:
+    for path, step in items(document, "rollback", "step"):
+        if isinstance(step.get("id"), str):
+            yield path, step
