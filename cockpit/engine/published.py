@@ -1,0 +1,318 @@
+"""The snapshot as bytes, for those who only look on, and as plain JSON for scripts.
+
+`encode` and `decode` are exact inverses of each other. The format carries its number: an observer of
+another version says so instead of showing half a picture. Fields that a newer driver has added are passed
+over; a field that is missing or of another kind is an error.
+
+`as_json` is what `cockpit status --json` prints. Its names are a promise to scripts:
+    instants are ISO 8601 text in UTC or null, names ending in `_pct` are percent as numbers, `_s` seconds,
+    `_ms` milliseconds; ages are left to the reader, who has a clock. Null always means "not known".
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cockpit.core.clean import Percent, clean_text
+from cockpit.core.model import Failure
+from cockpit.core.rollback import Flip, Rollback, Step
+from cockpit.core.snapshot import (
+    BackendStatus,
+    FlagStatus,
+    HostStatus,
+    ProbeStatus,
+    Proposal,
+    Reason,
+    SideRate,
+    SignalStatus,
+    Snapshot,
+)
+
+FORMAT: Final = 1
+
+Json = dict[str, object]
+
+
+class SnapshotTrouble(Exception):
+    """Published bytes that cannot be shown. `title` and `detail` are clean text."""
+
+    def __init__(self, title: str, detail: str) -> None:
+        super().__init__(f"{title}: {detail}")
+        self.title = title
+        self.detail = detail
+
+
+class _Envelope(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", ser_json_inf_nan="constants")
+
+    format: int
+    snapshot: Snapshot
+
+
+class _Format(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    format: int
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    return _Envelope.model_construct(format=FORMAT, snapshot=snapshot).model_dump_json().encode()
+
+
+def decode(published: bytes) -> Snapshot:
+    """Raises SnapshotTrouble for bytes that are no snapshot, or one of another format."""
+    try:
+        return _Envelope.model_validate_json(published).snapshot
+    except ValidationError as error:
+        raise _trouble(published, error) from None
+
+
+def _trouble(published: bytes, error: ValidationError) -> SnapshotTrouble:
+    try:
+        found = _Format.model_validate_json(published).format
+    except ValidationError:
+        return SnapshotTrouble("The published snapshot is damaged", "it is not the JSON of a snapshot")
+    if found != FORMAT:
+        return SnapshotTrouble(
+            "The published snapshot is of another version of the cockpit",
+            f"it has format {found}, this version shows format {FORMAT}",
+        )
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = clean_text(".".join(str(part) for part in first["loc"]))
+    return SnapshotTrouble("The published snapshot cannot be shown", f"{where}: {clean_text(first['msg'])}")
+
+
+def as_json(snapshot: Snapshot) -> Json:
+    """A dict of JSON values only; see the module's docstring for the promise."""
+    return {
+        "format": FORMAT,
+        "seq": snapshot.seq,
+        "engine_at": _instant(snapshot.engine_at),
+        "started_at": _instant(snapshot.started_at),
+        "mode": snapshot.mode.value,
+        "read_only": snapshot.read_only,
+        "operator": snapshot.operator,
+        "host": snapshot.host,
+        "plan": {
+            "title": snapshot.plan_title,
+            "environment": snapshot.environment,
+            "digest": snapshot.plan_digest,
+            "source": snapshot.plan_source,
+            "point_of_no_return_at": _instant(snapshot.no_return_at),
+            "rollback_budget_s": _number(snapshot.budget_s),
+        },
+        "level": snapshot.level.value,
+        "reasons": [_reason(reason) for reason in snapshot.reasons],
+        "first_breach_at": _instant(snapshot.first_breach_at),
+        "flags": [_flag(flag) for flag in snapshot.flags],
+        "backends": [_backend(backend) for backend in snapshot.backends],
+        "signals": [_signal(signal) for signal in snapshot.signals],
+        "proposal": _proposal(snapshot.proposal),
+        "rollback": _rollback(snapshot.rollback),
+        "last_closed_rollback": _rollback(snapshot.last_closed),
+        "rollbacks_closed": snapshot.rollbacks_closed,
+        "journal": {
+            "ok": snapshot.journal.ok,
+            "path": snapshot.journal.path,
+            "last_seq": snapshot.journal.last_seq,
+            "detail": snapshot.journal.detail,
+        },
+        "cockpit_host": _host(snapshot.host_status),
+    }
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat()
+
+
+def _number(number: float | None) -> float | None:
+    return None if number is None or not math.isfinite(number) else number
+
+
+def _pct(percent: Percent | None) -> float | None:
+    return None if percent is None else percent.value
+
+
+def _failure(failure: Failure | None) -> Json | None:
+    if failure is None:
+        return None
+    return {"title": failure.title, "detail": failure.detail, "fault": failure.fault.value}
+
+
+def _reason(reason: Reason) -> Json:
+    return {
+        "level": reason.level.value,
+        "subject": reason.subject,
+        "what": reason.what,
+        "value": reason.value,
+        "limit": reason.limit,
+        "since": _instant(reason.since),
+    }
+
+
+def _flag(flag: FlagStatus) -> Json:
+    configured, observed = flag.configured.value, flag.observed.value
+    return {
+        "key": flag.key,
+        "title": flag.title,
+        "service": flag.service,
+        "asked_pct": _pct(flag.asked),
+        "configured_pct": _pct(configured.exposure) if configured else None,
+        "configured_at": _instant(flag.configured.observed_at),
+        "configured_failure": _failure(flag.configured.failure),
+        "on": configured.on if configured else None,
+        "observed_pct": _pct(observed.percent) if observed else None,
+        "observed_at": _instant(flag.observed.observed_at),
+        "observed_failure": _failure(flag.observed.failure),
+        "observable": flag.observable,
+        "agreement": flag.agreement.value,
+        "differs_since": _instant(flag.differs_since),
+        "stage": flag.stage,
+        "stages_pct": [stage.percent.value for stage in flag.stages],
+        "stage_since": _instant(flag.stage_since),
+        "hold_until": _instant(flag.hold_until),
+        "held_by": flag.held_by,
+        "held_reason": flag.held_reason,
+        "changed_by_others": flag.foreign is not None,
+        "writable": flag.writable,
+        "gates": [{"name": gate.name, "met": gate.met, "text": gate.text} for gate in flag.gates],
+    }
+
+
+def _backend(backend: BackendStatus) -> Json:
+    return {
+        "side": backend.side.value,
+        "title": backend.title,
+        "health": backend.health.value,
+        "probes": [_probe(probe) for probe in backend.probes],
+    }
+
+
+def _probe(probe: ProbeStatus) -> Json:
+    value = probe.reading.value
+    return {
+        "name": probe.name,
+        "kind": probe.kind,
+        "required": probe.required,
+        "health": value.health.value if value else None,
+        "detail": value.detail if value else "",
+        "latency_ms": _number(value.latency_ms) if value else None,
+        "observed_at": _instant(probe.reading.observed_at),
+        "failure": _failure(probe.reading.failure),
+        "passes": probe.passes,
+    }
+
+
+def _signal(signal: SignalStatus) -> Json:
+    return {
+        "name": signal.name,
+        "title": signal.title,
+        "verdict": signal.evidence.verdict.value,
+        "verdict_since": _instant(signal.evidence.since),
+        "text": signal.evidence.text,
+        "legacy": _side(signal.legacy),
+        "new": _side(signal.new),
+        "window_s": _number(signal.window_s),
+        "limit_pct": _number(signal.limit_pct),
+        "limit_breached": signal.limit_breached,
+        "required": signal.required,
+        "proposes_rollback": signal.proposes_rollback,
+        "observed_at": _instant(signal.reading.observed_at),
+        "failure": _failure(signal.reading.failure),
+    }
+
+
+def _side(rate: SideRate) -> Json:
+    return {
+        "bad": _number(rate.bad),
+        "total": _number(rate.total),
+        "rate_pct": _number(rate.rate_pct),
+        "quality": rate.quality.value,
+    }
+
+
+def _proposal(proposal: Proposal | None) -> Json | None:
+    if proposal is None:
+        return None
+    return {
+        "signal": proposal.signal,
+        "text": proposal.text,
+        "value": proposal.value,
+        "limit": proposal.limit,
+        "since": _instant(proposal.since),
+        "vetoed_by": proposal.vetoed_by,
+        "veto_reason": proposal.veto_reason,
+    }
+
+
+def _rollback(rollback: Rollback | None) -> Json | None:
+    if rollback is None:
+        return None
+    return {
+        "id": rollback.id,
+        "open": rollback.open,
+        "whole": rollback.whole,
+        "reason": rollback.reason,
+        "declared_by": rollback.declared_by,
+        "first_breach_at": _instant(rollback.first_breach_at),
+        "declared_at": _instant(rollback.declared_at),
+        "deadline_at": _instant(rollback.deadline_at),
+        "closed_at": _instant(rollback.closed_at),
+        "cancelled_at": _instant(rollback.cancelled_at),
+        "commander": rollback.commander,
+        "data_owner": rollback.data_owner,
+        "question": rollback.question,
+        "answered_go": rollback.answered_go,
+        "flags": [_flip(flip) for flip in rollback.flips],
+        "steps": [_step(step) for step in rollback.steps],
+        "new_side_writes": [
+            {"name": delta.name, "count": _number(delta.count), "note": delta.note}
+            for delta in rollback.deltas
+        ],
+    }
+
+
+def _flip(flip: Flip) -> Json:
+    return {
+        "key": flip.flag,
+        "state": flip.state.value,
+        "before_pct": _pct(flip.before),
+        "attempts": flip.attempts,
+        "detail": flip.detail,
+        "at_zero_at": _instant(flip.at_zero_at),
+        "drained_at": _instant(flip.drained_at),
+        "share_pct": _number(flip.share_pct),
+    }
+
+
+def _step(step: Step) -> Json:
+    return {
+        "id": step.id,
+        "key": step.key.value,
+        "title": step.title,
+        "state": step.state.value,
+        "budget_s": _number(step.budget_s),
+        "evidence": step.evidence,
+        "started_at": _instant(step.started_at),
+        "done_at": _instant(step.done_at),
+        "done_by": step.done_by,
+    }
+
+
+def _host(host: HostStatus | None) -> Json | None:
+    if host is None:
+        return None
+    return {
+        "host": host.host,
+        "load_1m": _number(host.load_1m),
+        "cpus": host.cpus,
+        "memory_used_pct": _number(host.memory_used_pct),
+        "own_rss_mib": _number(host.own_rss_mib),
+        "loop_lag_ms": _number(host.loop_lag_ms),
+        "clock_skew_s": _number(host.clock_skew_s),
+        "sampled_at": _instant(host.sampled_at),
+    }

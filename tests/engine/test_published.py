@@ -1,0 +1,174 @@
+"""Snapshots that travel: every snapshot comes back equal, and what is no snapshot is told in words."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cockpit.core.clean import Percent
+from cockpit.core.snapshot import Snapshot
+from cockpit.engine.published import SnapshotTrouble, as_json, decode, encode
+from tests.face import pictures
+
+SITUATIONS = [pytest.param(make(), id=make.__name__) for make in pictures.EVERY]
+
+_PLAIN: dict[object, st.SearchStrategy[Any]] = {
+    bool: st.booleans(),
+    int: st.integers(-(10**12), 10**12),
+    float: st.floats(allow_nan=False),
+    str: st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
+    datetime: st.datetimes(timezones=st.just(UTC)),
+    Percent: st.builds(Percent, st.integers(0, 10_000)),
+    type(None): st.none(),
+}
+
+
+def any_of(hint: Any, known: dict[Any, Any]) -> st.SearchStrategy[Any]:
+    """Values of a type as the dataclasses of the core spell it, generic ones included."""
+    hint = known.get(hint, hint)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint in _PLAIN:
+        return _PLAIN[hint]
+    if origin in (typing.Union, types.UnionType):
+        return st.one_of([any_of(argument, known) for argument in arguments])
+    if origin is tuple and arguments[-1] is Ellipsis:
+        return st.lists(any_of(arguments[0], known), max_size=2).map(tuple)
+    if origin is tuple:
+        return st.tuples(*[any_of(argument, known) for argument in arguments])
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return st.sampled_from(hint)
+    made = origin or hint
+    assert is_dataclass(made), hint
+    inner = dict(zip(getattr(made, "__parameters__", ()), arguments, strict=True))
+    hints = typing.get_type_hints(made)
+    return st.builds(typing.cast(Any, made), **{f.name: any_of(hints[f.name], inner) for f in fields(made)})
+
+
+@pytest.mark.parametrize("snapshot", SITUATIONS)
+def test_every_situation_comes_back_equal(snapshot: Snapshot) -> None:
+    assert decode(encode(snapshot)) == snapshot
+
+
+@given(snapshot=any_of(Snapshot, {}))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_snapshot_comes_back_equal(snapshot: Snapshot) -> None:
+    again = decode(encode(snapshot))
+    assert again == snapshot
+    assert hash(again) == hash(snapshot)
+    assert encode(again) == encode(snapshot)
+
+
+@pytest.mark.parametrize("snapshot", SITUATIONS)
+def test_plain_json_is_strict_and_the_same_again(snapshot: Snapshot) -> None:
+    plain = as_json(snapshot)
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+
+
+@given(snapshot=any_of(Snapshot, {}))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+def test_plain_json_of_any_snapshot_is_strict(snapshot: Snapshot) -> None:
+    plain = as_json(snapshot)
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+
+
+def test_the_names_that_scripts_read() -> None:
+    plain = as_json(pictures.rolling_back())
+    assert list(plain) == [
+        "format",
+        "seq",
+        "engine_at",
+        "started_at",
+        "mode",
+        "read_only",
+        "operator",
+        "host",
+        "plan",
+        "level",
+        "reasons",
+        "first_breach_at",
+        "flags",
+        "backends",
+        "signals",
+        "proposal",
+        "rollback",
+        "last_closed_rollback",
+        "rollbacks_closed",
+        "journal",
+        "cockpit_host",
+    ]
+    rollback, flags = plain["rollback"], plain["flags"]
+    assert isinstance(rollback, dict) and isinstance(flags, list)
+    assert rollback["open"] is True
+    assert rollback["declared_at"].endswith("+00:00")
+    assert {type(flag["configured_pct"]) for flag in flags} <= {float, type(None)}
+
+
+def test_unknown_is_null_and_never_a_number() -> None:
+    plain = as_json(pictures.unknown_all())
+    flags, backends = plain["flags"], plain["backends"]
+    assert isinstance(flags, list) and isinstance(backends, list)
+    assert {flag["observed_pct"] for flag in flags} == {None}
+    assert {probe["health"] for backend in backends for probe in backend["probes"]} <= {None, "unknown"}
+
+
+def trouble(published: bytes) -> SnapshotTrouble:
+    with pytest.raises(SnapshotTrouble) as caught:
+        decode(published)
+    return caught.value
+
+
+@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b"\xff\xfe", b'{"format":"1"}', b"null", b"{}"])
+def test_bytes_that_are_no_snapshot_are_told(broken: bytes) -> None:
+    assert trouble(broken).title == "The published snapshot is damaged"
+
+
+def test_half_a_snapshot_is_told() -> None:
+    whole = encode(pictures.calm())
+    assert trouble(whole[: len(whole) // 2]).title == "The published snapshot is damaged"
+
+
+def test_another_format_is_told_by_its_number() -> None:
+    newer = trouble(b'{"format":2,"snapshot":{"anything":1}}')
+    assert "another version" in newer.title
+    assert "format 2" in newer.detail
+
+
+def test_a_missing_or_wrong_field_is_named() -> None:
+    content = json.loads(encode(pictures.calm()))
+    del content["snapshot"]["level"]
+    assert "snapshot.level" in trouble(json.dumps(content).encode()).detail
+    content["snapshot"]["level"] = "\x1b[31m"
+    failure = trouble(json.dumps(content).encode())
+    assert "\x1b" not in str(failure)
+
+
+def test_a_field_that_a_newer_driver_added_is_passed_over() -> None:
+    content = json.loads(encode(pictures.calm()))
+    content["snapshot"]["moon_phase"] = "full"
+    content["snapshot"]["flags"][0]["mood"] = 1
+    assert decode(json.dumps(content).encode()) == pictures.calm()
+
+
+def test_a_percentage_out_of_range_is_refused() -> None:
+    content = json.loads(encode(pictures.calm()))
+    content["snapshot"]["flags"][0]["stages"][0]["percent"]["hundredths"] = 20_000
+    assert "between 0 and 100" in trouble(json.dumps(content).encode()).detail
+
+
+def test_evidence_beyond_all_numbers_travels_but_is_null_for_scripts() -> None:
+    calm = pictures.calm()
+    signal = replace(calm.signals[0], evidence=replace(calm.signals[0].evidence, e_regressed=float("inf")))
+    snapshot = replace(calm, signals=(signal,), budget_s=float("inf"))
+    assert decode(encode(snapshot)) == snapshot
+    plan = as_json(snapshot)["plan"]
+    assert isinstance(plan, dict)
+    assert plan["rollback_budget_s"] is None
