@@ -162,6 +162,8 @@ class SideRate:
 class Evidence:
     """Where a verdict comes from. e_* are evidence values, thresholds 1/alpha; fill 0..1 is log E / log(1/alpha).
 
+    threshold is that of REGRESSED, threshold_not_worse that of NOT_WORSE. bad_* and total_* count this epoch.
+
     forecast_s: seconds until the next verdict at present traffic, None when it cannot be told.
     """
 
@@ -179,6 +181,7 @@ class Evidence:
     text: str
     forecast_s: float | None
     since: datetime | None
+    threshold_not_worse: float = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

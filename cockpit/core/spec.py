@@ -90,7 +90,8 @@ class SignalSpec:
     """Bad events out of a total, per backend, as counters that only grow.
 
     margin: the "not worse than m times" of the advance verdict. proposes_rollback: whether a
-    REGRESSED verdict proposes a rollback or only warns.
+    REGRESSED verdict proposes a rollback or only warns. negligible_pct: a rate on the new side so low
+    that the ratio no longer matters; without it a signal with hardly any bad events stays undecided long.
     """
 
     name: str
@@ -102,6 +103,7 @@ class SignalSpec:
     limit: HardLimit | None = None
     proposes_rollback: bool = True
     required: bool = True
+    negligible_pct: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
