@@ -150,7 +150,7 @@ def _check_timeouts(document: Document, kinds: Kinds, report: Report) -> None:
             report.add(
                 (*place.path, "timeout"),
                 f"{values.shown(place.table['timeout'])} is not shorter than the interval; "
-                f"expected less than {interval_s:g}s",
+                f"expected less than {values.duration_text(interval_s)}",
             )
 
 

@@ -12,6 +12,7 @@ from cockpit.plan import fields, values
 from cockpit.plan.problems import Report, unknown
 from cockpit.plan.steps import ALWAYS, MACHINE_IDS, usual_budget_s
 from cockpit.plan.tree import Document, Placed, at, items, read
+from cockpit.plan.values import duration_text
 
 _NEEDED: Final = ("title", "budget", "text")
 
@@ -36,7 +37,8 @@ def _check_escalation(document: Document, budget_s: float | None, report: Report
     if escalate_s is not None and budget_s is not None and escalate_s >= budget_s:
         report.add(
             ("rollback", "escalate_after"),
-            f"{values.shown(escalate)} leaves no time; expected less than the budget of {budget_s:g}s",
+            f"{values.shown(escalate)} leaves no time; "
+            f"expected less than the budget of {duration_text(budget_s)}",
         )
 
 
@@ -91,7 +93,8 @@ def _check_budgets(document: Document, budget_s: float | None, report: Report) -
             blamed = path if given_s is not None else changes[done_id][0]
             report.add(
                 (*blamed, "budget"),
-                f'"{step_id}" would have to be done after {step_s:g}s, before "{done_id}" at {done_s:g}s; '
+                f'"{step_id}" would have to be done at {duration_text(step_s)}, before "{done_id}" at '
+                f"{duration_text(done_s)}; "
                 "expected rising budgets",
             )
         if done_s <= step_s <= budget_s:
@@ -111,7 +114,8 @@ def _check_own_budgets(
         if not flip_s <= own_s <= budget_s:
             report.add(
                 (*path, "budget"),
-                f"{own_s:g}s does not fit; expected from {flip_s:g}s (flip) to {budget_s:g}s (all)",
+                f"{duration_text(own_s)} does not fit; expected from {duration_text(flip_s)} (flip) "
+                f"to {duration_text(budget_s)} (all)",
             )
 
 

@@ -72,6 +72,17 @@ def duration(raw: object) -> float:
     return seconds
 
 
+def duration_text(seconds: float) -> str:
+    """The way a person writes it: `90` becomes `1m30s`."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms" if seconds else "0s"
+    words, left = "", seconds
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        count, left = divmod(left, size)
+        words += f"{count:g}{unit}" if count else ""
+    return f"{words}{left:g}s" if left or not words else words
+
+
 def positive_duration(raw: object) -> float:
     seconds = duration(raw)
     if seconds <= 0:
