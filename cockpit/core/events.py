@@ -43,7 +43,7 @@ class Kind(StrEnum):
     PROPOSAL_VETOED = "proposal.vetoed"  # signal, reason
     ROLLBACK_DECLARED = "rollback.declared"  # rollback, flags [{flag, layer, before}], whole, deadline_at,
     #                                          escalate_at, first_breach_at, reason, steps [{id, key, title,
-    #                                          budget_s, text}]
+    #                                          budget_s, text, machine}]
     ROLLBACK_ASKED = "rollback.asked"  # rollback, question
     ROLLBACK_ANSWERED = "rollback.answered"  # rollback, go
     ROLLBACK_CUT = "rollback.cut"  # rollback, counters [[name, value or null]]

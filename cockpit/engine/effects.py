@@ -59,6 +59,15 @@ class Effects:
         self.reading: set[str] = set()
         self.announcing: set[tuple[str, str]] = set()
 
+    def adopt(self, sources: Sources) -> None:
+        """Act through these adapters from now on; nothing may be in flight."""
+        self._sources = sources
+
+    @property
+    def writable(self) -> frozenset[str]:
+        """The services that this process holds a writer for."""
+        return frozenset(self._sources.writers)
+
     @property
     def idle(self) -> bool:
         return not self._tasks

@@ -1,0 +1,63 @@
+"""Ready-made texts for the hooks, with the facts filled in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cockpit.adapters.base import Announcement
+from cockpit.core.model import Mode
+from cockpit.core.rollback import FlipState, Rollback
+from cockpit.core.spec import HookMoment, Plan
+
+_TITLES = {
+    HookMoment.DECLARED: "ROLLBACK DECLARED",
+    HookMoment.FLIPPED: "ROLLBACK: all flags at 0%",
+    HookMoment.CANCELLED: "ROLLBACK CANCELLED, nothing was written",
+    HookMoment.CLOSED: "ROLLBACK CLOSED",
+}
+
+
+def compose(
+    rollback: Rollback, moment: HookMoment, hook: str, *, plan: Plan, mode: Mode, now: datetime
+) -> Announcement:
+    """The event id is made of rollback, moment and hook, so that a repeated post can be recognised."""
+    real = "" if mode is Mode.LIVE else f"[{mode.upper()}, nothing here is real] "
+    title = f"{real}{_TITLES.get(moment, moment.value)}: {plan.title}"
+    at_zero = sum(flip.state is FlipState.AT_ZERO for flip in rollback.flips)
+    left_s = round(rollback.left(now).total_seconds())
+    minutes, seconds = divmod(abs(left_s), 60)
+    clock = f"{minutes}:{seconds:02} {'left' if left_s >= 0 else 'over'}"
+    text = (
+        f"{', '.join(rollback.flags)} back to legacy. "
+        f"{at_zero} of {len(rollback.flips)} flags re-read at 0%. "
+        f"Declared by {rollback.declared_by}, reason: {rollback.reason or 'not given yet'}. {clock}."
+    )
+    return Announcement(
+        event_id=f"{rollback.id}:{moment}:{hook}",
+        moment=moment.value,
+        title=title,
+        text=text,
+        environment=plan.environment,
+        plan=plan.title,
+        actor=rollback.declared_by,
+        at=now,
+        facts={"rollback": rollback.id, "flags": ", ".join(rollback.flags), "clock": clock},
+    )
+
+
+def compose_stage(
+    flag: str, before: str, after: str, *, plan: Plan, mode: Mode, actor: str, event_id: str, now: datetime
+) -> Announcement:
+    """One message per stage change."""
+    real = "" if mode is Mode.LIVE else f"[{mode.upper()}, nothing here is real] "
+    return Announcement(
+        event_id=event_id,
+        moment=HookMoment.STAGE.value,
+        title=f"{real}{flag} {before} -> {after}: {plan.title}",
+        text=f"{flag} in {plan.environment} went from {before} to {after}, asked by {actor}, re-read.",
+        environment=plan.environment,
+        plan=plan.title,
+        actor=actor,
+        at=now,
+        facts={"flag": flag, "before": before, "after": after},
+    )

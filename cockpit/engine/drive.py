@@ -1,0 +1,255 @@
+"""Carries out what the core decides: journal first, then act, then journal what came of it.
+
+Called after every event and every reading. Only the driving cockpit's `Drive` acts; another one on the
+same journal folds and shows. A conflict on the journal means that somebody was first: decide again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+
+from cockpit.adapters.base import Announcement
+from cockpit.core.clean import ZERO, Percent, clean_text
+from cockpit.core.clock import Clock
+from cockpit.core.events import MACHINE, Kind
+from cockpit.core.flight import PendingWrite
+from cockpit.core.model import Failure, FlagValue, Mode, WriteOutcome, WriteResult
+from cockpit.core.rollback import IllegalEvent, Rollback
+from cockpit.core.rollback_steps import (
+    Act,
+    Action,
+    Announce,
+    ReadBack,
+    Record,
+    Write,
+    decide,
+)
+from cockpit.core.settle import set_out, settle
+from cockpit.core.spec import HookMoment, Plan
+from cockpit.engine.announcing import compose, compose_stage
+from cockpit.engine.effects import Effects, WriteOrder
+from cockpit.engine.facts import flag_fact, rollback_facts
+from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
+from cockpit.engine.logbook import Logbook
+from cockpit.engine.senses import Senses
+
+WRITE_TIMEOUT_S = 5.0
+ROUNDS = 50
+
+
+class Drive:
+    """Used from the engine's thread only. `changed` asks the engine for another turn."""
+
+    def __init__(
+        self, *, logbook: Logbook, senses: Senses, effects: Effects, clock: Clock, mode: Mode
+    ) -> None:
+        self._logbook = logbook
+        self._senses = senses
+        self._effects = effects
+        self._clock = clock
+        self._mode = mode
+        self.trouble: str = ""
+
+    @property
+    def plan(self) -> Plan:
+        return self._senses.plan
+
+    def run(self) -> None:
+        """Decide and act until only answers, readings or people are waited for."""
+        for _ in range(ROUNDS):
+            acts = self._acts()
+            if not acts:
+                return
+            try:
+                self._carry_out(acts)
+            except SequenceConflict:
+                continue
+            except IllegalEvent:
+                self._one_by_one(acts)
+            except JournalFailure as error:
+                self.trouble = str(error)
+                return
+            if not any(isinstance(act, Record | Write) for act in acts):
+                return
+
+    def _one_by_one(self, acts: Sequence[Act]) -> None:
+        """One act that cannot be must not keep the others from happening."""
+        for act in acts:
+            try:
+                self._carry_out([act])
+            except (SequenceConflict, IllegalEvent, JournalFailure) as error:
+                self.trouble = str(error)
+
+    def _acts(self) -> Sequence[Act]:
+        flight, now = self._logbook.flight, self._clock.now()
+        acts: list[Act] = []
+        if flight.rollback is not None:
+            facts = rollback_facts(self._senses, self._effects, now)
+            acts.extend(decide(flight.rollback, facts, self.plan.rollback, now))
+        scope = flight.rollback.flags if flight.rollback is not None else ()
+        for flag in self.plan.flags:
+            fact, state = flag_fact(self._senses, self._effects, flag.key), flight.flag(flag.key)
+            act = set_out(state, fact) or (settle(state, fact) if flag.key not in scope else None)
+            if act is not None:
+                acts.append(act)
+        return acts
+
+    def _carry_out(self, acts: Sequence[Act]) -> None:
+        """Records and write intents go to the journal in one transaction; only then do effects start."""
+        rollback = self._logbook.flight.rollback
+        drafts: list[Draft] = []
+        orders: list[WriteOrder] = []
+        for act in acts:
+            if isinstance(act, Record):
+                drafts.append(Draft(kind=act.kind, body=act.body))
+            elif isinstance(act, Write) and rollback is not None:
+                order = self._order(act, rollback)
+                orders.append(order)
+                drafts.append(Draft(kind=Kind.WRITE_INTENT, body=intent_body(order)))
+        if drafts:
+            must = rollback is not None
+            self._logbook.append(drafts, actor=MACHINE, at=self._clock.now(), must=must)
+        for order in orders:
+            self.start(order)
+        for act in acts:
+            if isinstance(act, ReadBack):
+                self._effects.read_back(act.flag)
+            elif isinstance(act, Announce) and rollback is not None:
+                self.announce(act.hook, act.moment, rollback)
+
+    def _order(self, act: Write, rollback: Rollback) -> WriteOrder:
+        return WriteOrder(
+            write_id=str(uuid.uuid4()),
+            flag=act.flag,
+            service=self.plan.flag(act.flag).service,
+            action=act.action.value,
+            percent=ZERO if act.action is Action.ZERO else None,
+            expected=None,
+            rollback=rollback.id,
+            timeout_s=WRITE_TIMEOUT_S,
+        )
+
+    def forward_order(self, flag: str, percent: Percent, expected: FlagValue) -> WriteOrder:
+        return WriteOrder(
+            write_id=str(uuid.uuid4()),
+            flag=flag,
+            service=self.plan.flag(flag).service,
+            action="set",
+            percent=percent,
+            expected=expected,
+            rollback=None,
+            timeout_s=WRITE_TIMEOUT_S,
+        )
+
+    def start(self, order: WriteOrder) -> None:
+        """Start a write whose intent is journalled; without a writer it is refused on the spot."""
+        if order.service in self._effects.writable:
+            self._effects.write(order)
+        else:
+            detail = f"this cockpit has no right to write to {order.service}"
+            self.wrote(order, WriteResult(outcome=WriteOutcome.REFUSED, detail=detail))
+
+    def wrote(self, order: WriteOrder, result: WriteResult) -> None:
+        """Journal what came of a write. The outcome must not be lost, whatever the journal does."""
+        body = {
+            "write_id": order.write_id,
+            "flag": order.flag,
+            "action": order.action,
+            "outcome": result.outcome.value,
+            "detail": clean_text(result.detail),
+            "took_s": round(result.took_s, 4),
+            "rollback": order.rollback,
+        }
+        self.record(Kind.WRITE_OUTCOME, body, must=True)
+
+    def record(
+        self, kind: Kind, body: dict[str, object], *, actor: str = MACHINE, must: bool = False
+    ) -> bool:
+        """Append one event, deciding again after a conflict; False when it could not be appended."""
+        for _ in range(ROUNDS):
+            try:
+                self._logbook.append(
+                    [Draft(kind=kind, body=body)], actor=actor, at=self._clock.now(), must=must
+                )
+                return True
+            except SequenceConflict:
+                continue
+            except (IllegalEvent, JournalFailure) as error:
+                self.trouble = str(error)
+                return False
+        return False
+
+    def announce(self, hook: str, moment: HookMoment, rollback: Rollback) -> None:
+        spec = next((spec for spec in self.plan.announce if spec.name == hook), None)
+        if spec is not None:
+            message = compose(rollback, moment, hook, plan=self.plan, mode=self._mode, now=self._clock.now())
+            self._effects.announce(hook, message, spec.timeout_s)
+
+    def announced(self, hook: str, message: Announcement, receipt: str, failure: Failure | None) -> None:
+        body: dict[str, object] = {
+            "rollback": message.facts.get("rollback"),
+            "hook": hook,
+            "moment": message.moment,
+            "event_id": message.event_id,
+        }
+        if failure is None:
+            self.record(Kind.ANNOUNCE_SENT, {**body, "receipt": receipt})
+        else:
+            self.record(Kind.ANNOUNCE_FAILED, {**body, "detail": failure.title})
+
+    def give_up_orphans(self) -> None:
+        """At start: a write whose answer an earlier process never journalled is unknown, not lost."""
+        for key, flag in self._logbook.flight.flags.items():
+            if flag.pending is not None and not flag.pending.answered:
+                self._orphan(key, flag.pending)
+
+    def _orphan(self, key: str, pending: PendingWrite) -> None:
+        rollback = self._logbook.flight.rollback
+        mine = rollback is not None and any(flip.write_id == pending.write_id for flip in rollback.flips)
+        body: dict[str, object] = {
+            "write_id": pending.write_id,
+            "flag": key,
+            "action": pending.action,
+            "outcome": WriteOutcome.UNKNOWN.value,
+            "detail": "the cockpit that wrote it ended before the answer came",
+            "took_s": 0.0,
+            "rollback": rollback.id if mine and rollback is not None else None,
+        }
+        self.record(Kind.WRITE_OUTCOME, body, must=True)
+
+    def declared(self) -> None:
+        """A forward write that is still unanswered gets the side limit, then the rollback goes first."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(self.plan.rollback.side_limit_s, self._effects.abandon_forward_writes)
+
+    def announce_all(self, moment: HookMoment, rollback: Rollback) -> None:
+        for hook in self.plan.announce:
+            if moment in hook.moments:
+                self.announce(hook.name, moment, rollback)
+
+    def announce_stage(self, flag: str, before: str, after: str, actor: str, event_id: str) -> None:
+        message = compose_stage(
+            flag,
+            before,
+            after,
+            plan=self.plan,
+            mode=self._mode,
+            actor=actor,
+            event_id=event_id,
+            now=self._clock.now(),
+        )
+        for hook in self.plan.announce:
+            if HookMoment.STAGE in hook.moments:
+                self._effects.announce(hook.name, message, hook.timeout_s)
+
+
+def intent_body(order: WriteOrder) -> dict[str, object]:
+    return {
+        "write_id": order.write_id,
+        "flag": order.flag,
+        "action": order.action,
+        "percent": order.percent.hundredths if order.percent is not None else None,
+        "rollback": order.rollback,
+    }

@@ -1,0 +1,41 @@
+"""Who may act on a journal: the process that holds an advisory lock beside it.
+
+The lock is the kernel's: it goes away with the process, however that dies, so a stale one cannot be.
+Another cockpit on the same host folds, shows and may declare a rollback, which the holder carries out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+
+class DriverLock:
+    """`<journal>.driver`, mode 0600. `take` may be called again and again."""
+
+    def __init__(self, journal: Path) -> None:
+        self._path = journal.with_name(f"{journal.name}.driver")
+        self._fd: int | None = None
+
+    @property
+    def held(self) -> bool:
+        return self._fd is not None
+
+    def take(self) -> bool:
+        """True when this process holds the lock now. Raises OSError when the file cannot be made."""
+        if self._fd is not None:
+            return True
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return False
+        self._fd = fd
+        return True
+
+    def release(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

@@ -1,0 +1,131 @@
+"""The engine: its own thread and event loop. It polls, decides, journals, acts and publishes snapshots.
+
+The face talks to it through the four methods of the port and can never hold it up: a stalled terminal, a
+closed one or a face that is gone changes nothing here. The engine calls nobody who could wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from cockpit.core.commands import Command
+from cockpit.core.snapshot import Snapshot
+from cockpit.engine.pilot import Flying, Pilot
+
+
+class Engine:
+    """A port for the face, and the thread behind it. Everything else happens in the `Pilot` on the loop."""
+
+    def __init__(self, flying: Flying) -> None:
+        self._flying = flying
+        self._inbox: deque[Command] = deque()
+        self._subscribers: dict[int, Callable[[], None]] = {}
+        self._next_subscriber = 0
+        self._guard = threading.Lock()
+        self._ready = threading.Event()
+        self._failed: BaseException | None = None
+        self._snapshot: Snapshot | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pilot: Pilot | None = None
+        self._stop_why: str | None = None
+        self._thread = threading.Thread(target=self._run, name="cockpit-engine", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread and wait for the first snapshot. Raises what stopped it from starting."""
+        self._thread.start()
+        self._ready.wait()
+        if self._failed is not None:
+            raise self._failed
+
+    def latest(self) -> Snapshot:
+        if self._snapshot is None:
+            raise RuntimeError("the engine was not started")
+        return self._snapshot
+
+    def submit(self, command: Command) -> None:
+        self._inbox.append(command)
+        self._call(self._hand_over)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        with self._guard:
+            number, self._next_subscriber = self._next_subscriber, self._next_subscriber + 1
+            self._subscribers[number] = callback
+
+        def stop() -> None:
+            with self._guard:
+                self._subscribers.pop(number, None)
+
+        return stop
+
+    def stop(self) -> None:
+        self.stop_because("the operator left")
+
+    def stop_because(self, why: str) -> None:
+        """Ask to stop; safe from a signal handler. With a rollback open the machine steps go on first."""
+        if self._stop_why is None:
+            self._stop_why = why
+        self._call(self._tell_to_stop)
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the thread; True when it has ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def failed(self) -> BaseException | None:
+        """What ended the thread, if it did not end by itself."""
+        return self._failed
+
+    def _call(self, function: Callable[[], None]) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            try:
+                loop.call_soon_threadsafe(function)
+            except RuntimeError:
+                return  # the loop closed in between: there is nobody left to tell
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as error:  # the thread's edge: the starter is told, or the face sees ageing data
+            self._failed = error
+        finally:
+            self._ready.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._pilot = Pilot(self._flying, show=self._show)
+        try:
+            self._pilot.open()
+            self._ready.set()
+            self._hand_over()
+            self._tell_to_stop()
+            await self._pilot.fly()
+        finally:
+            await self._pilot.leave()
+
+    def _hand_over(self) -> None:
+        """Everything in the inbox, rollbacks first: they jump the queue."""
+        batch: list[Command] = []
+        while self._inbox:
+            batch.append(self._inbox.popleft())
+        if batch and self._pilot is not None:
+            self._pilot.take(batch)
+
+    def _tell_to_stop(self) -> None:
+        if self._stop_why is not None and self._pilot is not None:
+            self._pilot.stop(self._stop_why)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        with self._guard:
+            callbacks = tuple(self._subscribers.values())
+        for callback in callbacks:
+            callback()

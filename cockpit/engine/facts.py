@@ -1,0 +1,80 @@
+"""Senses into the facts that the pure core decides by."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cockpit.core.model import Freshness, Health, Side
+from cockpit.core.rollback_steps import Facts, FlagFact, LegacyFact
+from cockpit.core.spec import ProbeSpec
+from cockpit.engine.effects import Effects
+from cockpit.engine.senses import ProbeSense, Senses
+
+_WORST_FIRST = (Health.DOWN, Health.UNKNOWN, Health.DEGRADED, Health.OK)
+
+
+def effective_health(sense: ProbeSense, now: datetime) -> Health:
+    """What a probe says while it is fresh, else UNKNOWN."""
+    value = sense.reading.fresh_value(now)
+    return Health.UNKNOWN if value is None else value.health
+
+
+def worst_health(healths: list[Health]) -> Health:
+    """DOWN beats UNKNOWN beats DEGRADED beats OK; nothing to look at is UNKNOWN."""
+    return next((health for health in _WORST_FIRST if health in healths), Health.UNKNOWN)
+
+
+def flag_fact(senses: Senses, effects: Effects, key: str) -> FlagFact:
+    sense = senses.flags[key]
+    value = sense.reading.value
+    share = senses.shares.get(key)
+    failure = sense.reading.failure
+    return FlagFact(
+        exposure=value.exposure if value is not None else None,
+        known=value is not None,
+        read_began_at=sense.began_at,
+        shares=tuple(share.shares) if share is not None else (),
+        observable=share is not None,
+        busy=effects.busy(key),
+        trouble=failure.title if failure is not None else "",
+    )
+
+
+def legacy_fact(senses: Senses, now: datetime) -> LegacyFact:
+    probes = _required(senses, Side.LEGACY)
+    healths = [effective_health(senses.probes[probe.side, probe.name], now) for probe in probes]
+    words = [_probe_words(senses.probes[probe.side, probe.name], probe, now) for probe in probes]
+    passes = tuple(
+        (probe.name, probe.passes, tuple(senses.probes[probe.side, probe.name].good)) for probe in probes
+    )
+    return LegacyFact(health=worst_health(healths), text=", ".join(words), passes=passes)
+
+
+def rollback_facts(senses: Senses, effects: Effects, now: datetime) -> Facts:
+    plan = senses.plan
+    return Facts(
+        flags={flag.key: flag_fact(senses, effects, flag.key) for flag in plan.flags},
+        legacy=legacy_fact(senses, now),
+        counters={name: reading.fresh_value(now) for name, reading in senses.counters.items()},
+        hooks=tuple((hook.name, hook.moments) for hook in plan.announce),
+        announcing=frozenset(effects.announcing),
+    )
+
+
+def _required(senses: Senses, side: Side) -> list[ProbeSpec]:
+    return [
+        probe
+        for backend in senses.plan.backends
+        if backend.side is side
+        for probe in backend.probes
+        if probe.required
+    ]
+
+
+def _probe_words(sense: ProbeSense, probe: ProbeSpec, now: datetime) -> str:
+    if sense.reading.freshness(now) is not Freshness.FRESH or sense.reading.value is None:
+        why = sense.reading.failure.title if sense.reading.failure is not None else "no fresh answer"
+        return f"{probe.name} cannot be seen ({why})"
+    value = sense.reading.value
+    latency = f" {value.latency_ms:.0f} ms" if value.latency_ms is not None else ""
+    return f"{probe.name} {value.health}{latency}" + (f" ({value.detail})" if value.detail else "")

@@ -1,0 +1,164 @@
+"""What changed since the last look, as events: foreign hands, verdicts, limits, probes, lost sources, proposals.
+
+Each change is told once. What was told is kept here and not in the journal: a new process looks afresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from cockpit.core.clean import ZERO, Percent
+from cockpit.core.events import Kind
+from cockpit.core.flight import FlagFlight, Flight
+from cockpit.core.model import Freshness, Health, Reading, Verdict
+from cockpit.core.snapshot import SignalStatus
+from cockpit.engine.effects import Effects
+from cockpit.engine.facts import effective_health
+from cockpit.engine.journal_port import Draft
+from cockpit.engine.senses import FlagSense, Senses
+
+
+class Lookout:
+    def __init__(self) -> None:
+        self._verdicts: dict[str, Verdict] = {}
+        self._limits: dict[str, bool] = {}
+        self._probes: dict[str, Health] = {}
+        self._lost: set[str] = set()
+
+    def look(
+        self,
+        *,
+        senses: Senses,
+        effects: Effects,
+        flight: Flight,
+        signals: Sequence[SignalStatus],
+        now: datetime,
+    ) -> list[Draft]:
+        """The events to journal now, in order; empty when nothing changed."""
+        drafts = list(_foreign_hands(senses, effects, flight, now))
+        drafts.extend(self._sources(senses, now))
+        drafts.extend(self._probe_changes(senses, now))
+        drafts.extend(self._signal_changes(signals))
+        if flight.rollback is None:
+            drafts.extend(_proposals(flight, signals, senses, now))
+        return drafts
+
+    def _sources(self, senses: Senses, now: datetime) -> Iterator[Draft]:
+        readings: dict[str, Reading[object]] = {}
+        for flag in senses.plan.flags:
+            readings.setdefault(f"flags/{flag.service}", senses.flags[flag.key].reading)  # type: ignore[arg-type]
+        for signal in senses.plan.signals:
+            readings.setdefault(f"monitor/{signal.monitor}", senses.signal_readings[signal.name])  # type: ignore[arg-type]
+        for source, reading in readings.items():
+            lost = reading.failure is not None and reading.freshness(now) is not Freshness.FRESH
+            if lost and source not in self._lost:
+                self._lost.add(source)
+                title = reading.failure.title if reading.failure is not None else ""
+                yield Draft(kind=Kind.SOURCE_LOST, body={"source": source, "title": title})
+            elif source in self._lost and reading.freshness(now) is Freshness.FRESH:
+                self._lost.discard(source)
+                yield Draft(kind=Kind.SOURCE_BACK, body={"source": source})
+
+    def _probe_changes(self, senses: Senses, now: datetime) -> Iterator[Draft]:
+        for (side, name), sense in senses.probes.items():
+            if sense.reading.attempted_at is None:
+                continue
+            health, key = effective_health(sense, now), f"{side}/{name}"
+            if self._probes.get(key, Health.OK) is not health:
+                value, failure = sense.reading.value, sense.reading.failure
+                detail = failure.title if failure is not None else value.detail if value is not None else ""
+                body = {"side": side.value, "probe": name, "health": health.value, "detail": detail}
+                yield Draft(kind=Kind.PROBE_CHANGED, body=body)
+            self._probes[key] = health
+
+    def _signal_changes(self, signals: Sequence[SignalStatus]) -> Iterator[Draft]:
+        for signal in signals:
+            verdict = signal.evidence.verdict
+            before = self._verdicts.get(signal.name)
+            if before is not verdict and (before is not None or verdict is Verdict.REGRESSED):
+                body = {"signal": signal.name, "verdict": verdict.value, "text": signal.evidence.text}
+                yield Draft(kind=Kind.VERDICT_CHANGED, body=body)
+            self._verdicts[signal.name] = verdict
+            breached = self._limits.get(signal.name, False)
+            if signal.limit_breached and not breached:
+                limit = f"{signal.limit_pct:g}%" if signal.limit_pct is not None else ""
+                body = {"signal": signal.name, "value": signal.limit_text, "limit": limit}
+                yield Draft(kind=Kind.LIMIT_BREACHED, body=body)
+            elif breached and not signal.limit_breached:
+                yield Draft(kind=Kind.LIMIT_CLEARED, body={"signal": signal.name})
+            self._limits[signal.name] = signal.limit_breached
+
+
+def _foreign_hands(senses: Senses, effects: Effects, flight: Flight, now: datetime) -> Iterator[Draft]:
+    for spec in senses.plan.flags:
+        state, sense = flight.flag(spec.key), senses.flags[spec.key]
+        if state.seen and state.pending is None and not effects.busy(spec.key):
+            yield from _foreign(state, sense)
+
+
+def _foreign(state: FlagFlight, sense: FlagSense) -> Iterator[Draft]:
+    value = sense.reading.value
+    if value is None or sense.began_at is None or state.seen_at is None or sense.began_at < state.seen_at:
+        return
+    exposure = value.exposure
+    if exposure == state.seen_exposure:
+        return
+    yield Draft(
+        kind=Kind.FLAG_FOREIGN,
+        body={
+            "flag": state.key,
+            "before": _words(state.seen_exposure),
+            "after": _words(exposure),
+            "who": value.changed_by,
+            "raised": exposure is None or exposure > (state.seen_exposure or ZERO),
+            "exposure": None if exposure is None else exposure.hundredths,
+        },
+    )
+
+
+def _words(exposure: Percent | None) -> str:
+    return "unclear" if exposure is None else str(exposure)
+
+
+def _tripped(signal: SignalStatus) -> bool:
+    return signal.proposes_rollback and (
+        signal.evidence.verdict is Verdict.REGRESSED or signal.limit_breached
+    )
+
+
+def _proposals(
+    flight: Flight, signals: Sequence[SignalStatus], senses: Senses, now: datetime
+) -> Iterator[Draft]:
+    tripped = [signal for signal in signals if _tripped(signal)]
+    proposal = flight.proposal
+    if proposal is not None:
+        if all(signal.name != proposal.signal for signal in tripped):
+            yield Draft(kind=Kind.PROPOSAL_CLEARED, body={"signal": proposal.signal})
+        return
+    exposed = any(_may_be_exposed(sense) for sense in senses.flags.values())
+    if tripped and exposed:
+        yield _proposal(tripped[0], now)
+
+
+def _may_be_exposed(sense: FlagSense) -> bool:
+    """Not known to be at zero: what cannot be told counts as exposed."""
+    value = sense.reading.value
+    return value is None or value.exposure != ZERO
+
+
+def _proposal(signal: SignalStatus, now: datetime) -> Draft:
+    evidence = signal.evidence
+    regressed = evidence.verdict is Verdict.REGRESSED
+    since = (evidence.since if regressed else None) or now
+    rate = signal.new.rate_pct
+    return Draft(
+        kind=Kind.PROPOSAL_RAISED,
+        body={
+            "signal": signal.name,
+            "text": f"{signal.title}: {evidence.text if regressed else signal.limit_text}",
+            "value": "" if rate is None else f"{rate:.2g}%",
+            "limit": f"E >= {evidence.threshold:g}" if regressed else f"{signal.limit_pct:g}%",
+            "since": since.isoformat(),
+        },
+    )

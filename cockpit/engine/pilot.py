@@ -1,0 +1,390 @@
+"""What happens on the engine's loop: polls, turns, and the picture.
+
+A turn is short and never waits: it journals what changed, lets `Drive` carry out what the core decides,
+settles commands, and draws a new snapshot. It follows every reading, answer and command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from cockpit.core import commands as asked
+from cockpit.core.clock import Clock
+from cockpit.core.commands import Command
+from cockpit.core.events import Event, Kind
+from cockpit.core.model import Failure, Mode
+from cockpit.core.rollback import StepState
+from cockpit.core.snapshot import HostStatus, PlanChange, Snapshot
+from cockpit.core.spec import Plan
+from cockpit.engine.drive import Drive
+from cockpit.engine.driver_lock import DriverLock
+from cockpit.engine.effects import Effects
+from cockpit.engine.host import HostSampler
+from cockpit.engine.journal_port import Journal, JournalFailure
+from cockpit.engine.logbook import Logbook
+from cockpit.engine.lookout import Lookout
+from cockpit.engine.orders import Orders
+from cockpit.engine.picture import Frame, draw, flag_status, signal_statuses
+from cockpit.engine.polls import Polls
+from cockpit.engine.published import encode
+from cockpit.engine.senses import Senses
+from cockpit.engine.sources import Sources
+
+BEAT_S = 0.25
+SNAPSHOT_SPACING_S = 0.05
+PUBLISH_SPACING_S = 0.5
+HOST_SPACING_S = 2.0
+TAKE_OVER_AFTER_S = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOffer:
+    """A plan file that changed on disk: a plan to take, or (None) the problems of a broken edit."""
+
+    plan: Plan | None
+    change: PlanChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who flies: shown on every screen and journalled. read_only: no writers, no driving, no commands."""
+
+    operator: str
+    host: str
+    mode: Mode
+    version: str
+    hint: str = ""
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flying:
+    """Everything that a flight needs. `sources` builds the adapters of a plan, on the engine's thread.
+
+    lock None: nobody else can act on this journal (practice, wall). plan_offers yields changed plans until
+    the event is set.
+    """
+
+    plan: Plan
+    sources: Callable[[Plan], Sources]
+    journal: Journal
+    clock: Clock
+    identity: Identity
+    lock: DriverLock | None = None
+    plan_offers: Callable[[asyncio.Event], AsyncIterator[PlanOffer]] | None = None
+    rng: random.Random = field(default_factory=random.Random)
+
+
+class Pilot:
+    """Used from the engine's thread only. `show` is called with every new snapshot and must not block."""
+
+    def __init__(self, flying: Flying, *, show: Callable[[Snapshot], None]) -> None:
+        self._flying = flying
+        self._show = show
+        self._clock = flying.clock
+        self._plan = flying.plan
+        self._sources = flying.sources(flying.plan)
+        self._retired: list[Sources] = []
+        self._logbook = Logbook(flying.journal)
+        self._senses = Senses(self._plan, self._sources, self._clock, self._sensed)
+        self._effects = Effects(
+            sources=self._sources,
+            clock=self._clock,
+            wrote=lambda order, result: self._then(self._drive.wrote, order, result),
+            read=self._read_flag,
+            announced=lambda *told: self._then(self._drive.announced, *told),
+            freed=self._turn,
+        )
+        self._drive = Drive(
+            logbook=self._logbook,
+            senses=self._senses,
+            effects=self._effects,
+            clock=self._clock,
+            mode=flying.identity.mode,
+        )
+        self._orders = Orders(
+            logbook=self._logbook,
+            senses=self._senses,
+            drive=self._drive,
+            clock=self._clock,
+            status_of=lambda key: flag_status(self._frame(), key),
+            may_act=lambda: self._drives,
+            poll_now=self._poke,
+            take_plan=self._take_plan,
+        )
+        self._lookout = Lookout()
+        self._polls = Polls(self._senses, flying.rng)
+        self._sampler = HostSampler()
+        self._host: HostStatus | None = None
+        self._offer: PlanOffer | None = None
+        self._seq = 0
+        self._started_at = self._clock.now()
+        self._drives = False
+        self._declared_here: str | None = None
+        self._stop_why: str | None = None
+        self._stop = asyncio.Event()
+        self._redraw: asyncio.TimerHandle | None = None
+        self._drawn_at = self._published_at = self._sampled_at = float("-inf")
+        self._lag_s = 0.0
+
+    def open(self) -> None:
+        """Fold the journal, say that this process is here, show the first picture.
+
+        Raises JournalFailure when the journal cannot be read at all.
+        """
+        self._logbook.catch_up()
+        if self._logbook.failure is not None:
+            raise self._logbook.failure
+        self._logbook.on_event = self._on_event
+        self._drives = self._may_drive()
+        if self._drives:
+            self._sign_in()
+        self._draw()
+
+    async def fly(self) -> None:
+        """Until told to stop; with a rollback open, until the machine has done what it can."""
+        self._polls.begin(self._plan)
+        offers = asyncio.create_task(self._watch_plan())
+        try:
+            await self._beat()
+        finally:
+            self._stop.set()
+            await self._polls.end()
+            offers.cancel()
+            await asyncio.gather(offers, return_exceptions=True)
+
+    async def leave(self) -> None:
+        """Let what is in flight end, sign out, release everything."""
+        await self._effects.finish(limit_s=2.0)
+        if self._drives:
+            self._logbook.flush()
+            body: dict[str, object] = {"why": self._stop_why or "the engine failed"}
+            self._drive.record(Kind.FLIGHT_ENDED, body)
+        for sources in (*self._retired, self._sources):
+            await sources.aclose()
+        if self._flying.lock is not None:
+            self._flying.lock.release()
+
+    def take(self, batch: Sequence[Command]) -> None:
+        """Carry out commands in order, but a rollback first; forward moves behind it in the batch are void."""
+        if self._flying.identity.read_only:
+            for command in batch:
+                self._orders.refuse(command, "this cockpit is read-only")
+            self._draw()
+            return
+        rollbacks = [command for command in batch if isinstance(command, asked.DeclareRollback)]
+        others = [command for command in batch if not isinstance(command, asked.DeclareRollback)]
+        for command in rollbacks:
+            self._orders.carry_out(command)
+            self._turn()
+        for command in others:
+            self._orders.carry_out(command)
+        self._turn()
+
+    def stop(self, why: str) -> None:
+        if self._stop_why is None:
+            self._stop_why = why
+            rollback = self._logbook.flight.rollback
+            if rollback is not None and self._drives:
+                self._drive.record(Kind.OPERATOR_LOST, {"why": why, "rollback": rollback.id})
+        self._stop.set()
+
+    def _sign_in(self) -> None:
+        identity, plan = self._flying.identity, self._plan
+        kind = Kind.FLIGHT_OPENED if self._logbook.flight.opened_at is None else Kind.FLIGHT_RESUMED
+        body: dict[str, object] = {
+            "plan_title": plan.title,
+            "plan_digest": plan.digest,
+            "environment": plan.environment,
+            "mode": identity.mode.value,
+            "host": identity.host,
+            "version": identity.version,
+        }
+        self._drive.record(kind, body, actor=identity.operator)
+        self._drive.give_up_orphans()
+
+    def _may_drive(self) -> bool:
+        if self._flying.identity.read_only:
+            return False
+        return self._flying.lock is None or self._flying.lock.take()
+
+    async def _beat(self) -> None:
+        """Four times a second: what others journalled, what time alone changes, the host, the stop."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + BEAT_S
+        while not (self._stop.is_set() and self._may_leave()):
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            self._lag_s = max(self._lag_s, loop.time() - due)
+            due = max(due + BEAT_S, loop.time())
+            if self._logbook.unsaved:
+                self._logbook.flush()
+            self._logbook.catch_up()
+            self._take_over()
+            self._sample_host()
+            self._turn()
+
+    def _may_leave(self) -> bool:
+        """Nobody is needed any more: no rollback, or the machine's part is done, or its time is over."""
+        rollback = self._logbook.flight.rollback
+        if rollback is None or not self._drives:
+            return self._effects.idle
+        waiting = [step for step in rollback.steps if step.machine and not step.settled]
+        stuck = all(step.state is StepState.FAILED for step in waiting) and rollback.flip_begun
+        over = self._clock.now() > rollback.deadline_at
+        return self._effects.idle and (not waiting or stuck or over)
+
+    def _take_over(self) -> None:
+        """Drive when the driver is gone; carry out an own rollback when the driver does not begin it."""
+        if self._drives or self._flying.identity.read_only:
+            return
+        if self._may_drive():
+            self._drives = True
+            self._sign_in()
+            return
+        rollback = self._logbook.flight.rollback
+        mine = rollback is not None and rollback.id == self._declared_here and not rollback.flip_begun
+        if mine and rollback is not None:
+            waited_s = (self._clock.now() - rollback.declared_at).total_seconds()
+            self._drives = waited_s > TAKE_OVER_AFTER_S
+
+    def _sample_host(self) -> None:
+        now_s = self._clock.monotonic()
+        if now_s - self._sampled_at < HOST_SPACING_S:
+            return
+        self._sampled_at = now_s
+        self._host = self._sampler.sample(
+            self._clock.now(), loop_lag_ms=self._lag_s * 1000, clock_skew_s=self._senses.clock_skew_s()
+        )
+        self._lag_s = 0.0
+
+    def _sensed(self, source: str) -> None:
+        self._turn()
+
+    def _then(self, function: Callable[..., None], *values: object) -> None:
+        function(*values)
+        self._turn()
+
+    def _turn(self) -> None:
+        """Journal what changed, act on it, settle commands, draw. Never waits, never raises upwards."""
+        if self._drives:
+            signals = signal_statuses(self._senses, self._clock.now())
+            for draft in self._lookout.look(
+                senses=self._senses,
+                effects=self._effects,
+                flight=self._logbook.flight,
+                signals=signals,
+                now=self._clock.now(),
+            ):
+                self._drive.record(draft.kind, dict(draft.body))
+            self._drive.run()
+        self._orders.settle()
+        self._draw_soon()
+
+    def _on_event(self, event: Event) -> None:
+        """A new stage, or somebody else's change, is a new experiment: the evidence starts over."""
+        if event.kind is Kind.ROLLBACK_DECLARED and event.actor == self._flying.identity.operator:
+            self._declared_here = str(event.body.get("rollback"))
+        if event.kind in (Kind.FLAG_SEEN, Kind.FLAG_FOREIGN):
+            flag = self._logbook.flight.flag(str(event.body.get("flag")))
+            if flag.stage_since == event.at:
+                self._senses.restart_judges()
+                self._senses.restart_share(flag.key)
+
+    async def _read_flag(self, key: str) -> bool:
+        """A read-back: one flag, now, beside the poller. True when it gave a value."""
+        spec = self._plan.flag(key)
+        service = next(service for service in self._plan.flag_services if service.name == spec.service)
+        try:
+            async with asyncio.timeout(service.timeout_s):
+                return await self._senses.read_service(service, (key,)) is None
+        except TimeoutError:
+            self._senses.service_failed((key,), Failure(title=f"no answer in {service.timeout_s:g} s"))
+            return False
+
+    def _poke(self) -> None:
+        self._polls.poke()
+
+    async def _watch_plan(self) -> None:
+        if self._flying.plan_offers is None:
+            return
+        async for offer in self._flying.plan_offers(self._stop):
+            same = offer.plan is not None and offer.plan.digest == self._plan.digest
+            self._offer = None if same else offer
+            self._draw()
+
+    def _take_plan(self, digest: str, accept: bool) -> str:
+        offer = self._offer
+        if offer is None or offer.change.digest != digest:
+            raise ValueError("that plan is not on offer any more")
+        if not accept:
+            self._offer = None
+            return "the change is set aside"
+        if offer.plan is None:
+            raise ValueError("a broken plan cannot be taken")
+        if not self._effects.idle:
+            raise ValueError("a write or an announcement is in flight; try again")
+        fresh = self._flying.sources(offer.plan)
+        taken = self._drive.record(
+            Kind.PLAN_TAKEN,
+            {"digest": offer.plan.digest, "diff": list(offer.change.diff)},
+            actor=self._flying.identity.operator,
+        )
+        if not taken:
+            raise ValueError("the journal cannot be written")
+        self._retired.append(self._sources)
+        self._plan, self._sources, self._offer = offer.plan, fresh, None
+        self._senses.adopt(self._plan, fresh)
+        self._effects.adopt(fresh)
+        self._polls.renew(self._plan)
+        return "the changed plan is flown from now on"
+
+    def _frame(self) -> Frame:
+        return Frame(
+            identity=self._flying.identity,
+            plan=self._plan,
+            flight=self._logbook.flight,
+            senses=self._senses,
+            effects=self._effects,
+            logbook=self._logbook,
+            drives=self._drives,
+            now=self._clock.now(),
+            trouble=self._drive.trouble,
+        )
+
+    def _draw_soon(self) -> None:
+        """Many readings in one moment make one picture."""
+        if self._redraw is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait_s = max(0.0, self._drawn_at + SNAPSHOT_SPACING_S - loop.time())
+        self._redraw = loop.call_later(wait_s, self._draw)
+
+    def _draw(self) -> None:
+        if self._redraw is not None:
+            self._redraw.cancel()
+            self._redraw = None
+        self._drawn_at = asyncio.get_running_loop().time()
+        self._seq += 1
+        snapshot = draw(
+            self._frame(),
+            seq=self._seq,
+            started_at=self._started_at,
+            commands=self._orders.statuses,
+            host=self._host,
+            plan_change=self._offer.change if self._offer is not None else None,
+        )
+        self._show(snapshot)
+        self._publish(snapshot)
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        """The driver's picture for those who only look on; losing one is no loss."""
+        if not self._drives or self._drawn_at - self._published_at < PUBLISH_SPACING_S:
+            return
+        self._published_at = self._drawn_at
+        try:
+            self._flying.journal.publish(encode(snapshot), snapshot.engine_at)
+        except JournalFailure as failure:
+            self._logbook.failure = self._logbook.failure or failure

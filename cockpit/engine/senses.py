@@ -1,0 +1,322 @@
+"""Everything the cockpit perceives: the newest reading of every source, and what the trackers make of them.
+
+The engine's pollers call `read_service`, `probe` and `query`; each stores what it learned, tells `changed`
+and returns what went wrong. Nothing here decides, journals or writes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from cockpit.adapters.base import AdapterError
+from cockpit.core.clean import clean_text
+from cockpit.core.clock import Clock
+from cockpit.core.counters import SignalSamples
+from cockpit.core.model import (
+    Failure,
+    FlagValue,
+    Health,
+    ProbeValue,
+    Quality,
+    Reading,
+    Sample,
+    Side,
+)
+from cockpit.core.snapshot import Share
+from cockpit.core.spec import Plan, ProbeSpec, ServiceSpec, SignalSpec
+from cockpit.core.tracker import (
+    ShareTracker,
+    SignalTracker,
+    observe,
+    observe_share,
+    restart,
+    restart_share,
+    share,
+    share_note,
+    start_signal,
+)
+from cockpit.engine.sources import Sources
+
+T = TypeVar("T")
+Answers = Mapping[str, Sample | AdapterError]
+HISTORY = 40
+
+
+@dataclass(slots=True)
+class FlagSense:
+    """began_at: when the good read began; a read proves only what was true after that."""
+
+    reading: Reading[FlagValue]
+    began_at: datetime | None = None
+    skew_s: float | None = None
+
+
+@dataclass(slots=True)
+class ProbeSense:
+    """good: when the present row of OK answers came, oldest first."""
+
+    reading: Reading[ProbeValue]
+    history: deque[float | None] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    good: list[datetime] = field(default_factory=list)
+    skew_s: float | None = None
+
+
+@dataclass(slots=True)
+class ShareSense:
+    reading: Reading[Share]
+    shares: deque[tuple[datetime, float]] = field(default_factory=lambda: deque(maxlen=HISTORY))
+
+
+class Senses:
+    """Used from the engine's thread only."""
+
+    def __init__(self, plan: Plan, sources: Sources, clock: Clock, changed: Callable[[str], None]) -> None:
+        self._clock = clock
+        self._changed = changed
+        self.flags: dict[str, FlagSense] = {}
+        self.probes: dict[tuple[Side, str], ProbeSense] = {}
+        self.shares: dict[str, ShareSense] = {}
+        self.trackers: dict[str, SignalTracker] = {}
+        self.signal_readings: dict[str, Reading[float]] = {}
+        self.counters: dict[str, Reading[float]] = {}
+        self.share_trackers: dict[str, ShareTracker] = {}
+        self.adopt(plan, sources)
+
+    def adopt(self, plan: Plan, sources: Sources) -> None:
+        """Fly by this plan from now on; what is already known of sources that stay is kept."""
+        self.plan = plan
+        self._sources = sources
+        services = {service.name: service for service in plan.flag_services}
+        monitors = {monitor.name: monitor for monitor in plan.monitors}
+        for flag in plan.flags:
+            interval_s = services[flag.service].interval_s
+            self.flags.setdefault(flag.key, FlagSense(Reading(interval_s=interval_s)))
+            if flag.traffic is not None:
+                interval_s = monitors[flag.traffic.monitor].interval_s
+                self.shares.setdefault(flag.key, ShareSense(Reading(interval_s=interval_s)))
+                self.share_trackers.setdefault(flag.key, ShareTracker())
+        for backend in plan.backends:
+            for probe in backend.probes:
+                sense = ProbeSense(Reading(interval_s=probe.interval_s))
+                self.probes.setdefault((backend.side, probe.name), sense)
+        for signal in plan.signals:
+            interval_s = monitors[signal.monitor].interval_s
+            self.signal_readings.setdefault(signal.name, Reading(interval_s=interval_s))
+            self.trackers[signal.name] = start_signal(signal, plan, self._clock.now())
+        for counter in plan.rollback.write_counters:
+            interval_s = monitors[counter.monitor].interval_s
+            self.counters.setdefault(counter.name, Reading(interval_s=interval_s))
+
+    def expressions(self, monitor: str) -> tuple[str, ...]:
+        """Everything this plan asks of one monitoring source, each expression once, in a fixed order."""
+        plan, wanted = self.plan, dict[str, None]()
+        for signal in plan.signals:
+            if signal.monitor == monitor:
+                wanted.update(dict.fromkeys(_signal_expressions(signal)))
+        for flag in plan.flags:
+            if flag.traffic is not None and flag.traffic.monitor == monitor:
+                wanted.update(dict.fromkeys((flag.traffic.legacy, flag.traffic.new)))
+        for counter in plan.rollback.write_counters:
+            if counter.monitor == monitor:
+                wanted[counter.query] = None
+        return tuple(wanted)
+
+    async def read_service(self, service: ServiceSpec, keys: Sequence[str]) -> Failure | None:
+        """One read of one flag service; the worst failure of its flags, if any."""
+        began_at = self._clock.now()
+        began = self._clock.monotonic()
+        try:
+            answers = await self._sources.readers[service.name].read(keys)
+        except AdapterError as error:
+            self.service_failed(keys, error.failure)
+            return error.failure
+        took_s, worst = self._clock.monotonic() - began, None
+        for key in keys:
+            answer = answers.get(key) or AdapterError(
+                Failure(title="the service said nothing about this flag")
+            )
+            if isinstance(answer, AdapterError):
+                worst = answer.failure
+                self._flag_failed(key, answer.failure)
+            else:
+                sense = self.flags[key]
+                sense.reading = self._good(sense.reading, answer, began_at, took_s)
+                sense.began_at = began_at
+        self._changed(service.name)
+        return worst
+
+    def service_failed(self, keys: Sequence[str], failure: Failure) -> None:
+        for key in keys:
+            self._flag_failed(key, failure)
+        self._changed("flags")
+
+    def _flag_failed(self, key: str, failure: Failure) -> None:
+        self.flags[key].reading = self._bad(self.flags[key].reading, failure)
+
+    async def probe(self, spec: ProbeSpec) -> Failure | None:
+        began_at, began = self._clock.now(), self._clock.monotonic()
+        try:
+            value = await self._sources.probes[spec.side, spec.name].probe()
+        except AdapterError as error:
+            self.probe_failed(spec, error.failure)
+            return error.failure
+        sense = self.probes[spec.side, spec.name]
+        took_s = self._clock.monotonic() - began
+        sense.reading = self._good(sense.reading, value, began_at, took_s)
+        sense.history.append(value.latency_ms)
+        sense.good = [*sense.good, began_at][-HISTORY:] if value.health is Health.OK else []
+        if value.server_time is not None:
+            sense.skew_s = (value.server_time - began_at).total_seconds()
+        self._changed(f"{spec.side}/{spec.name}")
+        return None
+
+    def probe_failed(self, spec: ProbeSpec, failure: Failure) -> None:
+        sense = self.probes[spec.side, spec.name]
+        sense.reading = self._bad(sense.reading, failure)
+        sense.history.append(None)
+        sense.good = []
+        self._changed(f"{spec.side}/{spec.name}")
+
+    async def query(self, monitor: ServiceSpec) -> Failure | None:
+        """One poll of one monitoring source: all its expressions, then every tracker that lives by them."""
+        began_at, began = self._clock.now(), self._clock.monotonic()
+        try:
+            answers = await self._sources.monitors[monitor.name].query(self.expressions(monitor.name))
+        except AdapterError as error:
+            self.monitor_failed(monitor, error.failure)
+            return error.failure
+        took_s = self._clock.monotonic() - began
+        failures = [answer.failure for answer in answers.values() if isinstance(answer, AdapterError)]
+        for signal in self.plan.signals:
+            if signal.monitor == monitor.name:
+                self._observe_signal(signal, answers, began_at, took_s)
+        for flag in self.plan.flags:
+            if flag.traffic is not None and flag.traffic.monitor == monitor.name:
+                pair = (flag.traffic.legacy, flag.traffic.new)
+                self._observe_share(flag.key, pair, answers, began_at, took_s)
+        for counter in self.plan.rollback.write_counters:
+            if counter.monitor == monitor.name:
+                reading = self.counters[counter.name]
+                self.counters[counter.name] = self._sampled(
+                    reading, answers, (counter.query,), began_at, took_s
+                )
+        self._changed(monitor.name)
+        return failures[0] if failures and len(failures) == len(answers) else None
+
+    def monitor_failed(self, monitor: ServiceSpec, failure: Failure) -> None:
+        for signal in self.plan.signals:
+            if signal.monitor == monitor.name:
+                reading = self.signal_readings[signal.name]
+                self.signal_readings[signal.name] = self._bad(reading, failure)
+                self._track(signal.name, (None, None, None, None), self._clock.now())
+        for flag in self.plan.flags:
+            if flag.traffic is not None and flag.traffic.monitor == monitor.name:
+                self.shares[flag.key].reading = self._bad(self.shares[flag.key].reading, failure)
+        for counter in self.plan.rollback.write_counters:
+            if counter.monitor == monitor.name:
+                self.counters[counter.name] = self._bad(self.counters[counter.name], failure)
+        self._changed(monitor.name)
+
+    def restart_judges(self) -> None:
+        """A stage changed: evidence starts over, for every signal."""
+        now = self._clock.now()
+        self.trackers = {name: restart(tracker, now) for name, tracker in self.trackers.items()}
+
+    def restart_share(self, key: str) -> None:
+        """This flag's share is about to change: forget what was counted before."""
+        if key in self.share_trackers:
+            self.share_trackers[key] = restart_share(self.share_trackers[key])
+            self.shares[key].shares.clear()
+
+    def clock_skew_s(self) -> float | None:
+        """The largest difference that a server's clock has shown to ours; None while none told."""
+        skews = [sense.skew_s for sense in self.probes.values() if sense.skew_s is not None]
+        return max(skews, key=abs, default=None)
+
+    def _observe_signal(
+        self, signal: SignalSpec, answers: Answers, began_at: datetime, took_s: float
+    ) -> None:
+        wanted = _signal_expressions(signal)
+        reading = self.signal_readings[signal.name]
+        self.signal_readings[signal.name] = self._sampled(reading, answers, wanted, began_at, took_s)
+        self._track(signal.name, tuple(_sample(answers.get(each)) for each in wanted), began_at)
+
+    def _track(self, name: str, samples: Sequence[Sample | None], now: datetime) -> None:
+        bad_legacy, total_legacy, bad_new, total_new = samples
+        four = SignalSamples(
+            legacy_bad=bad_legacy, legacy_total=total_legacy, new_bad=bad_new, new_total=total_new
+        )
+        self.trackers[name] = observe(self.trackers[name], four, now)
+
+    def _observe_share(
+        self, key: str, pair: tuple[str, str], answers: Answers, began_at: datetime, took_s: float
+    ) -> None:
+        legacy, new = (_sample(answers.get(each)) for each in pair)
+        tracker = observe_share(self.share_trackers[key], legacy, new, began_at)
+        self.share_trackers[key] = tracker
+        sense, seen = self.shares[key], share(tracker, began_at)
+        failure = _query_failure(answers, pair)
+        if failure is not None:
+            sense.reading = self._bad(sense.reading, failure)
+        elif seen is None:
+            failure = Failure(title=share_note(tracker, began_at) or "no share to tell")
+            sense.reading = self._bad(sense.reading, failure)
+        else:
+            sense.reading = self._good(sense.reading, seen, began_at, took_s)
+            sense.shares.append((began_at, seen.percent.value))
+
+    def _sampled(
+        self,
+        reading: Reading[float],
+        answers: Answers,
+        wanted: Sequence[str],
+        began_at: datetime,
+        took_s: float,
+    ) -> Reading[float]:
+        """A reading of the last wanted expression, bad when any of them is."""
+        failure = _query_failure(answers, wanted)
+        sample = _sample(answers.get(wanted[-1]))
+        if failure is not None or sample is None or sample.value is None:
+            return self._bad(reading, failure or Failure(title="no value"))
+        return self._good(reading, sample.value, began_at, took_s)
+
+    def _good(self, reading: Reading[T], value: T, began_at: datetime, took_s: float) -> Reading[T]:
+        return replace(
+            reading,
+            value=value,
+            observed_at=self._clock.now(),
+            took_s=took_s,
+            failure=None,
+            failing_since=None,
+            attempted_at=began_at,
+        )
+
+    def _bad(self, reading: Reading[T], failure: Failure) -> Reading[T]:
+        now = self._clock.now()
+        return replace(reading, failure=failure, failing_since=reading.failing_since or now, attempted_at=now)
+
+
+def _signal_expressions(signal: SignalSpec) -> tuple[str, str, str, str]:
+    return (signal.legacy.bad, signal.legacy.total, signal.new.bad, signal.new.total)
+
+
+def _sample(answer: Sample | AdapterError | None) -> Sample | None:
+    return answer if isinstance(answer, Sample) else None
+
+
+def _query_failure(answers: Answers, wanted: Sequence[str]) -> Failure | None:
+    """The first thing that is wrong with these expressions; None when all are good numbers."""
+    for expression in wanted:
+        answer = answers.get(expression)
+        if isinstance(answer, AdapterError):
+            return answer.failure
+        if answer is None:
+            return Failure(title="the source said nothing about an expression")
+        if answer.quality is not Quality.GOOD:
+            title = f"{answer.quality.value.replace('_', ' ')}: {answer.note or expression}"
+            return Failure(title=clean_text(title, limit=120))
+    return None
