@@ -1,0 +1,123 @@
+"""From a plan to the practice world and back: what the world must hold, and the same plan pointed at it.
+
+Adapter settings are known by their public field names only (`url`, `environment`, `instance` ...), so
+that this room needs no adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from cockpit.core.model import Side
+from cockpit.core.secret import SecretRef
+from cockpit.core.spec import AnnounceSpec, BackendSpec, FlagSpec, Plan, ProbeSpec, ServiceSpec
+from cockpit.practice.faults import Service
+from cockpit.practice.plain import HealthPage
+from cockpit.practice.world import DEFAULT_RPS, PROPAGATION_S, FlagSeed
+
+HOOK_VARIABLE: Final = "PRACTICE_HOOK"
+_NO_TLS: Final = {"ca_file": None, "tls_days": None, "base_path": ""}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a plan's probes expect to find in the world."""
+
+    pages: Mapping[Side, tuple[HealthPage, ...]]
+    instance: str
+    functions: tuple[str, ...]
+
+
+def seeds(plan: Plan, *, rps: float = DEFAULT_RPS) -> tuple[FlagSeed, ...]:
+    """The plan's flags at 0 %, switched on. Propagation is the plan's, but a few seconds at most."""
+    services = {service.name: told(service.settings) for service in plan.flag_services}
+    return tuple(_seed(flag, services.get(flag.service, {}), rps) for flag in plan.flags)
+
+
+def _seed(flag: FlagSpec, service: Mapping[str, Any], rps: float) -> FlagSeed:
+    return FlagSeed(
+        key=flag.key,
+        project=str(service.get("project") or "default"),
+        environment=str(service.get("environment") or "production"),
+        rps=rps,
+        propagation_s=min(flag.propagation_s, PROPAGATION_S),
+        description=flag.title,
+    )
+
+
+def needs(plan: Plan) -> Needs:
+    pages: dict[Side, tuple[HealthPage, ...]] = {}
+    convex: list[Mapping[str, Any]] = []
+    for backend in plan.backends:
+        settings = [(probe.kind, told(probe.settings)) for probe in backend.probes]
+        pages[backend.side] = tuple(_page(each) for kind, each in settings if kind == "http")
+        convex += [each for kind, each in settings if kind == "convex"]
+    return Needs(
+        pages=pages,
+        instance=next((str(each["instance"]) for each in convex if each.get("instance")), "practice"),
+        functions=tuple(str(each["health_query"]) for each in convex if each.get("health_query")),
+    )
+
+
+def _page(settings: Mapping[str, Any]) -> HealthPage:
+    statuses, check = settings.get("expect_status") or (200,), settings.get("json")
+    return HealthPage(
+        path=urlsplit(str(settings.get("url", ""))).path or "/",
+        status=int(statuses[0]),
+        pointer=str(check["pointer"]) if check else "",
+        value=check["equals"] if check else None,
+    )
+
+
+def told(settings: object) -> Mapping[str, Any]:
+    """Settings as a plan would write them; empty for what are no settings."""
+    return settings.model_dump(by_alias=True) if isinstance(settings, BaseModel) else {}
+
+
+def rehome(plan: Plan, urls: Mapping[str, str]) -> Plan:
+    """The same plan with every address pointing into the practice world.
+
+    Programs that announcements would start are left out: a drill must never page anybody.
+    """
+    return replace(
+        plan,
+        flag_services=tuple(_moved(each, urls[Service.UNLEASH]) for each in plan.flag_services),
+        monitors=tuple(_moved(each, urls[Service.PROMETHEUS]) for each in plan.monitors),
+        backends=tuple(_backend(each, urls) for each in plan.backends),
+        announce=tuple(_hook(each) for each in plan.announce if each.kind == "webhook"),
+    )
+
+
+def _moved(service: ServiceSpec, url: str) -> ServiceSpec:
+    return replace(service, settings=_at(service.settings, url))
+
+
+def _backend(backend: BackendSpec, urls: Mapping[str, str]) -> BackendSpec:
+    return replace(backend, probes=tuple(_probe(probe, urls) for probe in backend.probes))
+
+
+def _probe(probe: ProbeSpec, urls: Mapping[str, str]) -> ProbeSpec:
+    if probe.kind == "convex":
+        return replace(probe, settings=_at(probe.settings, urls[Service.CONVEX]))
+    plain = urls[Service.LEGACY if probe.side is Side.LEGACY else Service.NEW]
+    parts = urlsplit(str(told(probe.settings).get("url", "")))
+    query = f"?{parts.query}" if parts.query else ""
+    return replace(probe, settings=_at(probe.settings, f"{plain}{parts.path or '/'}{query}"))
+
+
+def _hook(hook: AnnounceSpec) -> AnnounceSpec:
+    """A webhook's address is a secret by reference; `PracticeServer.secret` knows this one."""
+    return replace(hook, settings=_at(hook.settings, SecretRef(env=HOOK_VARIABLE)))
+
+
+def _at(settings: object, url: object) -> object:
+    if not isinstance(settings, BaseModel):
+        return settings
+    known = type(settings).model_fields
+    moved = {name: value for name, value in _NO_TLS.items() if name in known}
+    return settings.model_copy(update={**moved, "url": url})
