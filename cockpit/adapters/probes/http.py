@@ -20,7 +20,7 @@ from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.credentials import Secrets, bearer
 from cockpit.adapters.http_trouble import Cause, NoAnswer
 from cockpit.adapters.probes.pointer import find, same_scalar
-from cockpit.core.clean import clean_text
+from cockpit.core.clean import PLACEHOLDER, clean_text
 from cockpit.core.model import Health, ProbeValue
 from cockpit.core.secret import Secret
 
@@ -148,7 +148,7 @@ def _facts(answer: Answer, found: str | None, days_left: float | None) -> tuple[
     if days_left is not None:
         facts.append(("certificate", f"{days_left:.1f} days left"))
     server = answer.headers.get("server", "")
-    if server and server == clean_text(server, limit=_SERVER_NAME_LIMIT):
+    if server and PLACEHOLDER not in server and server == clean_text(server, limit=_SERVER_NAME_LIMIT):
         facts.append(("server", server))
     return tuple(facts)
 
