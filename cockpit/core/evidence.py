@@ -63,6 +63,8 @@ def evidence(state: JudgeState, now: datetime, sight: Sight = CLEAR_SIGHT) -> Ev
     forecast = Forecast()
     if verdict in (Verdict.UNDECIDED, Verdict.NOT_WORSE) and not sight.quiet:
         forecast = forecast_of(state)
+    if verdict is Verdict.NOT_WORSE:
+        forecast = Forecast(regressed_s=forecast.regressed_s)
     how, log_worse, log_fine = state.rules, state.log_e_regressed, state.log_e_not_worse
     return Evidence(
         verdict=verdict,
@@ -78,7 +80,8 @@ def evidence(state: JudgeState, now: datetime, sight: Sight = CLEAR_SIGHT) -> Ev
         total_new=state.totals.total_new,
         warning=state.regressed is not None or log_worse >= math.log(how.warning_at),
         text=_sentence(state, verdict, sight, forecast, now),
-        forecast_s=forecast.soonest_s if verdict is Verdict.UNDECIDED else forecast.regressed_s,
+        forecast_s=forecast.soonest_s,
+        heading=forecast.heading,
         since=since,
     )
 
@@ -107,6 +110,12 @@ class Forecast:
     @property
     def soonest_s(self) -> float | None:
         return min((each for each in (self.regressed_s, self.not_worse_s) if each is not None), default=None)
+
+    @property
+    def heading(self) -> Verdict | None:
+        if self.soonest_s is None:
+            return None
+        return Verdict.REGRESSED if self.soonest_s == self.regressed_s else Verdict.NOT_WORSE
 
 
 def forecast_of(state: JudgeState) -> Forecast:
@@ -187,8 +196,7 @@ def _undecided_words(state: JudgeState, sight: Sight, forecast: Forecast, now: d
         left = max(0.0, (sight.warm_until - now).total_seconds())
         return f"warming up, judged in {length(left)}"
     if sight.quiet:
-        sides = " and ".join(_quiet_words(each, now) for each in sight.quiet)
-        return f"no traffic on {sides}: nothing to compare"
+        return f"no traffic on {_quiet_words(sight.quiet, now)}: nothing to compare"
     if not state.enough_traffic:
         return f"too little traffic: {_missing_words(state)}{_ahead(forecast)}"
     if not state.totals.bad_legacy and not state.totals.bad_new:
@@ -196,10 +204,12 @@ def _undecided_words(state: JudgeState, sight: Sight, forecast: Forecast, now: d
     return f"{_compared(state.pace)}, not decided{_ahead(forecast)}"
 
 
-def _quiet_words(quiet: Quiet, now: datetime) -> str:
-    if not quiet.ever or quiet.since is None:
-        return f"{quiet.side} yet"
-    return f"{quiet.side} for {length((now - quiet.since).total_seconds())}"
+def _quiet_words(quiet: tuple[Quiet, ...], now: datetime) -> str:
+    sides = " and ".join(each.side for each in quiet)
+    since = max((each.since for each in quiet if each.since is not None), default=None)
+    if since is None or not all(each.ever for each in quiet):
+        return f"{sides} yet"
+    return f"{sides} for {length((now - since).total_seconds())}"
 
 
 def _missing_words(state: JudgeState) -> str:
@@ -214,8 +224,7 @@ def _ahead(forecast: Forecast) -> str:
     """What the evidence is heading to, and when it will be there."""
     if forecast.soonest_s is None:
         return "; no verdict in sight at this traffic"
-    goal = Verdict.REGRESSED if forecast.soonest_s == forecast.regressed_s else Verdict.NOT_WORSE
-    return f"; heading to {goal} in about {length(forecast.soonest_s)}"
+    return f"; heading to {forecast.heading} in about {length(forecast.soonest_s)}"
 
 
 def _compared(pace: Pace) -> str:

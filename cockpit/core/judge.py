@@ -20,7 +20,9 @@ however often one looks and however the share changes between intervals.
 climb back. So only `_AT_ONCE` of the weight starts with the epoch; the rest starts later, bit by bit
 (each bit is 1 until it starts, so the sum still starts at 1 and stays a supermartingale). Bits that
 share a candidate share every later factor and are kept as one number. The guarantee is for one epoch
-(start or `restart` to the next); an epoch is one stage of a rollout.
+(start or `restart` to the next); an epoch is one stage of a rollout. Ville's bound is on *ever* reaching
+the threshold, so a verdict may outlast it: REGRESSED latches, NOT_WORSE stands until half of its log
+evidence is gone.
 
 Inside an interval the split of errors is hypergeometric, whose tails lie inside the binomial's: many
 errors make the test conservative, never wrong. Retries and cohorts that are no random sample do bias it.
@@ -45,6 +47,7 @@ _AT_ONCE: Final = 0.8
 _SPENT_HALF_AT: Final = 500.0
 _EQUAL_WEIGHT: Final = 0.5
 _RARE_FRACTIONS: Final = (0.02, 0.1, 0.25, 0.5)
+_STANDS_ABOVE: Final = 0.5
 _PACE_S: Final = 300.0
 _E_CAP: Final = 1e300
 
@@ -294,7 +297,10 @@ def _crossed(state: JudgeState, now: datetime) -> JudgeState:
     log_e = state.log_e_regressed
     if state.regressed is None and log_e >= math.log(state.rules.regressed_at):
         return replace(state, regressed=Crossing(at=now, log_e=log_e, pace=state.pace))
-    stands = state.enough_traffic and state.log_e_not_worse >= math.log(state.rules.not_worse_at)
+    needed = math.log(state.rules.not_worse_at)
+    if state.not_worse_since is not None:
+        needed *= _STANDS_ABOVE
+    stands = state.enough_traffic and state.log_e_not_worse >= needed
     if stands and state.not_worse_since is None:
         return replace(state, not_worse_since=now)
     if not stands and state.not_worse_since is not None:

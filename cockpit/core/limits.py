@@ -94,4 +94,5 @@ def limit_text(watch: LimitWatch | None) -> str:
     if not count:
         return f"new {rate(watch.recent[-1].rate_pct)} within {limit}"
     worst = max(each.rate_pct for each in watch.breaching)
-    return f"new {rate(worst)} > {limit} in {count} of {of} polls"
+    words = f"new {rate(worst)} > {limit} in {count} of {of} polls"
+    return words if watch.state is LimitState.BREACHED else f"{words}, {watch.limit.breaches} are a breach"

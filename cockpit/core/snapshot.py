@@ -165,6 +165,7 @@ class Evidence:
     threshold is that of REGRESSED, threshold_not_worse that of NOT_WORSE. bad_* and total_* count this epoch.
 
     forecast_s: seconds until the next verdict at present traffic, None when it cannot be told.
+    heading: the verdict that the forecast is about.
     """
 
     verdict: Verdict
@@ -182,6 +183,7 @@ class Evidence:
     forecast_s: float | None
     since: datetime | None
     threshold_not_worse: float = 20.0
+    heading: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
