@@ -21,14 +21,14 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Final, Literal
-from urllib.parse import quote
 
 import httpx
 
 import cockpit
 from cockpit.adapters.base import RefusedByService
 from cockpit.adapters.http_answer import Answer
-from cockpit.adapters.http_trouble import Cause, NoAnswer, host_port, plan_fault, shown, timed_out
+from cockpit.adapters.http_path import plan_fault, segment
+from cockpit.adapters.http_trouble import Cause, NoAnswer, host_port, shown, timed_out
 from cockpit.adapters.http_wire import Ask, Lane, Params, Progress
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
@@ -247,13 +247,6 @@ class HttpHost:
                 return answer
             ask = _redirected(ask, answer)
         raise _no_redirect(ask, answer.status, f"more than {_MAX_REDIRECTS} redirects")
-
-
-def segment(name: str) -> str:
-    """`name` as one path segment. Raises RefusedByService (fault PLAN) for a name that cannot be one."""
-    if name in ("", ".", "..") or not name.isprintable():
-        raise plan_fault(f"cannot be part of an address: {clean_text(name, limit=80)!r}")
-    return quote(name, safe="")
 
 
 def _base(base_url: str) -> httpx.URL:

@@ -13,7 +13,8 @@ from socket import gaierror
 
 import httpx
 
-from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, Unreachable
+from cockpit.adapters.base import AdapterError, BrokenAnswer, Unreachable
+from cockpit.adapters.http_path import plan_fault
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault
 
@@ -59,12 +60,6 @@ def shown(url: httpx.URL) -> str:
     """The address without user, password, query and fragment, safe to print."""
     path = url.raw_path.split(b"?", 1)[0].decode("ascii", "replace")
     return clean_text(f"{url.scheme}://{host_port(url)}{path}", limit=160)
-
-
-def plan_fault(title: str, detail: str = "") -> RefusedByService:
-    """Nothing was sent because what the plan or the environment says cannot be used."""
-    failure = Failure(title=title, detail=detail, retryable=False, fault=Fault.PLAN)
-    return RefusedByService(failure, sent=False)
 
 
 def timed_out(url: httpx.URL, phase: Phase, timeout_s: float, asked: str) -> NoAnswer:

@@ -19,7 +19,8 @@ import httpx
 from cockpit.adapters.base import AdapterError, RefusedByService
 from cockpit.adapters.http_answer import Answer, parse_http_date
 from cockpit.adapters.http_body import ACCEPT_ENCODING, read_capped
-from cockpit.adapters.http_trouble import Phase, host_port, network_trouble, plan_fault, shown, timed_out
+from cockpit.adapters.http_path import plan_fault
+from cockpit.adapters.http_trouble import Phase, host_port, network_trouble, shown, timed_out
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault
 from cockpit.core.secret import REDACTED, Secret
@@ -71,6 +72,9 @@ class Ask:
     def wire_headers(self) -> dict[str, str]:
         """The headers as they leave. Raises RefusedByService for a secret that no header can carry."""
         return {name: _header_text(name, value) for name, value in self.headers.items()}
+
+    def blank_text(self, text: str) -> str:
+        return self.blank_secrets(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def blank_secrets(self, body: bytes) -> bytes:
         """The body without our own secrets, should the service echo them."""
@@ -180,7 +184,7 @@ class Lane:
 
 
 def _answer(ask: Ask, response: httpx.Response, body: bytes, took_s: float) -> Answer:
-    headers = {name: _clean_header(value) for name, value in response.headers.items()}
+    headers = {name: _clean_header(ask.blank_text(value)) for name, value in response.headers.items()}
     return Answer(
         status=response.status_code,
         headers=headers,

@@ -1,4 +1,4 @@
-"""Real server processes for tests: started on a free loopback port, awaited by a real condition, ended by pid.
+"""Real server processes for tests: started on a free loopback port, awaited by condition, ended by pid.
 
 A server that is not installed skips the test and says what is missing; with COCKPIT_REAL=require it
 fails instead, so that a machine that should have everything cannot pass by skipping.
@@ -51,7 +51,7 @@ def free_port() -> int:
 
 @contextmanager
 def scratch(name: str, *, owner: str | None = None) -> Iterator[Path]:
-    """A folder directly under the temporary directory, owned by `owner` when run as root; removed at the end."""
+    """A temporary folder that `owner` owns and may reach (when we are root); removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix=f"cockpit-{name}-"))
     try:
         folder.chmod(0o755)
@@ -77,7 +77,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def wait_until(self, ready: Callable[[], bool], what: str, *, within_s: float = 30.0) -> None:
-        """Return once `ready()` is true. Raises AssertionError with the log when the process ends or time is up."""
+        """Return once `ready()` is true. Raises AssertionError with the log when it ends or is too late."""
         give_up_at = monotonic() + within_s
         while not ready():
             if monotonic() > give_up_at:
@@ -152,6 +152,8 @@ def running(
             stdout=output,
             stderr=subprocess.STDOUT,
             user=user if os.geteuid() == 0 else None,
+            group=user if os.geteuid() == 0 else None,
+            extra_groups=[] if os.geteuid() == 0 and user else None,
             start_new_session=True,
         )
     server = Server(name=name, port=port, process=process, log=log)

@@ -1,0 +1,370 @@
+"""Unleash (open source or hosted): reads and writes flags over its admin API.
+
+What it is built around, all seen on 8.2.0: PUT loses constraints, so percentages are changed by JSON
+Patch alone, guarded by a `test` operation whose failure is a 500; nothing validates a percentage;
+whole percents are all that is served; switching on an environment without an enabled strategy adds
+one at 100 %; a write that timed out may still happen; /health is GOOD without a database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import AfterValidator
+
+from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService, Settings
+from cockpit.adapters.credentials import Secrets
+from cockpit.adapters.fields import BaseUrl, Reference
+from cockpit.adapters.flags.outcome import (
+    Stop,
+    not_read_back,
+    not_written,
+    refused,
+    reported,
+    unanswered,
+    unknown,
+    words,
+)
+from cockpit.adapters.flags.unleash_answers import Rollout, StoredFlag, newest_change, reads, stored_flag
+from cockpit.adapters.flags.unleash_preflight import (
+    environment_line,
+    flag_lines,
+    maintenance_line,
+    rights_line,
+)
+from cockpit.adapters.http_path import segment
+from cockpit.core.clean import ZERO, Percent
+from cockpit.core.model import Failure, Fault, FlagValue, WriteOutcome, WriteResult
+from cockpit.core.secret import Secret
+
+if TYPE_CHECKING:
+    from cockpit.adapters.http import Answer, HttpHost, Web
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,99}")
+_ADMIN: Final = "/api/admin"
+_EVENTS_LOOKED_AT: Final = 20
+_ROLLOUT: Final = "/parameters/rollout"
+_CHANGE_REQUEST: Final = "SKIP_CHANGE_REQUEST"
+
+
+def _name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError("a name in Unleash is letters, digits and . _ ~ -")
+    return name
+
+
+def _server(url: str) -> str:
+    return url.removesuffix("/").removesuffix("/admin").removesuffix("/api")
+
+
+Name = Annotated[str, AfterValidator(_name)]
+
+
+class UnleashSettings(Settings):
+    """One project and environment of one Unleash server.
+
+    token reads: an account's token with the Viewer role is enough. write_token writes: it needs
+    UPDATE_FEATURE_ENVIRONMENT, UPDATE_FEATURE_STRATEGY and CREATE_FEATURE_STRATEGY. Tokens of SDKs
+    (client, frontend) cannot be used.
+    """
+
+    url: Annotated[BaseUrl, AfterValidator(_server)]
+    project: Name = "default"
+    environment: Name
+    token: Reference
+    write_token: Reference | None = None
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Addresses within one project and environment."""
+
+    project: str
+    environment: str
+
+    def feature(self, key: str) -> str:
+        return f"{_ADMIN}/projects/{segment(self.project)}/features/{segment(key)}"
+
+    def switch(self, key: str, *, on: bool) -> str:
+        here = f"{self.feature(key)}/environments/{segment(self.environment)}"
+        return f"{here}/on?shouldActivateDisabledStrategies=false" if on else f"{here}/off"
+
+    def strategies(self, key: str) -> str:
+        return f"{self.feature(key)}/environments/{segment(self.environment)}/strategies"
+
+    def strategy(self, key: str, rollout: Rollout) -> str:
+        return f"{self.strategies(key)}/{segment(rollout.id)}"
+
+
+async def _look(host: HttpHost, place: _Place, key: str) -> StoredFlag:
+    """The flag as it is stored now. Raises AdapterError."""
+    answer = await host.get(place.feature(key), params={"variantEnvironments": "true"})
+    answer.raise_for_status()
+    return stored_flag(answer.json(), key=key, environment=place.environment)
+
+
+class UnleashReader:
+    """Reads flags, and asks the audit log who did it when a setting is not what it was."""
+
+    def __init__(self, settings: UnleashSettings, host: HttpHost) -> None:
+        self._place = _Place(project=settings.project, environment=settings.environment)
+        self._host = host
+        self._last: dict[str, FlagValue] = {}
+        self._unsigned: set[str] = set()
+        self._may_audit = True
+
+    async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
+        found = await self._read_all(keys)
+        results = dict(zip(keys, found, strict=True))
+        errors = [each for each in found if isinstance(each, AdapterError)]
+        if errors and len(errors) == len(found) and not any(_about_one_flag(each) for each in errors):
+            raise errors[0]
+        return results
+
+    async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
+        lines = [await environment_line(self._host, self._place.environment)]
+        for key, found in zip(keys, await self._read_all(keys), strict=True):
+            lines += flag_lines(key, found)
+        return lines
+
+    async def aclose(self) -> None:
+        await self._host.aclose()
+
+    async def _read_all(self, keys: Sequence[str]) -> list[FlagValue | AdapterError]:
+        return await asyncio.gather(*(self._read_one(key) for key in keys))
+
+    async def _read_one(self, key: str) -> FlagValue | AdapterError:
+        try:
+            value = (await _look(self._host, self._place, key)).value
+        except AdapterError as error:
+            return error
+        last = self._last.get(key)
+        if last is not None and last.revision == value.revision and key not in self._unsigned:
+            value = replace(value, changed_by=last.changed_by, changed_at=last.changed_at)
+        else:
+            value = await self._with_author(value)
+        self._last[key] = value
+        return value
+
+    async def _with_author(self, value: FlagValue) -> FlagValue:
+        """Who did it is good to know, but no reason to fail: without an answer it is asked next time."""
+        if not self._may_audit:
+            return value
+        params = {
+            "feature": f"IS:{value.key}",
+            "environment": f"IS:{self._place.environment}",
+            "limit": str(_EVENTS_LOOKED_AT),
+        }
+        try:
+            answer = await self._host.get(f"{_ADMIN}/search/events", params=params)
+            answer.raise_for_status()
+            author, moment = newest_change(answer.json())
+        except AdapterError as error:
+            self._may_audit = not isinstance(error, RefusedByService)
+            self._unsigned.add(value.key)
+            return value
+        self._unsigned.discard(value.key)
+        return replace(value, changed_by=author, changed_at=moment)
+
+
+class UnleashWriter:
+    """Writes flags, each write once, with what it found out as the result.
+
+    A kill does not wait for a forward move of the same flag: it stops it before its next request, and
+    switches off once more when the request that was on its way has ended.
+    """
+
+    def __init__(self, settings: UnleashSettings, host: HttpHost) -> None:
+        self._place = _Place(project=settings.project, environment=settings.environment)
+        self._host = host
+        self._forward: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._kills: Counter[str] = Counter()
+
+    async def set_percent(self, key: str, percent: Percent, *, expected: FlagValue) -> WriteResult:
+        async with self._forward[key]:
+            return await reported(self._set_percent(_Move(key, self._kills[key]), percent, expected))
+
+    async def kill(self, key: str) -> WriteResult:
+        return await reported(self._kill(key))
+
+    async def zero(self, key: str) -> WriteResult:
+        return await reported(self._zero(key))
+
+    async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
+        rights = rights_line(self._host, self._place.project, self._place.environment)
+        return [await rights, await maintenance_line(self._host)]
+
+    async def aclose(self) -> None:
+        await self._host.aclose()
+
+    async def _set_percent(self, move: _Move, percent: Percent, expected: FlagValue) -> str:
+        """Store the percentage, read it back, and only then switch on what was off."""
+        stored = await self._as_expected(move.key, percent, expected)
+        if stored.value.exposure == percent and stored.value.on:
+            return f"it reads {percent} already"
+        if stored.value.percent != percent or stored.rollout is None:
+            await self._store(move, stored.rollout or await self._create_at_zero(move), percent)
+            stored = await self._look_back(move.key)
+        if stored.value.percent != percent or stored.value.complexities:
+            raise unknown(f"{percent} was accepted, but somebody else wrote: it reads {reads(stored.value)}")
+        if not stored.value.on and percent != ZERO:
+            await self._switch_on(move, percent)
+        return f"it reads {percent}"
+
+    async def _as_expected(self, key: str, percent: Percent, expected: FlagValue) -> StoredFlag:
+        """The stored flag. Stops the write when it is not plain or not what the operator saw."""
+        if percent.hundredths % 100:
+            served = percent.hundredths // 100
+            raise refused(f"Unleash serves whole percents only: {percent} would serve {served}%", Fault.PLAN)
+        stored = await self._look_first(key)
+        if stored.value.complexities:
+            raise refused(f"not a plain percentage: {'; '.join(stored.value.complexities)}")
+        same_revision = expected.revision is None or stored.value.revision == expected.revision
+        if not (same_revision and stored.value.same_setting(expected)):
+            raise refused(f"somebody else changed it: it reads {reads(stored.value)}")
+        return stored
+
+    async def _create_at_zero(self, move: _Move) -> Rollout:
+        """A strategy that serves nobody: switched on without one, Unleash would add one for everybody."""
+        parameters = {"rollout": "0", "stickiness": "default", "groupId": move.key}
+        body = {"name": "flexibleRollout", "parameters": parameters}
+        answer = await self._send("POST", self._place.strategies(move.key), body, move=move)
+        try:
+            created = answer.json()
+        except BrokenAnswer as error:
+            raise not_read_back(error) from None
+        if not isinstance(created, dict) or not isinstance(created.get("id"), str):
+            raise unknown("Unleash did not name the strategy that it created")
+        return Rollout(id=created["id"], stored="0")
+
+    async def _store(self, move: _Move, rollout: Rollout, percent: Percent) -> None:
+        """Change the stored percentage if it still is what was read."""
+        guard = {"op": "test", "path": _ROLLOUT, "value": rollout.stored}
+        try:
+            path = self._place.strategy(move.key, rollout)
+            await self._send("PATCH", path, [guard, _replaced(percent)], move=move)
+        except _GuardFailed as failed:
+            now = await self._look_back(move.key)
+            detail = f"somebody else changed it: it reads {reads(now.value)}"
+            raise Stop(WriteOutcome.REFUSED, detail, failed.failure) from None
+
+    async def _switch_on(self, move: _Move, percent: Percent) -> None:
+        """Switch on a strategy that was read back. Should more be served than was asked, switch off again."""
+        await self._send("POST", self._place.switch(move.key, on=True), move=move)
+        now = (await self._look_back(move.key)).value
+        if now.exposure == percent:
+            return
+        if now.on:
+            await self._send("POST", self._place.switch(move.key, on=False))
+            raise unknown(f"after switching on it read {reads(now)}; it was switched off again")
+        raise unknown("switching on was accepted, but it reads off")
+
+    async def _kill(self, key: str) -> str:
+        self._kills[key] += 1
+        await self._send("POST", self._place.switch(key, on=False))
+        if self._forward[key].locked():
+            async with self._forward[key]:
+                await self._send("POST", self._place.switch(key, on=False))
+        return "switched off"
+
+    async def _zero(self, key: str) -> str:
+        stored = await self._look_first(key)
+        if stored.strategies == 0:
+            await self._create_at_zero(_Move(key, self._kills[key]))
+            return "no percentage was stored; 0% is now"
+        if stored.rollout is None:
+            notes = "; ".join(stored.value.complexities)
+            raise refused(f"there is no single percentage to put to 0: {notes}")
+        if stored.rollout.stored != "0":
+            await self._send("PATCH", self._place.strategy(key, stored.rollout), [_replaced(ZERO)])
+        return "the stored percentage is 0%"
+
+    async def _send(
+        self, method: str, path: str, body: object = None, *, move: _Move | None = None
+    ) -> Answer:
+        """One write. Returns only for a yes; else stops with what is known."""
+        if move is not None and self._kills[move.key] != move.kills:
+            raise refused("a rollback of the same flag came in between")
+        try:
+            answer = await self._host.write(method, path, json=body)
+        except AdapterError as error:
+            raise unanswered(error) from None
+        if answer.body.lstrip()[:1] == b"<" and answer.status < 300:
+            raise unknown(f"HTML instead of an answer from {self._host.address} (proxy or login page?)")
+        if not 200 <= answer.status < 300:
+            raise _stop_for(answer)
+        return answer
+
+    async def _look_first(self, key: str) -> StoredFlag:
+        try:
+            return await _look(self._host, self._place, key)
+        except AdapterError as error:
+            raise not_written(error) from None
+
+    async def _look_back(self, key: str) -> StoredFlag:
+        try:
+            return await _look(self._host, self._place, key)
+        except AdapterError as error:
+            raise not_read_back(error) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A forward move: its flag, and how often that was killed before the move began."""
+
+    key: str
+    kills: int
+
+
+class _GuardFailed(Stop):
+    """The `test` operation of a patch did not hold; nothing was changed."""
+
+
+def _stop_for(answer: Answer) -> Stop:
+    """What a status other than yes says about a write. A 5xx that explains nothing leaves it unknown."""
+    error = answer.as_error()
+    if answer.status == 500 and b"TEST_OPERATION_FAILED" in answer.body:
+        failure = Failure(title="somebody else changed it", detail=error.failure.detail, retryable=False)
+        return _GuardFailed(WriteOutcome.REFUSED, failure.title, failure)
+    if answer.status == 503 and b"maintenance mode" in answer.body.lower():
+        return refused("Unleash is in maintenance mode: it refuses every write")
+    if answer.status == 403 and _CHANGE_REQUEST.encode() in answer.body:
+        wish = f"Unleash wants a change request here: the write token lacks {_CHANGE_REQUEST}"
+        return refused(wish, Fault.CREDENTIAL)
+    said_no = answer.status < 500 and answer.status != 408
+    outcome = WriteOutcome.REFUSED if said_no else WriteOutcome.UNKNOWN
+    return Stop(outcome, words(error), error.failure)
+
+
+def _replaced(percent: Percent) -> Mapping[str, str]:
+    return {"op": "replace", "path": _ROLLOUT, "value": str(percent.hundredths // 100)}
+
+
+def _about_one_flag(error: AdapterError) -> bool:
+    """Whether the error says something about a flag and nothing about the service."""
+    return isinstance(error, RefusedByService) and error.failure.fault is Fault.PLAN
+
+
+def build_reader(settings: UnleashSettings, web: Web, secret: Secrets, timeout_s: float) -> UnleashReader:
+    """Raises what `secret` raises, and RefusedByService for an address that cannot be used."""
+    return UnleashReader(settings, _host(settings, web, secret(settings.token), timeout_s))
+
+
+def build_writer(
+    settings: UnleashSettings, web: Web, secret: Secrets, timeout_s: float
+) -> UnleashWriter | None:
+    """None without a write token in the plan. Raises as `build_reader` does."""
+    if settings.write_token is None:
+        return None
+    return UnleashWriter(settings, _host(settings, web, secret(settings.write_token), timeout_s))
+
+
+def _host(settings: UnleashSettings, web: Web, token: Secret, timeout_s: float) -> HttpHost:
+    headers = {"Authorization": token}
+    return web.host(settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file)

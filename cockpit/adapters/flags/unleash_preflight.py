@@ -1,0 +1,110 @@
+"""What can be found out about Unleash, its flags and a token before flight, without writing.
+
+/health is not asked: it says GOOD without a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
+from cockpit.adapters.flags.outcome import words
+from cockpit.adapters.flags.unleash_answers import reads
+from cockpit.core.clean import ZERO
+from cockpit.core.model import Failure, FlagValue
+
+if TYPE_CHECKING:
+    from cockpit.adapters.http import HttpHost
+
+_NEEDED: Final = ("UPDATE_FEATURE_ENVIRONMENT", "UPDATE_FEATURE_STRATEGY", "CREATE_FEATURE_STRATEGY")
+
+
+async def environment_line(host: HttpHost, environment: str) -> Preflight:
+    """Whether the reading token is accepted and the environment exists."""
+    question = f"it answers, and the environment {environment} exists"
+    try:
+        body = await _read(host, "/api/admin/environments")
+    except AdapterError as error:
+        return _trouble(host, question, error)
+    listed = body.get("environments")
+    names = (
+        [each.get("name") for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    )
+    exists = environment in names
+    return _line(host, question, exists, "it does" if exists else "there is no environment of that name")
+
+
+async def rights_line(host: HttpHost, project: str, environment: str) -> Preflight:
+    """Whether the write token is accepted and may write here."""
+    question = "the write token may write"
+    try:
+        missing = missing_rights(await _read(host, "/api/admin/user"), project, environment)
+    except AdapterError as error:
+        if error.status == 404:
+            return _line(host, question, None, "this Unleash does not tell what a token may do")
+        return _trouble(host, question, error)
+    return _line(host, question, not missing, f"it lacks {', '.join(missing)}" if missing else "it may")
+
+
+async def maintenance_line(host: HttpHost) -> Preflight:
+    """Whether writes are open."""
+    question = "writes are open"
+    try:
+        closed = (await _read(host, "/api/admin/ui-config")).get("maintenanceMode")
+    except AdapterError as error:
+        return _line(host, question, None, words(error))
+    if not isinstance(closed, bool):
+        return _line(host, question, None, "this Unleash does not tell")
+    return _line(
+        host, question, not closed, "maintenance mode: it refuses every write" if closed else "they are"
+    )
+
+
+def flag_lines(key: str, found: FlagValue | AdapterError) -> list[Preflight]:
+    """Whether the flag can be read, is plain, and hides no percentage behind its switch."""
+    if isinstance(found, AdapterError):
+        ok = False if isinstance(found, RefusedByService) else None
+        return [Preflight(subject=key, question="it can be read", ok=ok, detail=words(found))]
+    plain = "; ".join(found.complexities) or f"it reads {reads(found)}"
+    lines = [Preflight(subject=key, question="one plain percentage", ok=not found.complexities, detail=plain)]
+    if not found.on and found.percent not in (None, ZERO):
+        detail = f"whoever switches it on exposes {found.percent} at once"
+        lines.append(Preflight(subject=key, question="nothing stored while off", ok=False, detail=detail))
+    return lines
+
+
+def missing_rights(body: Mapping[str, object], project: str, environment: str) -> tuple[str, ...]:
+    """The needed rights that a token lacks here, from `GET /api/admin/user`. Raises BrokenAnswer.
+
+    A right without a project or environment counts everywhere.
+    """
+    listed = body.get("permissions")
+    if not isinstance(listed, list):
+        raise BrokenAnswer(Failure(title="the answer does not tell what the token may do"))
+    held = {
+        right.get("permission")
+        for right in listed
+        if isinstance(right, Mapping)
+        and right.get("project") in (None, "", "*", project)
+        and right.get("environment") in (None, "", "*", environment)
+    }
+    return () if "ADMIN" in held else tuple(right for right in _NEEDED if right not in held)
+
+
+async def _read(host: HttpHost, path: str) -> Mapping[str, object]:
+    answer = await host.get(path)
+    answer.raise_for_status()
+    body = answer.json()
+    if not isinstance(body, dict):
+        raise BrokenAnswer(Failure(title="the answer is not an object"))
+    return body
+
+
+def _trouble(host: HttpHost, question: str, error: AdapterError) -> Preflight:
+    """A no is a no; anything else means that nobody could find out."""
+    return _line(host, question, False if isinstance(error, RefusedByService) else None, words(error))
+
+
+def _line(host: HttpHost, question: str, ok: bool | None, detail: str) -> Preflight:
+    return Preflight(subject=f"Unleash at {host.address}", question=question, ok=ok, detail=detail)

@@ -1,0 +1,79 @@
+"""Every adapter by the name that a plan gives its kind. A new one is one file and one line here.
+
+Importing this table loads the settings classes only; the adapter itself, and with it the network
+library, is imported when the first one is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+
+from cockpit.adapters.announce.settings import CommandSettings, WebhookSettings
+from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Settings
+from cockpit.adapters.credentials import Secrets
+from cockpit.adapters.flags.unleash import UnleashSettings
+from cockpit.adapters.probes.settings import ConvexProbeSettings, HttpProbeSettings
+from cockpit.adapters.signals.settings import PrometheusSettings
+
+if TYPE_CHECKING:
+    from cockpit.adapters.http import Web
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FlagService:
+    """A flag service: `module` has build_reader and build_writer."""
+
+    settings: type[Settings]
+    module: str
+
+    def reader(self, settings: Settings, web: Web, secret: Secrets, timeout_s: float = 5.0) -> FlagReader:
+        """Raises what `secret` raises, and RefusedByService for settings that cannot be used."""
+        built = _module(self.module).build_reader(settings, web, secret, timeout_s)
+        return cast(FlagReader, built)
+
+    def writer(
+        self, settings: Settings, web: Web, secret: Secrets, timeout_s: float = 5.0
+    ) -> FlagWriter | None:
+        """None when the plan names no secret to write with. Raises as `reader` does."""
+        built = _module(self.module).build_writer(settings, web, secret, timeout_s)
+        return cast("FlagWriter | None", built)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """Any other adapter: `module` has build."""
+
+    settings: type[Settings]
+    module: str
+
+    def build(self, settings: Settings, web: Web, secret: Secrets, timeout_s: float = 5.0) -> T:
+        """Raises what `secret` raises, and RefusedByService for settings that cannot be used."""
+        return cast(T, _module(self.module).build(settings, web, secret, timeout_s))
+
+
+def _module(name: str) -> Any:
+    return import_module(f"cockpit.adapters.{name}")
+
+
+FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
+    "unleash": FlagService(UnleashSettings, "flags.unleash"),
+}
+
+PROBES: Final[Mapping[str, Kind[Probe]]] = {
+    "http": Kind(HttpProbeSettings, "probes.http"),
+    "convex": Kind(ConvexProbeSettings, "probes.convex"),
+}
+
+MONITORS: Final[Mapping[str, Kind[Monitor]]] = {
+    "prometheus": Kind(PrometheusSettings, "signals.prometheus"),
+}
+
+ANNOUNCERS: Final[Mapping[str, Kind[Announcer]]] = {
+    "webhook": Kind(WebhookSettings, "announce.webhook"),
+    "command": Kind(CommandSettings, "announce.command"),
+}
