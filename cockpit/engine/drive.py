@@ -153,7 +153,7 @@ class Drive:
 
     def wrote(self, order: WriteOrder, result: WriteResult) -> None:
         """Journal what came of a write. The outcome must not be lost, whatever the journal does."""
-        body = {
+        body: dict[str, object] = {
             "write_id": order.write_id,
             "flag": order.flag,
             "action": order.action,

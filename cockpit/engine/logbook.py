@@ -22,8 +22,9 @@ class Logbook:
     kept: the newest events, for the deck's tail. unsaved: events that happened but are not on disk yet.
     """
 
-    def __init__(self, journal: Journal, *, keep: int = 200) -> None:
+    def __init__(self, journal: Journal, *, path: str = "", keep: int = 200) -> None:
         self._journal = journal
+        self.path = path
         self._keep = keep
         self.kept: list[Event] = []
         self.unsaved: list[tuple[str, Event]] = []

@@ -1,4 +1,4 @@
-"""What changed since the last look, as events: foreign hands, verdicts, limits, probes, lost sources, proposals.
+"""What changed since the last look, as events: foreign hands, verdicts, limits, probes, sources, proposals.
 
 Each change is told once. What was told is kept here and not in the journal: a new process looks afresh.
 """

@@ -15,7 +15,7 @@ from cockpit.core import commands as asked
 from cockpit.core.clock import Clock
 from cockpit.core.commands import Command
 from cockpit.core.events import Event, Kind
-from cockpit.core.model import Failure, Mode
+from cockpit.core.model import Failure
 from cockpit.core.rollback import StepState
 from cockpit.core.snapshot import HostStatus, PlanChange, Snapshot
 from cockpit.core.spec import Plan
@@ -23,11 +23,12 @@ from cockpit.engine.drive import Drive
 from cockpit.engine.driver_lock import DriverLock
 from cockpit.engine.effects import Effects
 from cockpit.engine.host import HostSampler
+from cockpit.engine.identity import Identity
 from cockpit.engine.journal_port import Journal, JournalFailure
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.lookout import Lookout
 from cockpit.engine.orders import Orders
-from cockpit.engine.picture import Frame, draw, flag_status, signal_statuses
+from cockpit.engine.picture import Agreements, Frame, agree, draw, flag_status, signal_statuses
 from cockpit.engine.polls import Polls
 from cockpit.engine.published import encode
 from cockpit.engine.senses import Senses
@@ -49,23 +50,11 @@ class PlanOffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who flies: shown on every screen and journalled. read_only: no writers, no driving, no commands."""
-
-    operator: str
-    host: str
-    mode: Mode
-    version: str
-    hint: str = ""
-    read_only: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Flying:
     """Everything that a flight needs. `sources` builds the adapters of a plan, on the engine's thread.
 
     lock None: nobody else can act on this journal (practice, wall). plan_offers yields changed plans until
-    the event is set.
+    the event is set; it is told how to ask which plan is flown now.
     """
 
     plan: Plan
@@ -74,7 +63,8 @@ class Flying:
     clock: Clock
     identity: Identity
     lock: DriverLock | None = None
-    plan_offers: Callable[[asyncio.Event], AsyncIterator[PlanOffer]] | None = None
+    plan_offers: Callable[[asyncio.Event, Callable[[], Plan]], AsyncIterator[PlanOffer]] | None = None
+    journal_path: str = ""
     rng: random.Random = field(default_factory=random.Random)
 
 
@@ -88,7 +78,7 @@ class Pilot:
         self._plan = flying.plan
         self._sources = flying.sources(flying.plan)
         self._retired: list[Sources] = []
-        self._logbook = Logbook(flying.journal)
+        self._logbook = Logbook(flying.journal, path=flying.journal_path)
         self._senses = Senses(self._plan, self._sources, self._clock, self._sensed)
         self._effects = Effects(
             sources=self._sources,
@@ -120,6 +110,7 @@ class Pilot:
         self._sampler = HostSampler()
         self._host: HostStatus | None = None
         self._offer: PlanOffer | None = None
+        self._agreements: Agreements = {}
         self._seq = 0
         self._started_at = self._clock.now()
         self._drives = False
@@ -169,7 +160,7 @@ class Pilot:
             self._flying.lock.release()
 
     def take(self, batch: Sequence[Command]) -> None:
-        """Carry out commands in order, but a rollback first; forward moves behind it in the batch are void."""
+        """Carry out commands in order, but a rollback first; forward moves behind it are then refused."""
         if self._flying.identity.read_only:
             for command in batch:
                 self._orders.refuse(command, "this cockpit is read-only")
@@ -269,6 +260,8 @@ class Pilot:
 
     def _turn(self) -> None:
         """Journal what changed, act on it, settle commands, draw. Never waits, never raises upwards."""
+        now = self._clock.now()
+        self._agreements = agree(self._senses, self._logbook.flight, self._agreements, now)
         if self._drives:
             signals = signal_statuses(self._senses, self._clock.now())
             for draft in self._lookout.look(
@@ -310,7 +303,7 @@ class Pilot:
     async def _watch_plan(self) -> None:
         if self._flying.plan_offers is None:
             return
-        async for offer in self._flying.plan_offers(self._stop):
+        async for offer in self._flying.plan_offers(self._stop, lambda: self._plan):
             same = offer.plan is not None and offer.plan.digest == self._plan.digest
             self._offer = None if same else offer
             self._draw()
@@ -349,6 +342,7 @@ class Pilot:
             senses=self._senses,
             effects=self._effects,
             logbook=self._logbook,
+            agreements=self._agreements,
             drives=self._drives,
             now=self._clock.now(),
             trouble=self._drive.trouble,

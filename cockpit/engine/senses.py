@@ -136,9 +136,7 @@ class Senses:
             return error.failure
         took_s, worst = self._clock.monotonic() - began, None
         for key in keys:
-            answer = answers.get(key) or AdapterError(
-                Failure(title="the service said nothing about this flag")
-            )
+            answer = answers.get(key) or _unanswered()
             if isinstance(answer, AdapterError):
                 worst = answer.failure
                 self._flag_failed(key, answer.failure)
@@ -302,6 +300,10 @@ class Senses:
 
 def _signal_expressions(signal: SignalSpec) -> tuple[str, str, str, str]:
     return (signal.legacy.bad, signal.legacy.total, signal.new.bad, signal.new.total)
+
+
+def _unanswered() -> AdapterError:
+    return AdapterError(Failure(title="the service said nothing about this flag"))
 
 
 def _sample(answer: Sample | AdapterError | None) -> Sample | None:

@@ -1,0 +1,320 @@
+"""The snapshot: what the journal knows and what the senses perceive, put into one value. Pure of effects.
+
+`Frame` bundles everything a picture is made of. Nothing here asks, writes or waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cockpit.core.agreement import agreement
+from cockpit.core.clean import ZERO
+from cockpit.core.commands import CommandStatus
+from cockpit.core.flight import FlagFlight, Flight
+from cockpit.core.model import Freshness, Reading, Side, WriteOutcome
+from cockpit.core.rollout import (
+    FlagFacts,
+    Situation,
+    gates,
+    hold_until,
+    stage_index,
+)
+from cockpit.core.snapshot import (
+    Agreement,
+    BackendStatus,
+    FlagStatus,
+    GateResult,
+    HostStatus,
+    JournalHealth,
+    JournalLine,
+    PlanChange,
+    ProbeStatus,
+    SignalStatus,
+    Snapshot,
+)
+from cockpit.core.spec import FlagSpec, Plan, ProbeSpec
+from cockpit.core.tracker import status
+from cockpit.core.wording import line
+from cockpit.engine.effects import Effects
+from cockpit.engine.facts import effective_health, worst_health
+from cockpit.engine.identity import Identity
+from cockpit.engine.logbook import Logbook
+from cockpit.engine.reasons import reasons, worst_level
+from cockpit.engine.senses import Senses
+
+TAIL = 60
+
+Agreements = Mapping[str, tuple[Agreement, datetime | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What one picture is made of; agreements are kept by the pilot so that a difference keeps its age."""
+
+    identity: Identity
+    plan: Plan
+    flight: Flight
+    senses: Senses
+    effects: Effects
+    logbook: Logbook
+    agreements: Agreements
+    drives: bool
+    now: datetime
+    trouble: str = ""
+
+
+def signal_statuses(senses: Senses, now: datetime) -> tuple[SignalStatus, ...]:
+    return tuple(
+        status(senses.trackers[spec.name], spec, now, senses.signal_readings[spec.name])
+        for spec in senses.plan.signals
+    )
+
+
+def agree(senses: Senses, flight: Flight, before: Agreements, now: datetime) -> Agreements:
+    """Asked, configured and observed of every flag, each difference with its age."""
+    out: dict[str, tuple[Agreement, datetime | None]] = {}
+    for spec in senses.plan.flags:
+        flag = flight.flag(spec.key)
+        out[spec.key] = agreement(
+            asked=flag.asked,
+            configured=senses.flags[spec.key].reading,
+            observed=_observed(senses, spec.key),
+            spec=spec,
+            changed_at=flag.asked_at,
+            differs_since=before.get(spec.key, (Agreement.UNKNOWN, None))[1],
+            now=now,
+        )
+    return out
+
+
+def draw(
+    frame: Frame,
+    *,
+    seq: int,
+    started_at: datetime,
+    commands: Sequence[CommandStatus],
+    host: HostStatus | None,
+    plan_change: PlanChange | None,
+) -> Snapshot:
+    """The picture of this moment."""
+    plan, flight, identity, now = frame.plan, frame.flight, frame.identity, frame.now
+    signals = signal_statuses(frame.senses, now)
+    backends = tuple(_backend(frame, side) for side in Side)
+    situation = _situation(frame, backends, signals)
+    flags = tuple(_flag(frame, situation, spec) for spec in plan.flags)
+    why = reasons(
+        flags=flags,
+        backends=backends,
+        signals=signals,
+        flight=flight,
+        journal=_journal(frame),
+        host=host,
+        plan_change=plan_change,
+        drives=frame.drives or identity.read_only,
+        now=now,
+    )
+    return Snapshot(
+        seq=seq,
+        engine_at=now,
+        started_at=started_at,
+        mode=identity.mode,
+        read_only=identity.read_only,
+        operator=identity.operator,
+        host=identity.host,
+        plan_title=plan.title,
+        environment=plan.environment,
+        plan_digest=plan.digest,
+        plan_source=plan.source,
+        budget_s=plan.rollback.budget_s,
+        escalate_after_s=plan.rollback.escalate_after_s,
+        no_return_at=plan.rollback.point_of_no_return_at,
+        flags=flags,
+        backends=backends,
+        signals=signals,
+        reasons=why,
+        level=worst_level(why),
+        first_breach_at=_first_breach(flight),
+        proposal=flight.proposal,
+        rollback=flight.rollback,
+        rollbacks_closed=len(flight.closed),
+        last_closed=flight.last_closed,
+        journal=_journal(frame),
+        tail=_tail(frame.logbook),
+        commands=tuple(commands),
+        host_status=host,
+        plan_change=plan_change,
+        hint=identity.hint,
+    )
+
+
+def flag_status(frame: Frame, key: str) -> FlagStatus:
+    """One flag with its gates, as of the frame's moment."""
+    signals = signal_statuses(frame.senses, frame.now)
+    backends = tuple(_backend(frame, side) for side in Side)
+    return _flag(frame, _situation(frame, backends, signals), frame.plan.flag(key))
+
+
+def _first_breach(flight: Flight) -> datetime | None:
+    if flight.rollback is not None:
+        return flight.rollback.first_breach_at
+    return flight.first_breach_at
+
+
+def _observed(senses: Senses, key: str) -> Reading:  # type: ignore[type-arg]
+    share = senses.shares.get(key)
+    return share.reading if share is not None else Reading()
+
+
+def _situation(
+    frame: Frame, backends: tuple[BackendStatus, ...], signals: tuple[SignalStatus, ...]
+) -> Situation:
+    plan, flight = frame.plan, frame.flight
+    closed = flight.last_closed
+    watch_until = None
+    if closed is not None and closed.closed_at is not None:
+        watch_until = closed.closed_at + timedelta(seconds=plan.rollback.watch_window_s)
+    return Situation(
+        now=frame.now,
+        plan=plan,
+        flags=tuple(_facts(frame, spec) for spec in plan.flags),
+        probes=tuple(probe for backend in backends for probe in backend.probes),
+        signals=signals,
+        journal_ok=_journal(frame).ok,
+        rollback_open=flight.rollback is not None,
+        watch_until=watch_until,
+    )
+
+
+def _facts(frame: Frame, spec: FlagSpec) -> FlagFacts:
+    flag = frame.flight.flag(spec.key)
+    fit, since = frame.agreements.get(spec.key, (Agreement.UNKNOWN, None))
+    return FlagFacts(
+        spec=spec,
+        asked=flag.asked,
+        configured=frame.senses.flags[spec.key].reading,
+        observed=_observed(frame.senses, spec.key),
+        agreement=fit,
+        differs_since=since,
+        stage_since=flag.stage_since,
+        held_by=flag.held_by,
+        held_reason=flag.held_reason,
+        foreign=flag.foreign,
+        overrides=flag.overrides,
+        writing=flag.pending is not None,
+        writable=frame.drives and spec.service in frame.effects.writable,
+    )
+
+
+def _flag(frame: Frame, situation: Situation, spec: FlagSpec) -> FlagStatus:
+    facts = situation.flag(spec.key)
+    if facts is None:
+        raise KeyError(spec.key)
+    value = facts.configured.value
+    reached = facts.asked if facts.asked is not None else value.exposure if value is not None else None
+    writing, words = _writing(frame.flight.flag(spec.key))
+    checks = gates(situation, spec.key)
+    if frame.plan.approvals > 1:
+        text = f"the plan asks for {frame.plan.approvals} people; this version knows one"
+        checks = (*checks, GateResult(name="approvals", met=False, text=text))
+    return FlagStatus(
+        key=spec.key,
+        title=spec.title,
+        service=spec.service,
+        stages=spec.stages,
+        depends_on=spec.depends_on,
+        propagation_s=spec.propagation_s,
+        asked=facts.asked,
+        configured=facts.configured,
+        observed=facts.observed,
+        observable=spec.traffic is not None,
+        stage=stage_index(spec, reached) if reached is not None else None,
+        stage_since=facts.stage_since,
+        hold_until=hold_until(spec, reached, facts.stage_since) if reached not in (None, ZERO) else None,
+        held_by=facts.held_by,
+        held_reason=facts.held_reason,
+        agreement=facts.agreement,
+        differs_since=facts.differs_since,
+        foreign=facts.foreign,
+        gates=checks,
+        writing=writing,
+        writing_text=words,
+        writable=facts.writable,
+    )
+
+
+def _writing(flag: FlagFlight) -> tuple[WriteOutcome | None, str]:
+    """What is going on with this flag's last write; outcome None while nothing is known or wrong."""
+    pending = flag.pending
+    if pending is None:
+        return (WriteOutcome.REFUSED, flag.trouble) if flag.trouble else (None, "")
+    if pending.unknown:
+        return WriteOutcome.UNKNOWN, f"outcome unknown ({pending.detail}); reading back"
+    if pending.answered:
+        return WriteOutcome.DONE, "accepted, reading back"
+    return None, "writing"
+
+
+def _backend(frame: Frame, side: Side) -> BackendStatus:
+    spec = next(backend for backend in frame.plan.backends if backend.side is side)
+    required = [
+        effective_health(frame.senses.probes[side, probe.name], frame.now)
+        for probe in spec.probes
+        if probe.required
+    ]
+    return BackendStatus(
+        side=side,
+        title=spec.title,
+        health=worst_health(required),
+        probes=tuple(_probe(frame.senses, probe) for probe in spec.probes),
+    )
+
+
+def _probe(senses: Senses, spec: ProbeSpec) -> ProbeStatus:
+    sense = senses.probes[spec.side, spec.name]
+    return ProbeStatus(
+        name=spec.name,
+        kind=spec.kind,
+        side=spec.side,
+        required=spec.required,
+        reading=sense.reading,
+        history=tuple(sense.history),
+        passes=len(sense.good),
+    )
+
+
+def _journal(frame: Frame) -> JournalHealth:
+    logbook = frame.logbook
+    failure, unsaved = logbook.failure, len(logbook.unsaved)
+    detail = "" if failure is None else f"{failure.title}: {failure.detail}".rstrip(": ")
+    if unsaved:
+        detail = f"{unsaved} events only in memory; {detail}"
+    return JournalHealth(
+        ok=failure is None and not unsaved,
+        path=logbook.path,
+        last_seq=frame.flight.last_seq,
+        detail=detail or frame.trouble,
+    )
+
+
+def _tail(logbook: Logbook) -> tuple[JournalLine, ...]:
+    out = []
+    for event in logbook.kept[-TAIL:]:
+        text, level = line(event)
+        out.append(
+            JournalLine(
+                seq=event.seq, at=event.at, actor=event.actor, kind=event.kind.value, text=text, level=level
+            )
+        )
+    return tuple(out)
+
+
+def all_attempted(senses: Senses, now: datetime) -> bool:
+    """Whether every source of the plan has answered or failed at least once."""
+    readings: list[Reading] = [senses.flags[flag.key].reading for flag in senses.plan.flags]  # type: ignore[type-arg]
+    readings += [sense.reading for sense in senses.probes.values()]
+    readings += list(senses.signal_readings.values())
+    return all(
+        reading.attempted_at is not None or reading.freshness(now) is Freshness.FRESH for reading in readings
+    )

@@ -1,0 +1,168 @@
+"""The reason lines: everything that is wrong or cannot be seen, worst first, in one sentence each.
+
+What is broken comes before what cannot be seen, and that before warnings and notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from cockpit.core.flight import Flight
+from cockpit.core.model import Freshness, Health, Verdict
+from cockpit.core.snapshot import (
+    Agreement,
+    BackendStatus,
+    FlagStatus,
+    HostStatus,
+    JournalHealth,
+    Level,
+    PlanChange,
+    ProbeStatus,
+    Reason,
+    SignalStatus,
+)
+
+_ORDER: Final = (Level.BAD, Level.UNKNOWN, Level.WARN, Level.NOTE)
+SKEW_LIMIT_S: Final = 2.0
+
+
+def reasons(
+    *,
+    flags: tuple[FlagStatus, ...],
+    backends: tuple[BackendStatus, ...],
+    signals: tuple[SignalStatus, ...],
+    flight: Flight,
+    journal: JournalHealth,
+    host: HostStatus | None,
+    plan_change: PlanChange | None,
+    drives: bool,
+    now: datetime,
+) -> tuple[Reason, ...]:
+    found = [
+        *_workflow(flight, journal),
+        *(reason for signal in signals for reason in _signal(signal, now)),
+        *(reason for flag in flags for reason in _flag(flag, now)),
+        *(reason for backend in backends for probe in backend.probes for reason in _probe(probe, now)),
+        *_surroundings(host, plan_change, drives=drives),
+    ]
+    return tuple(sorted(found, key=lambda reason: _ORDER.index(reason.level)))
+
+
+def worst_level(found: tuple[Reason, ...]) -> Level:
+    """The level of the first reason; OK without any. Notes alone are OK."""
+    level = found[0].level if found else Level.OK
+    return Level.OK if level is Level.NOTE else level
+
+
+def _workflow(flight: Flight, journal: JournalHealth) -> Iterator[Reason]:
+    rollback, proposal = flight.rollback, flight.proposal
+    if not journal.ok:
+        yield Reason(level=Level.BAD, subject="journal", what="cannot be written", value=journal.detail)
+    if rollback is not None:
+        what = f"rollback open: {rollback.reason or 'reason not given yet'}"
+        yield Reason(level=Level.BAD, subject="rollback", what=what, since=rollback.declared_at)
+    if proposal is not None:
+        vetoed = f" (vetoed by {proposal.vetoed_by}: {proposal.veto_reason})" if proposal.vetoed_by else ""
+        yield Reason(
+            level=Level.BAD,
+            subject="rollback proposed",
+            what=f"{proposal.text}{vetoed}",
+            value=proposal.value,
+            limit=proposal.limit,
+            since=proposal.since,
+        )
+
+
+def _signal(signal: SignalStatus, now: datetime) -> Iterator[Reason]:
+    evidence, rate = signal.evidence, signal.new.rate_pct
+    value = "" if rate is None else f"{rate:.2g}%"
+    if signal.limit_breached:
+        limit = "" if signal.limit_pct is None else f"{signal.limit_pct:g}%"
+        yield Reason(level=Level.BAD, subject=signal.title, what=signal.limit_text, value=value, limit=limit)
+    if evidence.verdict is Verdict.REGRESSED:
+        limit = f"E {evidence.threshold:g}"
+        yield Reason(
+            level=Level.BAD,
+            subject=signal.title,
+            what=f"REGRESSED: {evidence.text}",
+            value=value,
+            limit=limit,
+            since=evidence.since,
+        )
+    elif evidence.warning:
+        yield Reason(level=Level.WARN, subject=signal.title, what=evidence.text, value=value)
+    if signal.reading.freshness(now) is not Freshness.FRESH:
+        failure = signal.reading.failure
+        what = f"cannot be seen: {failure.title if failure is not None else 'no fresh answer'}"
+        since = signal.reading.failing_since
+        yield Reason(level=Level.UNKNOWN, subject=signal.title, what=what, since=since)
+
+
+def _flag(flag: FlagStatus, now: datetime) -> Iterator[Reason]:
+    if flag.foreign is not None:
+        change = flag.foreign
+        what = f"changed by {change.who or 'somebody else'}: {change.before} -> {change.after}"
+        level = Level.BAD if change.raised else Level.WARN
+        yield Reason(level=level, subject=flag.key, what=what, since=change.at)
+    if flag.agreement is Agreement.DIFFER:
+        what = "asked, configured and observed differ longer than the propagation time"
+        yield Reason(
+            level=Level.BAD, subject=flag.key, what=what, value=_numbers(flag), since=flag.differs_since
+        )
+    if flag.configured.freshness(now) is not Freshness.FRESH:
+        failure = flag.configured.failure
+        what = f"flag cannot be read: {failure.title if failure is not None else 'no fresh answer'}"
+        since = flag.configured.failing_since
+        yield Reason(level=Level.UNKNOWN, subject=flag.key, what=what, since=since)
+    value = flag.configured.value
+    if value is not None and value.complexities:
+        what = f"may be killed but not promoted: {', '.join(value.complexities)}"
+        yield Reason(level=Level.WARN, subject=flag.key, what=what)
+
+
+def _numbers(flag: FlagStatus) -> str:
+    value, share = flag.configured.value, flag.observed.value
+    configured = value.exposure if value is not None else None
+    return (
+        f"asked {flag.asked if flag.asked is not None else 'nothing'}, "
+        f"configured {configured if configured is not None else '?'}, "
+        f"observed {share.percent if share is not None else '?'}"
+    )
+
+
+def _probe(probe: ProbeStatus, now: datetime) -> Iterator[Reason]:
+    subject = f"{probe.side} {probe.name}"
+    value = probe.reading.fresh_value(now)
+    if value is None:
+        failure = probe.reading.failure
+        what = f"cannot be seen: {failure.title if failure is not None else 'no fresh answer'}"
+        since = probe.reading.failing_since
+        level = Level.UNKNOWN if probe.required else Level.NOTE
+        yield Reason(level=level, subject=subject, what=what, since=since)
+    elif value.health is Health.DOWN:
+        level = Level.BAD if probe.required else Level.WARN
+        yield Reason(level=level, subject=subject, what=f"DOWN: {value.detail}".rstrip(": "))
+    elif value.health is Health.DEGRADED:
+        what = f"degraded: {value.detail}".rstrip(": ")
+        yield Reason(level=Level.WARN, subject=subject, what=what)
+    elif value.health is Health.UNKNOWN:
+        yield Reason(level=Level.UNKNOWN, subject=subject, what=value.detail or "says that it does not know")
+
+
+def _surroundings(
+    host: HostStatus | None, plan_change: PlanChange | None, *, drives: bool
+) -> Iterator[Reason]:
+    if not drives:
+        what = "another cockpit on this host drives; this one follows and may still declare a rollback"
+        yield Reason(level=Level.NOTE, subject="driver", what=what)
+    if host is not None and host.clock_skew_s is not None and abs(host.clock_skew_s) > SKEW_LIMIT_S:
+        what = "this host's clock and a server's differ"
+        yield Reason(level=Level.WARN, subject="clock", what=what, value=f"{host.clock_skew_s:+.0f} s")
+    if plan_change is not None and plan_change.problems:
+        what = f"the edited plan is broken, the last good one is flown: {plan_change.problems[0]}"
+        yield Reason(level=Level.WARN, subject="plan", what=what, since=plan_change.seen_at)
+    elif plan_change is not None:
+        what = f"the plan file changed ({len(plan_change.diff)} changes): look and take it, or set it aside"
+        yield Reason(level=Level.NOTE, subject="plan", what=what, since=plan_change.seen_at)
