@@ -19,6 +19,7 @@ from cockpit.plan import values
 Duration = Annotated[float, BeforeValidator(values.duration), values.DURATION]
 Length = Annotated[float, BeforeValidator(values.positive_duration), values.DURATION]
 Interval = Annotated[float, BeforeValidator(values.interval), values.DURATION]
+Budget = Annotated[float, BeforeValidator(values.budget), values.DURATION]
 Share = Annotated[Percent, BeforeValidator(values.percent), values.PERCENT]
 Instant = Annotated[datetime, BeforeValidator(values.instant), values.INSTANT]
 Line = Annotated[str, AfterValidator(values.line)]
@@ -230,7 +231,7 @@ class Step(Table):
 class Rollback(Table):
     """The way back and its countdown."""
 
-    budget: Length = 900.0
+    budget: Budget = 900.0
     """From declare to users safe on legacy."""
     escalate_after: Length | None = None
     """When to call for backup if the way back is not proven by then. Default: four fifths of the budget."""

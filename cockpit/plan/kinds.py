@@ -94,17 +94,22 @@ def read_settings(document: Document, kinds: Kinds, report: Report) -> Mapping[T
 
 
 def own_part(document: Document, kinds: Kinds) -> dict[str, Any]:
-    """A copy of the document without the adapters' keys, without unknown ones beside them."""
-    own_keys = {place.path: frozenset(known_keys(place.own)) for place in kind_tables(document, kinds)}
-    return {key: _without(value, (key,), own_keys) for key, value in document.items()}
+    """A copy of the document with the plan's own keys alone. Kinds were judged with the settings, so
+    a kind that is missing or no text is put right here, and not reported a second time."""
+    own = {place.path: known_keys(place.own) for place in kind_tables(document, kinds)}
+    return {key: _own(value, (key,), own) for key, value in document.items()}
 
 
-def _without(value: object, path: TomlPath, own_keys: Mapping[TomlPath, frozenset[str]]) -> object:
+def _own(value: object, path: TomlPath, own: Mapping[TomlPath, tuple[str, ...]]) -> object:
     if isinstance(value, dict):
-        kept = own_keys.get(path, value.keys())
-        return {key: _without(item, (*path, key), own_keys) for key, item in value.items() if key in kept}
+        kept = {
+            key: _own(item, (*path, key), own) for key, item in value.items() if key in own.get(path, value)
+        }
+        if path in own and not isinstance(kept.get("kind"), str):
+            kept["kind"] = ""
+        return kept
     if isinstance(value, list):
-        return [_without(item, (*path, place), own_keys) for place, item in enumerate(value)]
+        return [_own(item, (*path, place), own) for place, item in enumerate(value)]
     return value
 
 

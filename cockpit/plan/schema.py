@@ -36,6 +36,7 @@ _BY_READER: Final[Mapping[Any, JsonSchemaValue]] = {
     values.duration: _DURATION,
     values.positive_duration: _DURATION,
     values.interval: _DURATION,
+    values.budget: _DURATION,
     values.percent: {"type": "number", "minimum": 0, "maximum": 100},
     values.instant: {"type": "string", "format": "date-time"},
 }
@@ -80,6 +81,7 @@ def json_schema(kinds: Kinds) -> dict[str, Any]:
     properties["monitor"]["additionalProperties"] = _one_of(Source, kinds.monitors, tables)
     properties["announce"]["items"] = _one_of(Announce, kinds.announcers, tables)
     definitions["Backend"]["properties"]["probe"]["items"] = _one_of(Probe, kinds.probes, tables)
+    document["title"] = "Cutover plan"
     return {"$schema": DRAFT, **document, "$defs": _used(definitions, document)}
 
 
@@ -94,7 +96,7 @@ def _one_of(
         choices.append(
             {
                 "title": kind,
-                "description": theirs.get("description", ""),
+                "description": theirs.get("description", f"Settings of {kind}."),
                 "type": "object",
                 "properties": {**properties, "kind": {**ours["properties"]["kind"], "const": kind}},
                 "required": sorted({*ours["required"], *theirs.get("required", ())}),

@@ -36,7 +36,7 @@ def shaped(value: object, annotation: Any, path: TomlPath, report: Report) -> ob
     What does not fit is left as it is, for the model to refuse. Secrets are judged here, because a
     model would repeat the text that it refuses.
     """
-    members = tuple(_members(annotation))
+    members = tuple(alternatives(annotation))
     if SecretRef in members and not (isinstance(value, str) and str in members):
         return read_reference(value, path, report)
     if isinstance(value, dict):
@@ -96,7 +96,7 @@ def annotation_at(annotation: Any, path: TomlPath) -> Any:
 
 
 def _step_into(annotation: Any, part: str | int) -> Any:
-    for member in _members(annotation):
+    for member in alternatives(annotation):
         if isinstance(member, type) and issubclass(member, BaseModel):
             if isinstance(part, str) and part in (fields := fields_of(member)):
                 return fields[part]
@@ -109,7 +109,7 @@ def _step_into(annotation: Any, part: str | int) -> Any:
 
 def known_keys(annotation: Any) -> tuple[str, ...]:
     """The keys of the table that `annotation` describes."""
-    models = (m for m in _members(annotation) if isinstance(m, type) and issubclass(m, BaseModel))
+    models = (m for m in alternatives(annotation) if isinstance(m, type) and issubclass(m, BaseModel))
     return tuple(key for model in models for key in fields_of(model))
 
 
@@ -120,8 +120,9 @@ def expected(annotation: Any) -> str:
             return mark.words
         if isinstance(mark, BeforeValidator) and mark.func is parse_duration:
             return values.DURATION.words
-    words = dict.fromkeys(_expected_member(member) for member in _members(annotation))
-    return " or ".join(words) or "another value"
+    words = dict.fromkeys(_expected_member(member) for member in alternatives(annotation))
+    *others, last = words or ("another value",)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _expected_member(member: Any) -> str:
@@ -130,7 +131,7 @@ def _expected_member(member: Any) -> str:
     if get_origin(member) is Literal:
         return f"one of: {', '.join(str(choice) for choice in get_args(member))}"
     if get_origin(member) in (tuple, list, frozenset):
-        return "a list"
+        return "a list of tables" if known_keys(get_args(member)[0]) else "a list"
     if isinstance(member, type) and issubclass(member, Enum):
         return f"one of: {', '.join(_enum_values(member))}"
     if get_origin(member) in (dict, Mapping) or (isinstance(member, type) and issubclass(member, BaseModel)):
@@ -138,14 +139,14 @@ def _expected_member(member: Any) -> str:
     return _SCALARS.get(member, "another value")
 
 
-def _members(annotation: Any) -> Iterator[Any]:
+def alternatives(annotation: Any) -> Iterator[Any]:
     """The alternatives of an annotation, without marks and without None."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        yield from _members(get_args(annotation)[0])
+        yield from alternatives(get_args(annotation)[0])
     elif origin in (Union, types.UnionType):
         for member in get_args(annotation):
-            yield from _members(member)
+            yield from alternatives(member)
     elif annotation is not None and annotation is not type(None):
         yield annotation
 

@@ -5,10 +5,11 @@ Part of the cross checks: reads the document as it was written, silent on what t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from cockpit.plan import fields, values
+from cockpit.plan.locate import TomlPath
 from cockpit.plan.problems import Report, unknown
 from cockpit.plan.steps import ALWAYS, MACHINE_IDS, usual_budget_s
 from cockpit.plan.tree import Document, Placed, at, items, read
@@ -28,7 +29,7 @@ def check_rollback(document: Document, report: Report) -> None:
 def _budget_s(document: Document) -> float | None:
     given = at(document, "rollback", "budget")
     default: float = fields.Rollback.model_fields["budget"].default
-    return default if given is None else read(values.positive_duration, given)
+    return default if given is None else read(values.budget, given)
 
 
 def _check_escalation(document: Document, budget_s: float | None, report: Report) -> None:
@@ -64,7 +65,8 @@ def _check_own_step(placed: Placed, step_id: str, report: Report) -> None:
     path, step = placed
     if step.get("manual") is not True:
         words = unknown("step", step_id, MACHINE_IDS)
-        report.add((*path, "id"), f"{words}; a step of your own needs manual = true")
+        end = "" if words.endswith("?") else "."
+        report.add((*path, "id"), f"{words}{end} A step of your own needs manual = true")
         return
     if step.get("drop") is True:
         report.add((*path, "drop"), "a step of your own is dropped by leaving it out")
@@ -74,37 +76,47 @@ def _check_own_step(placed: Placed, step_id: str, report: Report) -> None:
 
 
 def _check_budgets(document: Document, budget_s: float | None, report: Report) -> None:
-    """No step may end after the whole, before flip, or before a step that it builds on."""
+    """No step may end after the whole, or before a step that it builds on."""
     if budget_s is None:
         return
-    changes = {step["id"]: (path, step) for path, step in _named_steps(document)}
-    done_s, done_id = 0.0, ""
-    for step_id in MACHINE_IDS:
-        path, step = changes.get(step_id, (("rollback", "step"), {}))
-        given_s = read(values.positive_duration, step.get("budget"))
-        if step.get("drop") is True or (given_s is None and "budget" in step):
+    changes: dict[str, Placed] = {}
+    for path, step in _named_steps(document):
+        changes.setdefault(step["id"], (path, step))
+    done_id, done_s = "", 0.0
+    done_path: TomlPath = ("rollback",)
+    for step_id, path, step_s in _machine_budgets(changes, budget_s):
+        if path and step_s > budget_s:
+            words = f"{duration_text(step_s)} is longer than the whole budget of {duration_text(budget_s)}"
+            report.add((*path, "budget"), words)
             continue
-        step_s = usual_budget_s(step_id, budget_s) if given_s is None else given_s
-        if given_s is not None and step_s > budget_s:
-            report.add(
-                (*path, "budget"), f"{step_s:g}s is longer than the rollback's budget of {budget_s:g}s"
-            )
-        elif step_s < done_s:
-            blamed = path if given_s is not None else changes[done_id][0]
-            report.add(
-                (*blamed, "budget"),
+        if step_s < done_s:
+            words = (
                 f'"{step_id}" would have to be done at {duration_text(step_s)}, before "{done_id}" at '
-                f"{duration_text(done_s)}; "
-                "expected rising budgets",
+                f"{duration_text(done_s)}; expected rising budgets"
             )
-        if done_s <= step_s <= budget_s:
-            done_s, done_id = step_s, step_id
+            report.add((*(path or done_path), "budget"), words)
+        else:
+            done_id, done_path, done_s = step_id, path, step_s
     _check_own_budgets(document, changes, budget_s, report)
 
 
+def _machine_budgets(changes: Mapping[str, Placed], budget_s: float) -> Iterator[tuple[str, TomlPath, float]]:
+    """(id, place, seconds) of the steps that are not dropped; the place is empty for a usual budget."""
+    for step_id in MACHINE_IDS:
+        path, step = changes.get(step_id, ((), {}))
+        given_s = read(values.positive_duration, step.get("budget"))
+        if step.get("drop") is True and step_id not in ALWAYS:
+            continue
+        if given_s is not None:
+            yield step_id, path, given_s
+        elif "budget" not in step:
+            yield step_id, (), usual_budget_s(step_id, budget_s)
+
+
 def _check_own_budgets(
-    document: Document, changes: dict[str, Placed], budget_s: float, report: Report
+    document: Document, changes: Mapping[str, Placed], budget_s: float, report: Report
 ) -> None:
+    """A step of one's own stands between flip and close."""
     flip = changes.get("flip", ((), {}))[1]
     flip_s = read(values.positive_duration, flip.get("budget")) or usual_budget_s("flip", budget_s)
     for path, step in _named_steps(document):
@@ -112,14 +124,11 @@ def _check_own_budgets(
         if step["id"] in MACHINE_IDS or own_s is None:
             continue
         if not flip_s <= own_s <= budget_s:
-            report.add(
-                (*path, "budget"),
-                f"{duration_text(own_s)} does not fit; expected from {duration_text(flip_s)} (flip) "
-                f"to {duration_text(budget_s)} (all)",
-            )
+            words = f"expected from {duration_text(flip_s)} (flip) to {duration_text(budget_s)} (all)"
+            report.add((*path, "budget"), f"{duration_text(own_s)} does not fit; {words}")
 
 
-def _named_steps(document: Document) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _named_steps(document: Document) -> Iterator[Placed]:
     for path, step in items(document, "rollback", "step"):
         if isinstance(step.get("id"), str):
             yield path, step

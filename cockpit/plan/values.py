@@ -98,6 +98,14 @@ def interval(raw: object) -> float:
     return seconds
 
 
+def budget(raw: object) -> float:
+    """Seconds for a whole rollback. Below a minute its steps could not be told apart."""
+    seconds = duration(raw)
+    if not 60 <= seconds <= 86_400:
+        raise ValueError(f'{shown(raw)} does not fit; expected a budget from "1m" to "24h"')
+    return seconds
+
+
 def percent(raw: object) -> Percent:
     if isinstance(raw, Percent):
         return raw

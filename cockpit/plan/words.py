@@ -28,6 +28,8 @@ _LIMITS: Final[Mapping[str, tuple[str, str]]] = {
 _LENGTHS: Final[Mapping[str, tuple[str, str, str]]] = {
     "string_too_short": ("min_length", "at least", "characters"),
     "string_too_long": ("max_length", "at most", "characters"),
+    "bytes_too_short": ("min_length", "at least", "bytes"),
+    "bytes_too_long": ("max_length", "at most", "bytes"),
     "too_short": ("min_length", "at least", "entries"),
     "too_long": ("max_length", "at most", "entries"),
 }
@@ -43,9 +45,15 @@ def explain(
     seen: set[TomlPath] = set()
     for error in refused.errors(include_url=False):
         path = _place(error, table)
-        if path not in seen:
+        if path not in seen and not _only_refused_entries(error):
             seen.add(path)
             report.add((*base, *path), _words(error, model, path))
+
+
+def _only_refused_entries(error: ErrorDetails) -> bool:
+    """A list is also called too short when its entries were refused, each of which is reported itself."""
+    least = error.get("ctx", {}).get("min_length")
+    return error["type"] == "too_short" and isinstance(least, int) and _length(error["input"]) >= least
 
 
 def _place(error: ErrorDetails, table: object) -> TomlPath:
@@ -84,7 +92,9 @@ def _words(error: ErrorDetails, model: type[BaseModel], path: TomlPath) -> str:
         return f"{shown(value)} does not fit; expected {words} {_number(context.get(limit))}"
     if kind in _LENGTHS:
         limit, words, unit = _LENGTHS[kind]
-        return f"the length does not fit; expected {words} {_number(context.get(limit))} {unit}"
+        length = _length(value)
+        found = f"has {length} {unit}" if length else "is empty"
+        return f"{found}; expected {words} {_number(context.get(limit))}"
     if kind == "finite_number":
         return f"{shown(value)} is not finite; expected a finite number"
     if kind == "string_pattern_mismatch":
@@ -99,6 +109,10 @@ def _wrong_kind(kind: str, value: object, words: str) -> str:
     if words == "another value":
         return f"{toml_type(value)} is not accepted here"
     return f"expected {words}, not {toml_type(value)}"
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, str | bytes | list | tuple | dict) else 0
 
 
 def _number(limit: Any) -> str:
