@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json as json_text
+import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,10 @@ Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
 _SHORTEST_BLANKED: Final = 6
 _LONGEST_HEADER: Final = 4000
+
+# These libraries log whole addresses and header values, and an address may be a secret.
+for _library in ("httpx", "httpcore"):
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,7 +165,7 @@ async def test_a_server_name_that_is_not_clean_is_no_fact(web: Web, server: str)
 
 async def test_the_request_carries_what_the_plan_says(web: Web) -> None:
     async with scripted(lambda request: as_text("ok")) as server:
-        settings = {
+        settings: dict[str, Any] = {
             "method": "HEAD",
             "headers": {"x-bypass": {"env": "B"}, "x-team": "a"},
             "token": {"env": "T"},

@@ -77,7 +77,8 @@ def test_a_pointer_into_anything_finds_something_or_raises_lookup_error(
     [
         (1, 1, True), (1, 1.0, True), (1.0, 1, True), (True, True, True), (None, None, True),
         ("a", "a", True), (True, 1, False), (1, True, False), (0, False, False), ("1", 1, False),
-        (1, "1", False), (None, False, False), (None, "", False), ([], None, False), ({}, "", False), ("a", "A", False),
+        (1, "1", False), (None, False, False), (None, "", False), ([], None, False), ({}, "", False),
+        ("a", "A", False),
     ],
 )  # fmt: skip
 def test_scalars_are_compared_without_conversion(found: object, expected: str | None, same: bool) -> None:
