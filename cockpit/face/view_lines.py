@@ -7,15 +7,7 @@ from datetime import datetime
 
 from rich.cells import cell_len
 
-from cockpit.core.clean import clean_text
-from cockpit.face.view import NOTHING, Line, Role, Segment, clip, cut, fit, width_of
-
-LONGEST_TEXT = 4000
-
-
-def safe(text: str) -> str:
-    """Text as it may be painted. Values were cleaned at their edge; what a person typed here was not."""
-    return text if text.isprintable() else clean_text(text, limit=LONGEST_TEXT)
+from cockpit.face.view import NOTHING, Line, Role, Segment, clip, cut, fit, safe, width_of
 
 
 def row(*segments: Segment | str) -> Line:

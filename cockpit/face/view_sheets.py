@@ -9,26 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
-from cockpit.core.model import Freshness, Health, Mode, Side
+from cockpit.core.model import Freshness, Health, Side
 from cockpit.core.rollback import layers
-from cockpit.core.snapshot import FlagStatus, Level, PlanChange, ProbeStatus, Snapshot
+from cockpit.core.snapshot import FlagStatus, PlanChange, ProbeStatus, Snapshot
 from cockpit.core.spec import Stage
-from cockpit.face.view import HEALTH_WORD, NOTHING, Line, Role, age, clip, percent, since
+from cockpit.face.view import HEALTH_WORD, NOTHING, Line, Role, age, clip, percent, safe, since
+from cockpit.face.view_banner import mode_words
 from cockpit.face.view_lines import column, joined, mmss, number_of, row, utc
 
-_MODE: Final = {
-    Mode.LIVE: "LIVE",
-    Mode.DEMO: "DEMO",
-    Mode.DRILL: "DRILL - nothing here is real",
-    Mode.WATCH: "WATCH",
-}
 
-
-def target(snapshot: Snapshot) -> str:
-    """`LIVE · production · Learning platform to Convex`: what a confirmed act would touch."""
-    return joined((_MODE[snapshot.mode], snapshot.environment, snapshot.plan_title))
+def target(snapshot: Snapshot) -> Line:
+    """Mode, environment and plan in words: what a confirmed act would touch."""
+    mode, role = mode_words(snapshot)
+    environment = "" if safe(snapshot.environment) in mode else f" {snapshot.environment} ·"
+    return row((f" {mode} ", role), (environment, Role.STRONG), (f" {snapshot.plan_title}", Role.STRONG))
 
 
 def flag_of(snapshot: Snapshot, key: str) -> FlagStatus | None:
@@ -69,7 +64,7 @@ def scope_line(chosen: Scope, focused: str | None) -> Line:
 
 
 def scope_flags(snapshot: Snapshot, chosen: Scope, now: datetime, width: int) -> tuple[Line, ...]:
-    """One line per flag in the order of the writes: order, percent now, how fresh that is, whether writable."""
+    """One line per flag in the order of the writes: percent now, how fresh that is, whether writable."""
     rows: list[Line] = []
     last = -1
     for key, layer in chosen.flags:
@@ -235,6 +230,17 @@ def advance_refusal(snapshot: Snapshot, flag: FlagStatus | None) -> str:
     return ""
 
 
+def hold_refusal(snapshot: Snapshot, flag: FlagStatus | None) -> str:
+    """Why the ramp cannot be held or released now; empty when it can."""
+    if flag is None:
+        return "this flag is no longer in the plan"
+    if snapshot.read_only:
+        return "this cockpit only watches"
+    if snapshot.rollback is not None and snapshot.rollback.open:
+        return "a rollback is open: every ramp has stopped"
+    return ""
+
+
 # --- plan change ---------------------------------------------------------------------------------------
 
 
@@ -255,6 +261,20 @@ def plan_headline(change: PlanChange, now: datetime) -> Line:
     return row(
         (f"the plan changed: {number_of(len(change.diff), 'difference')}", Role.WARN), (seen, Role.DIM)
     )
+
+
+def plan_refusal(snapshot: Snapshot) -> str:
+    """Why the change can be neither taken nor set aside; empty when it can."""
+    change = snapshot.plan_change
+    if change is None:
+        return "no change waits for an answer"
+    if snapshot.read_only:
+        return "this cockpit only watches"
+    if change.problems:
+        return "broken: the last good plan stays. Mend the file and save it again"
+    if snapshot.rollback is not None and snapshot.rollback.open:
+        return "a rollback is open: the plan is frozen until it is closed"
+    return ""
 
 
 # --- leaving -------------------------------------------------------------------------------------------
@@ -278,16 +298,3 @@ def quit_lines(snapshot: Snapshot) -> tuple[Line, ...]:
         row(("resume     ", Role.DIM), "start the cockpit again: the countdown is where time put it"),
     )
     return tuple(rows)
-
-
-def worst_words(level: Level, rolling_back: bool) -> str:
-    """The whole state in one word."""
-    if rolling_back:
-        return "ROLLING BACK"
-    return {
-        Level.OK: "OK",
-        Level.NOTE: "OK",
-        Level.UNKNOWN: "UNKNOWN",
-        Level.WARN: "WATCH",
-        Level.BAD: "ROLL BACK",
-    }[level]

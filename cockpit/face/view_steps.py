@@ -63,14 +63,17 @@ BUDGET_WIDTH: Final = 20
 
 
 def budget_segments(step: Step, rollback: Rollback, now: datetime) -> tuple[Segment, Segment]:
-    """Bar and words: `━━━── 01:10 of 03:00`, amber and `late +00:12` past the limit; no bar once settled."""
+    """Bar and words: `━━━── 01:10 of 03:00`, amber and `late +00:12` past the limit; no bar unless it is open."""
     spent = budget(step, rollback, now)
     room = BUDGET_WIDTH - BAR_WIDTH
     if spent.late_s > 0:
         return (bar(1.0, BAR_WIDTH), Role.WARN), column(f" late +{mmss(spent.late_s)}", room, Role.WARN)
-    role = Role.NOTE if step.state in (StepState.RUNNING, StepState.ASKING) else Role.DIM
-    drawn = " " * BAR_WIDTH if step.settled else bar(spent.fraction, BAR_WIDTH)
-    return (drawn, role), column(f" {mmss(spent.used_s)} of {mmss(step.budget_s)}", room, role)
+    if step.state is StepState.WAITING:
+        return (" " * BAR_WIDTH, Role.DIM), column(f"    by {mmss(step.budget_s)}", room, Role.DIM)
+    words = f" {mmss(spent.used_s)} of {mmss(step.budget_s)}"
+    if step.settled:
+        return (" " * BAR_WIDTH, Role.DIM), column(words, room, Role.DIM)
+    return (bar(spent.fraction, BAR_WIDTH), Role.NOTE), column(words, room, Role.NOTE)
 
 
 def step_row(step: Step, rollback: Rollback, now: datetime, width: int, *, focused: bool) -> Line:

@@ -1,0 +1,372 @@
+"""The countdown: time, flags, steps, and every key that a rollback needs from a person.
+
+The picture is `view_countdown.lines` of the latest snapshot and the clock; this screen keeps only what a
+person did here: the focused step, the last answer, and which declare it waits for. It can be left at any
+time: nothing depends on it being open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import ClassVar, Final
+from uuid import uuid4
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from cockpit.core.clock import Clock
+from cockpit.core.commands import (
+    AnswerSickLegacy,
+    CancelRollback,
+    CloseRollback,
+    Command,
+    DeclareRollback,
+    DoStep,
+    GiveReason,
+    OverrideStep,
+    RetryFlag,
+)
+from cockpit.core.rollback import Rollback, Step
+from cockpit.core.snapshot import Snapshot
+from cockpit.core.spec import StepKey
+from cockpit.face.port import Port
+from cockpit.face.screens.live import Live
+from cockpit.face.screens.override import step_override
+from cockpit.face.screens.reason import Answers, Field, Form, TextSheet
+from cockpit.face.view import Line, Role
+from cockpit.face.view_countdown import (
+    Page,
+    Watched,
+    answer_line,
+    followed,
+    key_line,
+    keys_for,
+    lines,
+    status_of,
+)
+from cockpit.face.view_lines import row
+from cockpit.face.view_result import incident_lines, incident_text
+from cockpit.face.view_rollback import asks, cancel_refusal, close_refusal, held, retryable
+from cockpit.face.view_sheets import reason_words
+from cockpit.face.view_steps import first_focus
+from cockpit.face.widgets import Paper
+
+QUESTION_READ_S: Final = 0.5
+
+
+class CountdownScreen(Live[None]):
+    """`declare` is the command that was just submitted here, when it was."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("enter", "do", "done"),
+        ("o", "override", "override"),
+        ("e", "explain", "reason, names"),
+        ("F", "retry", "retry flag"),
+        ("g", "go", "go anyway"),
+        ("h", "hold", "hold"),
+        ("c", "cancel", "cancel"),
+        ("C", "close", "close"),
+        ("R", "again", "roll back"),
+        ("y", "text", "text"),
+        ("up,k", "move(-1)", "step above"),
+        ("down,j", "move(1)", "step below"),
+        ("pageup", "scroll(-8)", "up"),
+        ("pagedown", "scroll(8)", "down"),
+        ("escape", "back", "deck"),
+    ]
+
+    def __init__(
+        self, port: Port, clock: Clock, operator: str, *, declare: DeclareRollback | None = None
+    ) -> None:
+        super().__init__(port, clock)
+        self._operator = operator
+        self._watched = Watched(
+            declare_id=None if declare is None else declare.id,
+            declared_at=None if declare is None else clock.now(),
+        )
+        self._focus = ""
+        self._scroll = 0
+        self._said: Line = ()
+        self._asked: tuple[str, str] | None = None
+        self._question_since_s: float | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Paper(id="countdown")
+
+    # --- the picture ---------------------------------------------------------------------------
+
+    def show(self, snapshot: Snapshot, now: datetime) -> None:
+        rollback = followed(snapshot, self._watched)
+        self._note(rollback)
+        paper = self.query_one("#countdown", Paper)
+        width, height = paper.size
+        paper.write(
+            lines(
+                Page(
+                    snapshot=snapshot,
+                    watched=self._watched,
+                    now=now,
+                    width=width,
+                    height=height,
+                    focus=self._focused_id(rollback),
+                    scroll=self._scroll,
+                    said=self._answer(snapshot),
+                    keys=key_line(keys_for(rollback, read_only=snapshot.read_only), width),
+                )
+            )
+        )
+
+    def _note(self, rollback: Rollback | None) -> None:
+        """Remember which rollback this is, and since when its question could be read."""
+        if rollback is not None and rollback.id != self._watched.rollback_id:
+            self._watched = Watched(rollback_id=rollback.id)
+        if rollback is None or not (asks(rollback) or held(rollback)):
+            self._question_since_s = None
+        elif self._question_since_s is None:
+            self._question_since_s = self.clock.monotonic()
+
+    def _focused_id(self, rollback: Rollback | None) -> str:
+        if rollback is None or not rollback.open:
+            return ""
+        known = any(step.id == self._focus for step in rollback.steps)
+        return self._focus if known else first_focus(rollback.steps)
+
+    def _answer(self, snapshot: Snapshot) -> Line:
+        if self._asked is None:
+            return self._said
+        command_id, what = self._asked
+        return answer_line(status_of(snapshot, command_id), what)
+
+    def _say(self, text: str, role: Role = Role.WARN) -> None:
+        self._asked, self._said = None, row((f" {text}", role))
+        self.tick()
+
+    # --- acting --------------------------------------------------------------------------------
+
+    def _open_rollback(self) -> Rollback | None:
+        """The open rollback that a key may act on; says why there is none."""
+        snapshot = self.port.latest()
+        if snapshot.read_only:
+            self._say("this cockpit only watches")
+            return None
+        if snapshot.rollback is None or not snapshot.rollback.open:
+            self._say("no rollback is open")
+            return None
+        return snapshot.rollback
+
+    def _submit(self, command: Command, what: str) -> None:
+        self._asked, self._said = (command.id, what), ()
+        self.port.submit(command)
+        self.tick()
+
+    def _ask(self, form: Form, answered: Callable[[Answers], None]) -> None:
+        def receive(answers: Answers | None) -> None:
+            if answers is not None:
+                answered(answers)
+
+        self.app.push_screen(form, receive)
+
+    def _focused_step(self, rollback: Rollback) -> Step | None:
+        wanted = self._focused_id(rollback)
+        return next((step for step in rollback.steps if step.id == wanted), None)
+
+    def action_do(self) -> None:
+        rollback = self._open_rollback()
+        step = self._focused_step(rollback) if rollback is not None else None
+        if step is None:
+            return
+        if step.key is StepKey.CLOSE:
+            self.action_close()
+        elif step.settled:
+            self._say(f"{step.title} is settled already")
+        elif step.machine:
+            self._say(f"{step.title} is settled by evidence, not by hand; o overrides with a reason")
+        else:
+            self._ask_done(step)
+
+    def _ask_done(self, step: Step) -> None:
+        form = Form(
+            self.port,
+            self.clock,
+            title=f"DONE BY YOU: {step.title}",
+            explain=step.text,
+            fields=(Field(name="note", label="note"),),
+        )
+
+        def answered(answers: Answers) -> None:
+            command = DoStep(id=str(uuid4()), by=self._operator, step=step.id, note=answers["note"])
+            self._submit(command, f"done: {step.title}")
+
+        self._ask(form, answered)
+
+    def action_override(self) -> None:
+        rollback = self._open_rollback()
+        step = self._focused_step(rollback) if rollback is not None else None
+        if step is None:
+            return
+        if step.settled:
+            self._say(f"{step.title} is settled already")
+            return
+        if not step.machine:
+            self._say(f"{step.title} is yours: enter confirms it")
+            return
+
+        def answered(answers: Answers) -> None:
+            command = OverrideStep(id=str(uuid4()), by=self._operator, step=step.id, reason=answers["reason"])
+            self._submit(command, f"override: {step.title}")
+
+        self._ask(step_override(self.port, self.clock, step), answered)
+
+    def action_explain(self) -> None:
+        rollback = self._open_rollback()
+        if rollback is None:
+            return
+        snapshot = self.port.latest()
+        suggestion = "" if rollback.reason else reason_words(snapshot)
+        form = Form(
+            self.port,
+            self.clock,
+            title="WHY, AND WHO",
+            fields=(
+                Field(name="reason", label="reason", value=rollback.reason, suggestion=suggestion),
+                Field(name="commander", label="incident commander", value=rollback.commander),
+                Field(name="data_owner", label="data owner", value=rollback.data_owner),
+            ),
+        )
+
+        def answered(answers: Answers) -> None:
+            command = GiveReason(
+                id=str(uuid4()),
+                by=self._operator,
+                reason=answers["reason"],
+                commander=answers["commander"],
+                data_owner=answers["data_owner"],
+            )
+            self._submit(command, "reason and names")
+
+        self._ask(form, answered)
+
+    def action_retry(self) -> None:
+        rollback = self._open_rollback()
+        if rollback is None:
+            return
+        refused = retryable(rollback)
+        if not refused:
+            self._say("no flag waits for a retry: the machine has not used up its own tries")
+        for flag in refused:
+            self._submit(RetryFlag(id=str(uuid4()), by=self._operator, flag=flag), f"retry {flag}")
+
+    def action_go(self) -> None:
+        self._answer_question(go=True)
+
+    def action_hold(self) -> None:
+        self._answer_question(go=False)
+
+    def _answer_question(self, *, go: bool) -> None:
+        rollback = self._open_rollback()
+        if rollback is None:
+            return
+        if not (asks(rollback) or held(rollback)):
+            self._say("there is no question to answer")
+            return
+        since_s = self._question_since_s
+        if since_s is None or self.clock.monotonic() - since_s < QUESTION_READ_S:
+            self._say("read the question first, then press the key again")
+            return
+        what = "go anyway" if go else "hold"
+        self._submit(AnswerSickLegacy(id=str(uuid4()), by=self._operator, go=go), what)
+
+    def action_cancel(self) -> None:
+        rollback = self._open_rollback()
+        if rollback is None:
+            return
+        refusal = cancel_refusal(rollback)
+        if refusal:
+            self._say(refusal, Role.BAD)
+            return
+        form = Form(
+            self.port,
+            self.clock,
+            title="CANCEL THIS ROLLBACK",
+            explain="No flag was written yet. Cancelling leaves every flag as it is.",
+            fields=(Field(name="reason", label="reason", required=True),),
+        )
+
+        def answered(answers: Answers) -> None:
+            command = CancelRollback(id=str(uuid4()), by=self._operator, reason=answers["reason"])
+            self._submit(command, "cancel")
+
+        self._ask(form, answered)
+
+    def action_close(self) -> None:
+        rollback = self._open_rollback()
+        if rollback is None:
+            return
+        if close_refusal(rollback):
+            title = "CANNOT BE CLOSED: these lines are open"
+            self.app.push_screen(TextSheet(self.port, self.clock, title=title, text=_open_lines))
+            return
+        form = Form(
+            self.port,
+            self.clock,
+            title="SIGN AND CLOSE THIS ROLLBACK",
+            explain="Every line is done. Your name and the time are written to the journal.",
+            fields=(Field(name="note", label="note"),),
+        )
+
+        def answered(answers: Answers) -> None:
+            self._submit(CloseRollback(id=str(uuid4()), by=self._operator, note=answers["note"]), "close")
+
+        self._ask(form, answered)
+
+    def action_again(self) -> None:
+        rollback = followed(self.port.latest(), self._watched)
+        if rollback is not None and rollback.open:
+            self._say("declared already: this is its countdown", Role.NOTE)
+        else:
+            self._say("escape goes to the deck, R there starts a new rollback", Role.NOTE)
+
+    def action_text(self) -> None:
+        snapshot, now = self.port.latest(), self.clock.now()
+        rollback = followed(snapshot, self._watched)
+        if rollback is None:
+            self._say("no rollback to tell of")
+            return
+        self.app.copy_to_clipboard(incident_text(rollback, snapshot, now))
+
+        def shown(snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+            newest = followed(snapshot, self._watched) or rollback
+            return incident_lines(newest, snapshot, now, width)
+
+        note = "sent to the terminal's clipboard, where it allows that"
+        self.app.push_screen(TextSheet(self.port, self.clock, title="INCIDENT TEXT", text=shown, note=note))
+
+    # --- moving --------------------------------------------------------------------------------
+
+    def action_move(self, by: int) -> None:
+        rollback = followed(self.port.latest(), self._watched)
+        if rollback is None:
+            return
+        ids = [step.id for step in rollback.steps]
+        here = self._focused_id(rollback)
+        if here not in ids:
+            self.action_scroll(by)
+            return
+        self._focus = ids[min(max(ids.index(here) + by, 0), len(ids) - 1)]
+        self.tick()
+
+    def action_scroll(self, by: int) -> None:
+        self._scroll = max(0, self._scroll + by)
+        self.tick()
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+
+def _open_lines(snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+    rollback = snapshot.rollback
+    found = close_refusal(rollback) if rollback is not None else ()
+    if not found:
+        return (row(("every line is done now: escape, then C", Role.OK)),)
+    return tuple(row(("✗ ", Role.BAD), text) for text in found)

@@ -1,0 +1,156 @@
+"""The sheet behind `R`: what a rollback would do, and the second press that does it.
+
+Leaving is always possible and changes nothing. Confirming submits one `DeclareRollback`, with an id that
+stays the same however often the key is pressed, and opens the countdown at once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Final
+from uuid import uuid4
+
+from textual import events
+from textual.binding import BindingType
+from textual.message import Message
+
+from cockpit.core.clock import Clock
+from cockpit.core.commands import DeclareRollback, VetoProposal
+from cockpit.core.snapshot import Snapshot
+from cockpit.face.bigtype import big
+from cockpit.face.port import Port
+from cockpit.face.screens.arming import QUIET_S, SecondPress
+from cockpit.face.screens.countdown import CountdownScreen
+from cockpit.face.screens.live import Sheet
+from cockpit.face.screens.reason import Answers, Field, Form
+from cockpit.face.view import Line, Role, pad
+from cockpit.face.view_lines import row, wrapped
+from cockpit.face.view_sheets import (
+    Scope,
+    budget_line,
+    legacy_state,
+    order_words,
+    reason_line,
+    reason_words,
+    rollback_refusal,
+    scope,
+    scope_flags,
+    scope_line,
+    target,
+)
+
+_FLAGS_SHOWN: Final = 8
+
+
+class RollbackSheet(Sheet[None]):
+    """`focused` is the key of the flag that `f` narrows the rollback to; None when there is none."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("R", "confirm", "roll back"),
+        ("f", "scope", "only this flag"),
+        ("v", "veto", "veto the proposal"),
+    ]
+
+    def __init__(self, port: Port, clock: Clock, operator: str, *, focused: str | None = None) -> None:
+        super().__init__(port, clock)
+        self._operator = operator
+        self._focused = focused
+        self._narrow = False
+        self._command_id = str(uuid4())
+        self._press = SecondPress(clock.monotonic())
+
+    def on_mount(self) -> None:
+        self._tick_when_silent()
+
+    def on_key(self, event: events.Key) -> None:
+        bound = self.active_bindings.get(event.key)
+        confirms = bound is not None and bound.binding.action == "confirm"
+        self._press.heard(self.clock.monotonic(), event.time, confirms=confirms)
+        self._tick_when_silent()
+        self.tick()
+
+    def _tick_when_silent(self) -> None:
+        self.set_timer(QUIET_S, self.tick)
+
+    def _scope(self, snapshot: Snapshot) -> Scope:
+        return scope(snapshot, self._focused if self._narrow else None)
+
+    def words(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+        self._press.shown(self.clock.monotonic(), Message().time)
+        chosen = self._scope(snapshot)
+        flags = scope_flags(snapshot, chosen, now, width)
+        more = len(flags) - _FLAGS_SHOWN
+        return (
+            *(row((text, Role.BAD)) for text in big("ROLL BACK")),
+            target(snapshot),
+            (),
+            scope_line(chosen, self._focused),
+            row((order_words(chosen), Role.DIM)),
+            *flags[:_FLAGS_SHOWN],
+            *((row((f"   … and {more} more", Role.DIM)),) if more > 0 else ()),
+            (),
+            *legacy_state(snapshot, now)[:3],
+            reason_line(snapshot),
+            budget_line(snapshot),
+            (),
+            *self._confirm_lines(snapshot, now, width),
+        )
+
+    def _confirm_lines(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+        refusal = rollback_refusal(snapshot, now)
+        if refusal:
+            head = pad(row((" NO ROLLBACK FROM HERE", Role.ALARM)), width)
+            return (head, *(row((f" {text}", Role.BAD)) for text in wrapped(refusal, width - 2)))
+        if self._press.ready:
+            return (pad(row((" ▸ press R to roll back", Role.ALARM)), width),)
+        wait = " … release the key: R counts after half a second of silence"
+        return (pad(row((wait, Role.CAUTION)), width),)
+
+    def foot(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+        keys = row(("R ", Role.KEY), ("roll back  ", Role.DIM), ("escape ", Role.KEY), ("leave  ", Role.DIM))
+        if self._focused is not None:
+            other = "all flags" if self._narrow else f"only {self._focused}"
+            keys = row(*keys, ("f ", Role.KEY), (f"{other}  ", Role.DIM))
+        if reason_words(snapshot):
+            keys = row(*keys, ("v ", Role.KEY), ("veto the proposal", Role.DIM))
+        return (keys,)
+
+    def action_scope(self) -> None:
+        if self._focused is not None:
+            self._narrow = not self._narrow
+            self.tick()
+
+    def action_veto(self) -> None:
+        """A named no, with a reason, instead of the rollback that the judge proposes."""
+        if not reason_words(self.port.latest()):
+            return
+        form = Form(
+            self.port,
+            self.clock,
+            title="VETO THE PROPOSED ROLLBACK",
+            explain=reason_words(self.port.latest()),
+            fields=(Field(name="reason", label="reason", required=True),),
+        )
+
+        def answered(answers: Answers | None) -> None:
+            if answers is not None:
+                reason = answers["reason"]
+                self.port.submit(VetoProposal(id=str(uuid4()), by=self._operator, reason=reason))
+                self.dismiss(None)
+
+        self.app.push_screen(form, answered)
+
+    def action_confirm(self) -> None:
+        meant = self._press.take(self.clock.monotonic())
+        snapshot, now = self.port.latest(), self.clock.now()
+        if not meant or rollback_refusal(snapshot, now):
+            self.tick()
+            return
+        command = DeclareRollback(
+            id=self._command_id,
+            by=self._operator,
+            flags=self._scope(snapshot).keys,
+            reason=reason_words(snapshot),
+        )
+        self.port.submit(command)
+        self.app.switch_screen(CountdownScreen(self.port, self.clock, self._operator, declare=command))
