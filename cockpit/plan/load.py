@@ -20,6 +20,7 @@ from cockpit.plan.checks import check
 from cockpit.plan.fields import Document
 from cockpit.plan.kinds import Kinds, own_part, read_settings
 from cockpit.plan.locate import locate
+from cockpit.plan.opening import open_at_once
 from cockpit.plan.problems import PlanProblems, Problem, Report
 from cockpit.plan.shape import shaped
 from cockpit.plan.words import explain
@@ -37,17 +38,12 @@ def load(path: Path, kinds: Kinds) -> Plan:
 def read_plan_file(path: Path) -> bytes:
     """The bytes of a plan file. Raises PlanProblems for what is not a file of sensible size."""
     try:
-        # Non-blocking, so that a named pipe is refused instead of waited for.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(path, "rb", opener=open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _whole_file(path, "is not a regular file; expected a plan in TOML")
+            content = file.read(SIZE_LIMIT + 1)
     except (OSError, ValueError) as trouble:
         raise _whole_file(path, _open_trouble(trouble)) from None
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise _whole_file(path, "is not a regular file; expected a plan in TOML")
-        try:
-            content = file.read(SIZE_LIMIT + 1)
-        except OSError as trouble:
-            raise _whole_file(path, _open_trouble(trouble)) from None
     if len(content) > SIZE_LIMIT:
         raise _whole_file(path, f"is too large for a plan; expected at most {SIZE_LIMIT // 1024} KiB")
     return content

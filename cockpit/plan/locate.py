@@ -82,7 +82,8 @@ class _Scanner:
         keys = self._keys()
         self._expect("]]" if double else "]")
         path = self._next_item(keys) if double else self._inside(keys)
-        self._note(path, start)
+        for end in range(1, len(path) + 1):
+            self._note(path[:end], start)
         return path
 
     def _inside(self, keys: TomlPath) -> TomlPath:

@@ -19,6 +19,7 @@ from cockpit.core.clean import clean_text
 from cockpit.core.secret import Secret, SecretRef
 from cockpit.plan import values
 from cockpit.plan.locate import TomlPath
+from cockpit.plan.opening import open_at_once
 from cockpit.plan.problems import Report, unknown
 from cockpit.plan.values import Expected
 
@@ -114,19 +115,24 @@ def _usable(raw: str | None, ref: SecretRef) -> Secret:
 def _from_file(ref: SecretRef, name: str, base_dir: Path) -> str:
     path = base_dir / Path(name).expanduser()
     try:
-        # Non-blocking, so that a named pipe is refused instead of waited for.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(path, "rb", opener=open_at_once) as file:
+            refused = _why_not(os.fstat(file.fileno()))
+            if refused:
+                raise SecretProblem(f"{_name(ref)}: {refused}")
+            return _decoded(file.read(_SIZE_LIMIT + 1), ref)
     except (OSError, ValueError) as trouble:
         raise SecretProblem(f"{_name(ref)}: {_os_reason(trouble)}") from None
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise SecretProblem(f"{_name(ref)}: is not a regular file")
-        if status.st_uid not in (os.geteuid(), 0):
-            raise SecretProblem(f"{_name(ref)}: belongs to another user")
-        if status.st_mode & 0o066:
-            raise SecretProblem(f"{_name(ref)}: group or others can read or change it; chmod 600 helps")
-        return _decoded(file.read(_SIZE_LIMIT + 1), ref)
+
+
+def _why_not(status: os.stat_result) -> str:
+    """Why a file must not hold a secret; empty when it may."""
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a regular file"
+    if status.st_uid not in (os.geteuid(), 0):
+        return "belongs to another user"
+    if status.st_mode & 0o066:
+        return "group or others can read or change it; chmod 600 helps"
+    return ""
 
 
 def _from_command(ref: SecretRef, base_dir: Path) -> str:
