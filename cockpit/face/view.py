@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from rich.cells import cell_len, chop_cells
 
@@ -18,6 +18,7 @@ from cockpit.core.clean import Percent, clean_text
 from cockpit.core.model import Freshness, Health, Reading, Verdict
 from cockpit.core.snapshot import Agreement, Level
 
+T = TypeVar("T")
 NOTHING: Final = "—"
 
 
@@ -200,7 +201,7 @@ def clock_text(moment: datetime) -> str:
     return f"{moment:%H:%M:%S}"
 
 
-def reading_age(reading: Reading[object], now: datetime) -> Segment:
+def reading_age(reading: Reading[T], now: datetime) -> Segment:
     """The age of a reading: one quiet bound while fresh, the exact ticking age when it is not."""
     seconds = reading.age_s(now)
     if seconds is None:

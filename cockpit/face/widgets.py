@@ -13,7 +13,6 @@ from typing import Final, Protocol, runtime_checkable
 
 from rich.cells import cell_len
 from rich.segment import Segment as Ink
-from rich.style import Style
 from textual.app import App
 from textual.geometry import Region
 from textual.strip import Strip
@@ -113,7 +112,3 @@ def _cells(line: Line) -> list[tuple[str, Role]]:
             grid.append((char, role))
             grid.extend([("", role)] * (size - 1))
     return grid
-
-
-def style_of(app: App[object], role: Role) -> Style:
-    return inks_of(app)[role]

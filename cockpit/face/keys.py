@@ -1,0 +1,435 @@
+"""Everything a person can do, once: footer, help, palette and the key table are made from this list.
+
+Lower case looks, upper case touches. An action that touches has no place in a read-only picture: it is
+in no footer and no palette, and its key only says so. `why_not` tells why an action is dim just now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cockpit.core.model import Mode, Verdict
+from cockpit.core.snapshot import Snapshot
+from cockpit.face.view import Line, Role, Segment, clip, fit, merge
+
+FOOTER_KEYS: Final = 7
+
+
+class Group(StrEnum):
+    ACT = "Act (capitals touch the system)"
+    LOOK = "Look"
+    MOVE = "Move"
+    COCKPIT = "Cockpit"
+
+
+EVERY_MODE: Final = frozenset(Mode)
+FLYING: Final = frozenset(Mode) - {Mode.WATCH}
+READ_ONLY: Final = "read-only: nothing in this cockpit can touch a service"
+
+
+def always(_snapshot: Snapshot) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One named act. keys are Textual key names; everywhere: works over sheets and without focus.
+
+    footer is the rank for one of the footer's seven places, 0 for none. title_now is the title
+    where the situation gives the key another meaning.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    title: str
+    group: Group
+    tip: str
+    modes: frozenset[Mode] = EVERY_MODE
+    touches: bool = False
+    everywhere: bool = False
+    footer: int = 0
+    short: str = ""
+    why_not: Callable[[Snapshot], str] = always
+    title_now: Callable[[Snapshot], str] | None = None
+
+    def named(self, snapshot: Snapshot) -> str:
+        return self.title_now(snapshot) if self.title_now is not None else self.title
+
+
+def _rollback_open(snapshot: Snapshot) -> bool:
+    return snapshot.rollback is not None and snapshot.rollback.open
+
+
+def _rollback_title(snapshot: Snapshot) -> str:
+    return "Show the rollback" if _rollback_open(snapshot) else "Roll back"
+
+
+def _no_rollback(snapshot: Snapshot) -> str:
+    if _rollback_open(snapshot):
+        return ""
+    if snapshot.no_return_at is not None and snapshot.engine_at >= snapshot.no_return_at:
+        return "the plan's point of no return lies behind"
+    return "" if snapshot.flags else "the plan has no flag"
+
+
+def _no_forward(snapshot: Snapshot) -> str:
+    if _rollback_open(snapshot):
+        return "a rollback is open"
+    if not snapshot.journal.ok:
+        return "the journal cannot be written"
+    return (
+        "" if any(flag.writable for flag in snapshot.flags) else "no flag can be written with this credential"
+    )
+
+
+def _no_hold(snapshot: Snapshot) -> str:
+    if _rollback_open(snapshot):
+        return "a rollback is open, every ramp has stopped"
+    return "" if snapshot.flags else "the plan has no flag"
+
+
+def _no_override(snapshot: Snapshot) -> str:
+    if _rollback_open(snapshot):
+        return "a rollback is open"
+    undecided = any(signal.evidence.verdict is Verdict.UNDECIDED for signal in snapshot.signals)
+    return "" if undecided else "no signal is UNDECIDED"
+
+
+def _no_plan_change(snapshot: Snapshot) -> str:
+    return "" if snapshot.plan_change is not None else "the plan file has not changed"
+
+
+ACTIONS: Final = (
+    Action(
+        id="rollback.open",
+        keys=("R",),
+        title="Roll back",
+        short="Roll back",
+        group=Group.ACT,
+        tip="open the rollback sheet; R again after half a second of silence declares it",
+        modes=FLYING,
+        touches=True,
+        everywhere=True,
+        footer=1,
+        why_not=_no_rollback,
+        title_now=_rollback_title,
+    ),
+    Action(
+        id="rollout.advance",
+        keys=("A",),
+        title="Advance a flag",
+        short="Advance",
+        group=Group.ACT,
+        tip="next stage of the chosen flag; lists every gate that is not met and asks for the flag's name",
+        modes=FLYING,
+        touches=True,
+        footer=2,
+        why_not=_no_forward,
+    ),
+    Action(
+        id="rollout.hold",
+        keys=("H",),
+        title="Hold or release a flag",
+        short="Hold",
+        group=Group.ACT,
+        tip="stop the ramp of the chosen flag here, with a reason; again to release it",
+        modes=FLYING,
+        touches=True,
+        footer=3,
+        why_not=_no_hold,
+    ),
+    Action(
+        id="verdict.override",
+        keys=("O",),
+        title="Override UNDECIDED",
+        group=Group.ACT,
+        tip="your judgement over the chosen UNDECIDED signal, for one flag's next stage, with a reason",
+        modes=FLYING,
+        touches=True,
+        why_not=_no_override,
+    ),
+    Action(
+        id="plan.review",
+        keys=("P",),
+        title="Review the changed plan",
+        group=Group.ACT,
+        tip="see what changed in the plan file, then take it or set it aside",
+        modes=FLYING,
+        touches=True,
+        why_not=_no_plan_change,
+    ),
+    Action(
+        id="note.add",
+        keys=("n",),
+        title="Add a note",
+        group=Group.LOOK,
+        tip="one line to the journal",
+        modes=FLYING,
+        touches=True,
+    ),
+    Action(
+        id="detail.open",
+        keys=("enter",),
+        title="Open the details",
+        short="Details",
+        group=Group.LOOK,
+        tip="everything known of the chosen row: raw value, source, age, last error, history, gates",
+        footer=4,
+    ),
+    Action(
+        id="poll.now",
+        keys=("r",),
+        title="Poll everything now",
+        group=Group.LOOK,
+        tip="ask every source at once; the engine limits how often",
+    ),
+    Action(
+        id="view.pause",
+        keys=("space",),
+        title="Pause the picture",
+        short="Pause",
+        group=Group.LOOK,
+        tip="a still picture; polling, judge and countdown go on",
+        footer=8,
+    ),
+    Action(
+        id="copy.row",
+        keys=("y",),
+        title="Copy the row",
+        short="Copy",
+        group=Group.LOOK,
+        tip="copy the chosen row as text, and show the text",
+        footer=9,
+    ),
+    Action(
+        id="copy.summary",
+        keys=("Y",),
+        title="Copy a summary",
+        group=Group.LOOK,
+        tip="copy the whole situation as text for the incident channel, and show the text",
+    ),
+    Action(
+        id="panel.zoom",
+        keys=("z",),
+        title="Zoom the panel",
+        short="Zoom",
+        group=Group.LOOK,
+        tip="the chosen panel on the whole screen, and back",
+        footer=10,
+    ),
+    Action(
+        id="panel.flags",
+        keys=("1",),
+        title="Rollout",
+        group=Group.MOVE,
+        tip="focus the rollout panel",
+    ),
+    Action(
+        id="panel.health",
+        keys=("2",),
+        title="Backends",
+        group=Group.MOVE,
+        tip="focus the backends panel",
+    ),
+    Action(
+        id="panel.signals",
+        keys=("3",),
+        title="Signals",
+        group=Group.MOVE,
+        tip="focus the signals panel",
+    ),
+    Action(
+        id="panel.journal",
+        keys=("6",),
+        title="Journal",
+        group=Group.MOVE,
+        tip="focus the journal panel",
+    ),
+    Action(
+        id="panel.next",
+        keys=("tab",),
+        title="Next panel",
+        group=Group.MOVE,
+        tip="shift+tab goes back",
+    ),
+    Action(
+        id="panel.previous",
+        keys=("shift+tab",),
+        title="Previous panel",
+        group=Group.MOVE,
+        tip="tab goes on",
+    ),
+    Action(id="move.up", keys=("up", "k"), title="Row up", group=Group.MOVE, tip="choose the row above"),
+    Action(
+        id="move.down", keys=("down", "j"), title="Row down", group=Group.MOVE, tip="choose the row below"
+    ),
+    Action(id="move.left", keys=("left", "h"), title="Left", group=Group.MOVE, tip="to the legacy side"),
+    Action(id="move.right", keys=("right", "l"), title="Right", group=Group.MOVE, tip="to the new side"),
+    Action(id="move.first", keys=("g", "home"), title="First row", group=Group.MOVE, tip="top of the panel"),
+    Action(id="move.last", keys=("G", "end"), title="Last row", group=Group.MOVE, tip="bottom of the panel"),
+    Action(
+        id="command.open",
+        keys=("colon", "ctrl+p"),
+        title="Commands",
+        short="Commands",
+        group=Group.COCKPIT,
+        tip="every action by name; never a shell",
+        footer=5,
+    ),
+    Action(
+        id="help.open",
+        keys=("question_mark", "f1"),
+        title="Help",
+        short="Help",
+        group=Group.COCKPIT,
+        tip="every key, and why one is dim",
+        everywhere=True,
+        footer=6,
+    ),
+    Action(
+        id="theme.next",
+        keys=("t",),
+        title="Next theme",
+        group=Group.COCKPIT,
+        tip="themes are TOML files and reload when saved",
+    ),
+    Action(
+        id="quit.ask",
+        keys=("q",),
+        title="Quit",
+        short="Quit",
+        group=Group.COCKPIT,
+        tip="with a rollback open it says what goes on without you, and asks",
+        footer=7,
+    ),
+    Action(
+        id="quit.now",
+        keys=("ctrl+q",),
+        title="Quit at once",
+        group=Group.COCKPIT,
+        tip="with a rollback open it asks; a second ctrl+q leaves",
+        everywhere=True,
+    ),
+    Action(
+        id="back",
+        keys=("escape",),
+        title="Back",
+        group=Group.COCKPIT,
+        tip="closes what is open; never does anything that cannot be undone",
+    ),
+)
+BY_ID: Final = {action.id: action for action in ACTIONS}
+MOVES: Final = frozenset(action.id for action in ACTIONS if action.id.startswith("move."))
+
+_KEY_NAMES: Final = {
+    "question_mark": "?",
+    "colon": ":",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "f1": "F1",
+}
+
+
+def key_name(key: str) -> str:
+    """How a key is written on the screen."""
+    return _KEY_NAMES.get(key, key)
+
+
+def key_names(action: Action) -> str:
+    return " ".join(key_name(key) for key in action.keys)
+
+
+def offered(action: Action, snapshot: Snapshot) -> bool:
+    """Whether the action has any place in this picture; a dim one has."""
+    if action.touches and snapshot.read_only:
+        return False
+    return snapshot.mode in action.modes
+
+
+def why_not(action: Action, snapshot: Snapshot) -> str:
+    """Why the action does nothing now, empty when it works."""
+    if not offered(action, snapshot):
+        return READ_ONLY
+    return action.why_not(snapshot)
+
+
+def footer_actions(snapshot: Snapshot) -> tuple[Action, ...]:
+    """At most seven, the most useful ones of those that have a place, in the order of the list."""
+    candidates = [action for action in ACTIONS if action.footer and offered(action, snapshot)]
+    chosen = sorted(candidates, key=lambda action: action.footer)[:FOOTER_KEYS]
+    return tuple(action for action in ACTIONS if action in chosen)
+
+
+def footer_line(snapshot: Snapshot, width: int) -> Line:
+    """` R Roll back  A Advance  ...`; dim where the key would only say why not."""
+    parts: list[Segment] = []
+    for action in footer_actions(snapshot):
+        dim = bool(why_not(action, snapshot))
+        words = "Rollback" if action.id == "rollback.open" and _rollback_open(snapshot) else action.short
+        parts.append((f" {key_name(action.keys[0])} ", Role.DIM if dim else Role.KEY))
+        parts.append((f"{words} ", Role.DIM if dim else Role.TEXT))
+    return clip(merge(parts), width)
+
+
+def palette(snapshot: Snapshot, wanted: str) -> tuple[Action, ...]:
+    """The named actions that match every word typed, write actions only where they have a place."""
+    words = wanted.lower().split()
+    return tuple(
+        action
+        for action in ACTIONS
+        if action.id not in MOVES
+        and action.id not in ("command.open", "back")
+        and offered(action, snapshot)
+        and all(word in f"{action.id} {action.named(snapshot)} {action.tip}".lower() for word in words)
+    )
+
+
+def palette_line(action: Action, snapshot: Snapshot, width: int) -> Line:
+    reason = why_not(action, snapshot)
+    return clip(
+        (
+            (fit(key_name(action.keys[0]), 8), Role.DIM if reason else Role.KEY),
+            (fit(action.named(snapshot), 26), Role.DIM if reason else Role.STRONG),
+            (f"not now: {reason}" if reason else action.tip, Role.WARN if reason else Role.DIM),
+        ),
+        width,
+    )
+
+
+def help_lines(snapshot: Snapshot, width: int) -> tuple[Line, ...]:
+    """Every action by group with its keys; for a dim one, why."""
+    lines: list[Line] = []
+    for group, actions in _grouped():
+        if lines:
+            lines.append(())
+        lines.append(((group, Role.ACCENT),))
+        for action in actions:
+            reason = why_not(action, snapshot)
+            body = f"{action.named(snapshot)}: {action.tip}"
+            words: Line = (
+                ((body, Role.DIM), (f"  not now: {reason}", Role.WARN)) if reason else ((body, Role.TEXT),)
+            )
+            lines.append(
+                clip(((fit(f"  {key_names(action)}", 12), Role.DIM if reason else Role.KEY), *words), width)
+            )
+    return tuple(lines)
+
+
+def _grouped() -> Iterable[tuple[Group, tuple[Action, ...]]]:
+    for group in Group:
+        yield group, tuple(action for action in ACTIONS if action.group is group)
+
+
+def keys_markdown() -> str:
+    """The key table of the README."""
+    rows = ["| key | action | what it does |", "|---|---|---|"]
+    for _group, actions in _grouped():
+        for action in actions:
+            keys = " ".join(f"`{key_name(key)}`" for key in action.keys)
+            rows.append(f"| {keys} | {action.title} | {action.tip} |")
+    return "\n".join(rows) + "\n"

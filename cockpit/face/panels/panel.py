@@ -1,0 +1,144 @@
+"""What every panel shares: a heading, rows a person can move through, and a window over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from textual import events
+from textual.message import Message
+
+from cockpit.core.snapshot import Snapshot
+from cockpit.face.view import Line, Role, Row, heading, merge
+from cockpit.face.view_deck import HEAD_LINES, Want, band_lines, bands, window
+from cockpit.face.view_detail import Topic
+from cockpit.face.widgets import Paper
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is shown and by which clock: frozen together while the picture is paused."""
+
+    snapshot: Snapshot
+    now: datetime
+
+
+class Panel(Paper, can_focus=True):
+    """A panel paints a `Picture`; subclasses say their words. It never asks for layout."""
+
+    number: ClassVar[str]
+    title: ClassVar[str]
+    topic: ClassVar[Topic]
+    titled: ClassVar[bool] = True
+
+    class Moved(Message):
+        """The person chose another row or panel."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.full = False
+        self.chosen = 0
+        self._top = 0
+        self._picture: Picture | None = None
+        self._rows: tuple[Row, ...] = ()
+
+    # --- what a subclass says ---
+
+    def rows(self, picture: Picture, width: int, *, full: bool) -> tuple[Row, ...]:
+        raise NotImplementedError
+
+    def notes(self, picture: Picture) -> Line:
+        return ()
+
+    def titles(self, picture: Picture, width: int) -> Line:
+        return ()
+
+    def widths(self, width: int) -> tuple[int, ...]:
+        """Widths of the side-by-side columns, a mark's cell included."""
+        return (width,)
+
+    # --- what it does with that ---
+
+    @property
+    def chosen_key(self) -> str | None:
+        return self._rows[self.chosen].key if self.chosen < len(self._rows) else None
+
+    def want(self, picture: Picture, width: int) -> Want:
+        """How many lines the panel would like at this width."""
+        dense, full = (self._height(self.rows(picture, width - 1, full=each)) for each in (False, True))
+        return Want(dense=dense, full=full)
+
+    def _height(self, rows: Sequence[Row]) -> int:
+        return self._head_lines + sum(max(len(rows[index].lines) for index in band) for band in bands(rows))
+
+    @property
+    def _head_lines(self) -> int:
+        return HEAD_LINES if self.titled else 1
+
+    def paint(self, picture: Picture) -> None:
+        """Show the picture at the present size. Writes only what changed."""
+        self._picture = picture
+        width, height = self.size
+        if width < 4 or height < 1:
+            return
+        self._rows = self.rows(picture, width - 1, full=self.full)
+        self.chosen = max(0, min(self.chosen, len(self._rows) - 1))
+        body, notes = self._body(width, height - self._head_lines)
+        marked = notes or self.notes(picture)
+        lines = [heading(self.number, self.title, marked, width, focused=self.has_focus)]
+        if self.titled:
+            lines.append(merge(((" ", Role.TEXT), *self.titles(picture, width - 1))))
+        self.write([*lines, *body][:height])
+
+    def _body(self, width: int, room: int) -> tuple[list[Line], Line]:
+        """The lines of the visible rows, and a note when some are not visible."""
+        chosen = self.chosen if self.has_focus else None
+        grouped = bands(self._rows)
+        blocks = [band_lines(self._rows, band, chosen, self.widths(width), gutter=2) for band in grouped]
+        at = next((index for index, band in enumerate(grouped) if self.chosen in band), None)
+        first, last = window([len(block) for block in blocks], room, self._top, at)
+        self._top = first
+        lines = [line for block in blocks[first:last] for line in block]
+        hidden = len(blocks) - (last - first)
+        return lines, ((f"{hidden} more, ↑↓", Role.WARN),) if hidden else ()
+
+    def move(self, step: str) -> None:
+        """up, down, left, right, first, last."""
+        if self._rows:
+            self.chosen = _moved(self._rows, self.chosen, step)
+        self.repaint()
+        self.post_message(self.Moved())
+
+    def choose(self, key: str) -> None:
+        """Choose the row of this key, where there is one."""
+        for index, row in enumerate(self._rows):
+            if row.key == key:
+                self.chosen = index
+        self.repaint()
+
+    def repaint(self) -> None:
+        if self._picture is not None:
+            self.paint(self._picture)
+
+    def on_focus(self) -> None:
+        self.repaint()
+
+    def on_blur(self) -> None:
+        self.repaint()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self.repaint()
+
+
+def _moved(rows: Sequence[Row], chosen: int, step: str) -> int:
+    if step in ("first", "last"):
+        return 0 if step == "first" else len(rows) - 1
+    if step in ("left", "right"):
+        band = next(band for band in bands(rows) if chosen in band)
+        place = band.index(chosen) + (1 if step == "right" else -1)
+        return band[max(0, min(place, len(band) - 1))]
+    same = [index for index, row in enumerate(rows) if row.column == rows[chosen].column]
+    place = same.index(chosen) + (1 if step == "down" else -1)
+    return same[max(0, min(place, len(same) - 1))]

@@ -1,0 +1,191 @@
+"""The deck: everything an engineer trusts at 03:00 on one screen.
+
+Banner, reason, strips, four panels, host, hint, keys. It paints pictures; it asks and decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Grid
+from textual.screen import Screen
+
+from cockpit.face.keys import ACTIONS, MOVES, footer_line
+from cockpit.face.panels.backends import BackendsPanel
+from cockpit.face.panels.journal import JournalPanel
+from cockpit.face.panels.panel import Panel, Picture
+from cockpit.face.panels.rollout import RolloutPanel
+from cockpit.face.panels.signals import SignalsPanel
+from cockpit.face.view import Line
+from cockpit.face.view_banner import banner, hint_line, paused_strip, reason_line, strips
+from cockpit.face.view_deck import Plot, Shape, arrange, shape_of
+from cockpit.face.view_detail import Subject
+from cockpit.face.view_journal import host_line
+from cockpit.face.widgets import Paper
+
+_HOST_FROM_HEIGHT = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One painting of the deck: `live` for what may never stand still, `shown` for the panels."""
+
+    live: Picture
+    shown: Picture
+    notice: Line = ()
+
+    @property
+    def paused(self) -> bool:
+        return self.live is not self.shown
+
+
+def _deck_bindings() -> list[BindingType]:
+    return [
+        Binding(
+            ",".join(action.keys),
+            f"move('{action.id.removeprefix('move.')}')" if action.id in MOVES else f"app.act('{action.id}')",
+            action.title,
+            show=False,
+        )
+        for action in ACTIONS
+        if not action.everywhere
+    ]
+
+
+class DeckScreen(Screen[None]):
+    """Paints frames. Layout changes only when the size, the number of lines or the zoom does."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _deck_bindings()
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-medium"), (170, "-wide")]  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__(id="deck")
+        self.zoomed: Panel | None = None
+        self._frame: Frame | None = None
+        self._plot: object = None
+        self._banner = Paper(id="banner", classes="line")
+        self._reason = Paper(id="reason", classes="line")
+        self._strips = Paper(id="strips")
+        self._host = Paper(id="host", classes="line")
+        self._hint = Paper(id="hint", classes="line")
+        self._footer = Paper(id="footer", classes="line")
+        self.rollout = RolloutPanel(id="rollout")
+        self.backends = BackendsPanel(id="backends")
+        self.signals = SignalsPanel(id="signals")
+        self.journal = JournalPanel(id="journal")
+        self._grid = Grid(self.rollout, self.backends, self.signals, self.journal, id="panels")
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        return (self.rollout, self.backends, self.signals, self.journal)
+
+    def compose(self) -> ComposeResult:
+        yield self._banner
+        yield self._reason
+        yield self._strips
+        yield self._grid
+        yield self._host
+        yield self._hint
+        yield self._footer
+
+    def on_mount(self) -> None:
+        self.rollout.focus()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.repaint)
+
+    def repaint(self) -> None:
+        if self._frame is not None:
+            self.show(self._frame)
+
+    def show(self, frame: Frame) -> None:
+        """Paint one frame; cheap when nothing changed."""
+        self._frame = frame
+        width = self.size.width
+        if width < 4:
+            return
+        live, shown = frame.live, frame.shown
+        lines = list(strips(live.snapshot, live.now, width))
+        if frame.paused:
+            lines.insert(0, paused_strip((live.now - shown.now).total_seconds(), width))
+        bottom = frame.notice or hint_line(live.snapshot.hint, width)
+        self._arrange(frame, strips_height=len(lines), hinted=bool(bottom))
+        self._banner.write([banner(live.snapshot, live.now, width)])
+        self._reason.write([reason_line(live.snapshot, live.now, width)])
+        self._strips.write(lines)
+        self._host.write([host_line(shown.snapshot.host_status, shown.now, width)])
+        self._hint.write([bottom])
+        self._footer.write([footer_line(live.snapshot, width)])
+        for panel in self.panels:
+            panel.paint(shown)
+
+    def _arrange(self, frame: Frame, *, strips_height: int, hinted: bool) -> None:
+        """Give rows their heights; touches styles only when the plan of the screen differs."""
+        width, height = self.size
+        host = height >= _HOST_FROM_HEIGHT
+        room = height - 3 - strips_height - int(hinted) - int(host)
+        shape = shape_of(width)
+        plot = self._planned(frame.shown, shape, width, room)
+        if (plot, strips_height, hinted, host, self.zoomed) == self._plot:
+            return
+        self._plot = (plot, strips_height, hinted, host, self.zoomed)
+        self._strips.styles.height = strips_height
+        self._strips.display = strips_height > 0
+        self._hint.display = hinted
+        self._host.display = host
+        self.set_class(self.zoomed is not None, "-zoomed")
+        for panel, full in zip(self.panels, (*plot.full, True), strict=True):
+            panel.full = full or self.zoomed is panel
+            panel.display = self.zoomed in (None, panel)
+        rows = (room,) if self.zoomed is not None else plot.rows
+        self._grid.styles.grid_rows = " ".join(str(row) for row in rows)
+
+    def _planned(self, picture: Picture, shape: Shape, width: int, room: int) -> Plot:
+        left = width if shape is not Shape.WIDE else (width - 2) * 11 // 20
+        right = width if shape is not Shape.WIDE else width - 2 - left
+        signals = left if shape is not Shape.MEDIUM else (width - 2) * 11 // 20
+        return arrange(
+            shape,
+            room,
+            self.rollout.want(picture, left),
+            self.backends.want(picture, right),
+            self.signals.want(picture, signals),
+        )
+
+    # --- what keys do here ---
+
+    @property
+    def focused_panel(self) -> Panel:
+        """The panel with the focus; without one the first, so that keys work all the same."""
+        focused = self.focused
+        return focused if isinstance(focused, Panel) else self.rollout
+
+    @property
+    def subject(self) -> Subject | None:
+        """What the chosen row is about."""
+        panel = self.focused_panel
+        key = panel.chosen_key
+        return None if key is None else Subject(panel.topic, key)
+
+    def action_move(self, step: str) -> None:
+        panel = self.focused_panel
+        if not panel.has_focus:
+            panel.focus()
+        panel.move(step)
+
+    def look_at(self, panel: Panel) -> None:
+        if self.zoomed is not None:
+            self.zoomed = panel
+        panel.focus()
+        self.repaint()
+
+    def turn(self, step: int) -> None:
+        index = self.panels.index(self.focused_panel) + step
+        self.look_at(self.panels[index % len(self.panels)])
+
+    def zoom(self) -> None:
+        self.zoomed = None if self.zoomed is not None else self.focused_panel
+        self.repaint()

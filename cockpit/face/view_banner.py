@@ -1,0 +1,225 @@
+"""The lines that say in one second whether to worry: banner, reason, strips, notice.
+
+All take `now` from the reader's clock. What they say of the engine's silence depends on nothing that
+the engine sends, so a dead engine cannot look calm.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from cockpit.core.model import Health, Mode, Verdict
+from cockpit.core.rollback import FlipState, Rollback
+from cockpit.core.snapshot import Level, Reason, Snapshot
+from cockpit.face.view import (
+    LEVEL_ORDER,
+    LEVEL_WORD,
+    Line,
+    Role,
+    Segment,
+    age,
+    clip,
+    clock_text,
+    pad,
+    safe,
+    since,
+    width_of,
+    worst,
+)
+from cockpit.face.view_rollback import countdown, needs
+
+SILENT_AFTER_S: Final = 5.0
+MENTION_AGE_AFTER_S: Final = 3.0
+
+_MODE: Final = {
+    Mode.LIVE: ("LIVE", Role.LIVE),
+    Mode.DEMO: ("DEMO - practice world", Role.DEMO),
+    Mode.DRILL: ("DRILL - nothing here is real", Role.DRILL),
+    Mode.WATCH: ("READ-ONLY", Role.WATCH),
+}
+
+
+def data_age_s(snapshot: Snapshot, now: datetime) -> float:
+    return max(0.0, (now - snapshot.engine_at).total_seconds())
+
+
+def silent(snapshot: Snapshot, now: datetime) -> bool:
+    return data_age_s(snapshot, now) > SILENT_AFTER_S
+
+
+def mode_words(snapshot: Snapshot) -> tuple[str, Role]:
+    """The mode in words: what is real here, and whether anything can be touched."""
+    words, role = _MODE[snapshot.mode]
+    if snapshot.mode in (Mode.LIVE, Mode.WATCH):
+        words = f"{words} · {safe(snapshot.environment)}"
+    if snapshot.read_only and snapshot.mode is not Mode.WATCH:
+        words, role = f"READ-ONLY · {words}", Role.WATCH
+    return words, role
+
+
+def banner(snapshot: Snapshot, now: datetime, width: int) -> Line:
+    """One full line of the mode's colour: mode, plan, who, UTC, how old the data are."""
+    mode, role = mode_words(snapshot)
+    data_s = data_age_s(snapshot, now)
+    data = f"data {age(data_s)} old" if data_s >= MENTION_AGE_AFTER_S else "data live"
+    if silent(snapshot, now):
+        mode, role, data = f"ENGINE SILENT {age(data_s)} · {mode}", Role.ALARM, ""
+    who = f"{safe(snapshot.operator)}@{safe(snapshot.host)}" if snapshot.operator else ""
+    right = "  ".join(part for part in (who, f"{clock_text(now)} UTC", data) if part)
+    return _ends(((f" {mode} ", role),), f" {safe(snapshot.plan_title)}", f" {right} ", width, role)
+
+
+def _ends(head: Line, middle: str, right: str, width: int, role: Role) -> Line:
+    """Head and right end whole, the middle gives way; where even they do not fit, the right end is cut."""
+    tail: Line = ((right, role),)
+    room = max(0, width - width_of(head) - width_of(tail))
+    body = pad(((middle, role),), room)
+    return clip(tuple((text, role) for text, _ in (*head, *body, *tail)), width)
+
+
+# --- the reason line ---------------------------------------------------------------------------------
+
+_BLOCK: Final = {
+    Level.OK: Role.OK,
+    Level.NOTE: Role.NOTE,
+    Level.UNKNOWN: Role.DOUBT,
+    Level.WARN: Role.CAUTION,
+    Level.BAD: Role.ALARM,
+}
+
+
+def level_now(snapshot: Snapshot, now: datetime) -> Level:
+    """The engine's level, never better than what the reader's own clock says about its silence."""
+    if silent(snapshot, now):
+        return worst((snapshot.level, Level.UNKNOWN))
+    return worst((snapshot.level, *(reason.level for reason in snapshot.reasons)))
+
+
+def worst_reason(snapshot: Snapshot) -> Reason | None:
+    return max(snapshot.reasons, key=lambda reason: LEVEL_ORDER.index(reason.level), default=None)
+
+
+def reason_line(snapshot: Snapshot, now: datetime, width: int) -> Line:
+    """The worst thing there is: what tripped, value, limit, since when, and how many more."""
+    level = level_now(snapshot, now)
+    block: Segment = (f" {LEVEL_WORD[level]} ", _BLOCK[level])
+    if silent(snapshot, now):
+        words: Line = ((f" the engine said nothing for {age(data_age_s(snapshot, now))}", Role.STRONG),)
+        words += ((": everything below is that old", Role.TEXT),)
+        return clip((block, *words), width)
+    reason = worst_reason(snapshot)
+    if reason is None:
+        return clip((block, (f" {calm_words(snapshot, now)}", Role.DIM)), width)
+    others = len(snapshot.reasons) - 1
+    more: Line = ((f" +{others} more", Role.STRONG),) if others else ()
+    words = reason_words(reason, now)
+    return (*clip((block, (" ", Role.TEXT), *words), max(0, width - width_of(more))), *more)
+
+
+def reason_words(reason: Reason, now: datetime) -> Line:
+    value = f" {safe(reason.value)}" if reason.value else ""
+    limit = f" (limit {safe(reason.limit)})" if reason.limit else ""
+    lasting = f" for {since(reason.since, now)}" if reason.since is not None else ""
+    return (
+        (f"{safe(reason.subject)}: ", Role.STRONG),
+        (safe(reason.what), Role.TEXT),
+        (value, LEVEL_WORD[reason.level].role),
+        (limit, Role.TEXT),
+        (lasting, Role.DIM),
+    )
+
+
+def calm_words(snapshot: Snapshot, now: datetime) -> str:
+    """What was looked at, in numbers: quiet is only good news when something was seen."""
+    probes = [probe for backend in snapshot.backends for probe in backend.probes]
+    values = [probe.reading.fresh_value(now) for probe in probes]
+    healthy = sum(value is not None and value.health is Health.OK for value in values)
+    read = sum(flag.configured.fresh_value(now) is not None for flag in snapshot.flags)
+    good = sum(signal.evidence.verdict is Verdict.NOT_WORSE for signal in snapshot.signals)
+    head = "nothing tripped" if snapshot.level is Level.OK else "no reason given"
+    return (
+        f"{head} · {read} of {len(snapshot.flags)} flags read · {healthy} of {len(probes)} probes OK"
+        f" · {good} of {len(snapshot.signals)} signals NOT WORSE"
+    )
+
+
+# --- strips: what must not be overlooked ----------------------------------------------------------------
+
+
+def strips(snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+    """Zero to four full lines between reason and panels, the most urgent first."""
+    lines = [
+        _rollback_strip(snapshot, now, width),
+        _proposal_strip(snapshot, now, width),
+        _journal_strip(snapshot, width),
+        _plan_strip(snapshot, width),
+    ]
+    return tuple(line for line in lines if line)
+
+
+def _strip(role: Role, head: str, words: str, key: str, width: int) -> Line:
+    tail = f" {key} " if key else ""
+    return _ends(((f" {head}  ", role),), words, tail, width, role)
+
+
+def _rollback_strip(snapshot: Snapshot, now: datetime, width: int) -> Line:
+    rollback = snapshot.rollback
+    if rollback is None or not rollback.open:
+        return ()
+    time = countdown(rollback, now)
+    role = Role.ALARM if time.role is Role.BAD else Role.CAUTION
+    return _strip(
+        role, f"ROLLBACK  {time.digits} {time.word}", rollback_words(rollback, now), "R shows it", width
+    )
+
+
+def rollback_words(rollback: Rollback, now: datetime) -> str:
+    """Where an open rollback stands: flags, step, and whether it waits for a person."""
+    at_zero = sum(flip.state is FlipState.AT_ZERO for flip in rollback.flips)
+    parts = [f"{at_zero} of {len(rollback.flips)} flags at zero"]
+    step = next((step for step in rollback.steps if not step.settled), None)
+    if step is not None:
+        parts.append(safe(step.title))
+    if any(need.role in (Role.BAD, Role.WARN) for need in needs(rollback, now)):
+        parts.append("NEEDS YOU")
+    return " · ".join(parts)
+
+
+def _proposal_strip(snapshot: Snapshot, now: datetime, width: int) -> Line:
+    proposal = snapshot.proposal
+    if proposal is None or (snapshot.rollback is not None and snapshot.rollback.open):
+        return ()
+    words = f"{safe(proposal.signal)}: {safe(proposal.text)}, for {since(proposal.since, now)}"
+    if proposal.vetoed_by is not None:
+        by = f"vetoed by {safe(proposal.vetoed_by)}: {safe(proposal.veto_reason)}"
+        return _strip(Role.CAUTION, "ROLLBACK VETOED", f"{words} · {by}", "", width)
+    key = "" if snapshot.read_only else "R roll back"
+    return _strip(Role.ALARM, "ROLLBACK PROPOSED", words, key, width)
+
+
+def _journal_strip(snapshot: Snapshot, width: int) -> Line:
+    if snapshot.journal.ok:
+        return ()
+    words = f"{safe(snapshot.journal.detail)} · forward moves are refused, rollback still works"
+    return _strip(Role.ALARM, "JOURNAL CANNOT BE WRITTEN", words, "", width)
+
+
+def _plan_strip(snapshot: Snapshot, width: int) -> Line:
+    change = snapshot.plan_change
+    if change is None:
+        return ()
+    if change.problems:
+        words = f"{len(change.problems)} problems, flying by the last good one: {safe(change.problems[0])}"
+        return _strip(Role.CAUTION, "PLAN FILE BROKEN", words, "P shows it", width)
+    words = "; ".join(safe(each) for each in change.diff[:3])
+    return _strip(Role.CAUTION, "PLAN FILE CHANGED", words, "P shows it", width)
+
+
+def paused_strip(paused_s: float, width: int) -> Line:
+    words = "this is a still picture; polling, judge and countdown go on"
+    return _strip(Role.CAUTION, f"PICTURE PAUSED {age(paused_s)}", words, "space goes on", width)
+
+
+def hint_line(hint: str, width: int) -> Line:
+    return clip(((" » ", Role.KEY), (safe(hint), Role.NOTE)), width) if hint else ()

@@ -1,0 +1,138 @@
+"""How the deck shares its rows: pure arithmetic over heights, so that every size is decided the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cockpit.face.view import Line, Role, Row, Segment, merge, pad
+
+MEDIUM_FROM: Final = 110
+WIDE_FROM: Final = 170
+HEAD_LINES: Final = 2
+JOURNAL_MIN: Final = 3
+
+
+class Shape(StrEnum):
+    """NARROW: one column. MEDIUM: signals beside journal. WIDE: two columns throughout."""
+
+    NARROW = "narrow"
+    MEDIUM = "medium"
+    WIDE = "wide"
+
+
+def shape_of(width: int) -> Shape:
+    if width >= WIDE_FROM:
+        return Shape.WIDE
+    return Shape.MEDIUM if width >= MEDIUM_FROM else Shape.NARROW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """Lines a panel would like in its dense and in its full form, heading included."""
+
+    dense: int
+    full: int
+
+    def of(self, full: bool) -> int:
+        return self.full if full else self.dense
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """Heights of the grid's rows in order, and which panels show their full form."""
+
+    rows: tuple[int, ...]
+    full: tuple[bool, bool, bool]
+
+
+def arrange(shape: Shape, height: int, rollout: Want, backends: Want, signals: Want) -> Plot:
+    """Share `height` lines. Full forms where everything fits with a gap, then rollout first, else dense."""
+    best = Plot(rows=(), full=(False, False, False))
+    for full in ((True, True, True), (True, False, True), (True, False, False), (False, False, False)):
+        flags, probes, verdicts = (
+            want.of(each) for want, each in zip((rollout, backends, signals), full, strict=True)
+        )
+        best = Plot(rows=_rows(shape, height, flags, probes, verdicts, gap=any(full)), full=full)
+        if sum(_needed(shape, flags, probes, verdicts, gap=any(full))) <= height:
+            break
+    return best
+
+
+def _needed(shape: Shape, flags: int, probes: int, verdicts: int, *, gap: bool) -> tuple[int, ...]:
+    space = 1 if gap else 0
+    if shape is Shape.WIDE:
+        return (max(flags, probes) + space, max(verdicts, JOURNAL_MIN))
+    if shape is Shape.MEDIUM:
+        return (flags + space, probes + space, max(verdicts, JOURNAL_MIN))
+    return (flags + space, probes + space, verdicts + space, JOURNAL_MIN)
+
+
+def _rows(shape: Shape, height: int, flags: int, probes: int, verdicts: int, *, gap: bool) -> tuple[int, ...]:
+    wanted = _needed(shape, flags, probes, verdicts, gap=gap)
+    return allot(wanted, height)
+
+
+def allot(wanted: Sequence[int], height: int) -> tuple[int, ...]:
+    """Heights that sum to `height`: the last row takes what is left, a shortage is taken from the tallest."""
+    heights = list(wanted)
+    while sum(heights) > height and max(heights) > 1:
+        heights[max(range(len(heights)), key=lambda index: (heights[index], index))] -= 1
+    heights[-1] += max(0, height - sum(heights))
+    return tuple(heights)
+
+
+def window(heights: Sequence[int], room: int, top: int, chosen: int | None) -> tuple[int, int]:
+    """The first and one past the last row to show, near `top`, with the chosen one among them."""
+    count = len(heights)
+    top = max(0, min(top, count - 1)) if count else 0
+    if chosen is not None and chosen < top:
+        top = chosen
+    while True:
+        end, used = top, 0
+        while end < count and (used + heights[end] <= room or end == top):
+            used += heights[end]
+            end += 1
+        if chosen is None or chosen < end or top >= chosen:
+            break
+        top += 1
+    while top > 0 and sum(heights[top - 1 : end]) <= room and end == count:
+        top -= 1
+    return top, end
+
+
+def bands(rows: Sequence[Row]) -> tuple[tuple[int, ...], ...]:
+    """Indexes of rows that stand side by side: a row of column 0 begins a new band."""
+    found: list[list[int]] = []
+    for index, row in enumerate(rows):
+        if row.column == 0 or not found or any(rows[other].column == row.column for other in found[-1]):
+            found.append([])
+        found[-1].append(index)
+    return tuple(tuple(band) for band in found)
+
+
+def band_lines(
+    rows: Sequence[Row], band: Sequence[int], chosen: int | None, widths: Sequence[int], gutter: int
+) -> tuple[Line, ...]:
+    """The lines of one band: each row in its column behind a one-cell mark, the chosen one marked."""
+    height = max((len(rows[index].lines) for index in band), default=0)
+    lines: list[Line] = []
+    for y in range(height):
+        parts: list[Segment] = []
+        for column, width in enumerate(widths):
+            if column:
+                parts.append((" " * gutter, Role.TEXT))
+            index = next((index for index in band if rows[index].column == column), None)
+            parts.extend(_marked(rows, index, y, chosen, width))
+        lines.append(merge(parts))
+    return tuple(lines)
+
+
+def _marked(rows: Sequence[Row], index: int | None, y: int, chosen: int | None, width: int) -> Line:
+    if index is None:
+        return ((" " * width, Role.TEXT),)
+    body = rows[index].lines[y] if y < len(rows[index].lines) else ()
+    mark: Segment = ("▌", Role.KEY) if index == chosen and y < len(rows[index].lines) else (" ", Role.TEXT)
+    return (mark, *pad(body, width - 1))

@@ -1,0 +1,310 @@
+"""Everything known of one row, in words: raw values, sources, ages, last errors, gates, history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from cockpit.core.model import Quality, Reading, Side
+from cockpit.core.snapshot import (
+    FlagStatus,
+    GateResult,
+    JournalLine,
+    ProbeStatus,
+    SideRate,
+    SignalStatus,
+    Snapshot,
+)
+from cockpit.face.view import (
+    FRESHNESS_WORD,
+    LEVEL_WORD,
+    NOTHING,
+    Line,
+    Role,
+    Segment,
+    age,
+    clip,
+    clock_text,
+    count,
+    evidence_bar,
+    milliseconds,
+    percent,
+    rate,
+    ratio,
+    safe,
+    since,
+    sparkline,
+    stage_bar,
+    text_of,
+    time_left,
+)
+from cockpit.face.view_backends import by_side, probe_word
+from cockpit.face.view_lines import wrapped
+from cockpit.face.view_rollout import alarm_lines, flag_word, stage_words
+from cockpit.face.view_signals import signal_word, to_verdict
+
+T = TypeVar("T")
+_LABEL: Final = 18
+_BAR: Final = 40
+
+
+class Topic(StrEnum):
+    FLAG = "flag"
+    PROBE = "probe"
+    SIGNAL = "signal"
+    ENTRY = "journal entry"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A row of a panel: what kind of thing, and its row key."""
+
+    topic: Topic
+    key: str
+
+
+def detail_title(subject: Subject) -> str:
+    return f"{subject.topic.capitalize()} {safe(subject.key)}"
+
+
+def detail_lines(subject: Subject, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+    """The page of one subject; it says so when the thing is no longer there."""
+    if subject.topic is Topic.FLAG:
+        lines = [_flag(each, now) for each in snapshot.flags if each.key == subject.key]
+    elif subject.topic is Topic.PROBE:
+        lines = [_probe(each, now) for each in _probes(snapshot, subject.key)]
+    elif subject.topic is Topic.SIGNAL:
+        lines = [_signal(each, now) for each in snapshot.signals if each.name == subject.key]
+    else:
+        lines = [_entry(each, width) for each in snapshot.tail if str(each.seq) == subject.key]
+    if not lines:
+        return ((("no longer in the picture", Role.UNKNOWN),),)
+    return tuple(clip(line, width) for line in lines[0])
+
+
+def _probes(snapshot: Snapshot, key: str) -> Iterable[ProbeStatus]:
+    side, _, name = key.partition("/")
+    backend = by_side(snapshot, Side(side)) if side in tuple(Side) else None
+    return [probe for probe in backend.probes if probe.name == name] if backend is not None else []
+
+
+def _field(label: str, *value: Segment) -> Line:
+    return ((f"{label:<{_LABEL}}", Role.DIM), *value)
+
+
+def _plain(label: str, value: str, role: Role = Role.TEXT) -> Line:
+    return _field(label, (safe(value) or NOTHING, role))
+
+
+def _section(title: str) -> tuple[Line, Line]:
+    return ((), ((title, Role.ACCENT),))
+
+
+def reading_lines(reading: Reading[T], now: datetime) -> tuple[Line, ...]:
+    """Freshness, age, how long it took, and the present trouble with its remedy's address."""
+    word = FRESHNESS_WORD[reading.freshness(now)]
+    seconds = reading.age_s(now)
+    when = "never read" if seconds is None else f"{age(seconds)} old"
+    lines = [
+        _field("freshness", word.segment, (f"  {when}, polled every {reading.interval_s:g} s", Role.TEXT))
+    ]
+    if reading.took_s is not None:
+        lines.append(_plain("answer took", milliseconds(1000 * reading.took_s)))
+    failure = reading.failure
+    if failure is None:
+        lines.append(_plain("last error", "none now", Role.DIM))
+        return tuple(lines)
+    lasting = since(reading.failing_since, now)
+    lines.append(_field("last error", (safe(failure.title), Role.UNKNOWN), (f"  for {lasting}", Role.DIM)))
+    lines.append(_plain("", failure.detail, Role.DIM))
+    lines.append(_plain("whose fault", failure.fault))
+    return tuple(lines)
+
+
+# --- flag ------------------------------------------------------------------------------------------
+
+
+def _flag(flag: FlagStatus, now: datetime) -> tuple[Line, ...]:
+    value, share = flag.configured.value, flag.observed.value
+    marks = tuple(stage.percent for stage in flag.stages)
+    bar = stage_bar(marks, value.exposure if value else None, share.percent if share else None, _BAR)
+    observed = (
+        f"{share.percent}  {count(share.new_events)} new of "
+        f"{count(share.new_events + share.legacy_events)} events in {share.window_s:g} s"
+        if share is not None
+        else NOTHING
+    )
+    return (
+        _field("state", flag_word(flag, now).segment, (f"  {stage_words(flag)}", Role.TEXT)),
+        _field("", *bar),
+        *alarm_lines(flag, now),
+        *_section("Three numbers"),
+        _plain("asked", percent(flag.asked) if flag.asked is not None else "nothing asked in this flight"),
+        _plain("configured", percent(value.exposure) if value is not None else NOTHING),
+        _plain(
+            "observed", observed if flag.observable else "not observable: the plan names no traffic query"
+        ),
+        _plain(
+            "differ since", since(flag.differs_since, now) if flag.differs_since else "they agree", Role.DIM
+        ),
+        *_section("Flag service"),
+        _plain("service", flag.service),
+        _plain("title", flag.title),
+        *_configured(flag, now),
+        *reading_lines(flag.configured, now),
+        *_section("Observed traffic"),
+        *reading_lines(flag.observed, now),
+        *_section("Stages"),
+        *_stages(flag, now),
+        *_section("Gates for the next stage"),
+        *_gates(flag.gates, now),
+    )
+
+
+def _configured(flag: FlagStatus, now: datetime) -> Iterable[Line]:
+    value = flag.configured.value
+    if value is None:
+        return
+    stored = "not one plain percentage" if value.percent is None else str(value.percent)
+    yield _plain("raw value", f"{'on' if value.on else 'off'}, stored {stored}")
+    yield _plain("revision", value.revision or "the service tells none")
+    yield _plain("changed by", value.changed_by or "the service does not tell")
+    if value.changed_at is not None:
+        yield _plain(
+            "changed", f"{since(value.changed_at, now)} ago, {value.changed_at:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    for complexity in value.complexities:
+        yield _plain("not plain", complexity, Role.WARN)
+    yield _plain("writable", "yes" if flag.writable else "no: this cockpit cannot write it")
+
+
+def _stages(flag: FlagStatus, now: datetime) -> Iterable[Line]:
+    for index, stage in enumerate(flag.stages):
+        here = index == flag.stage
+        held = f", hold {age(stage.hold_s)}" if stage.hold_s else ""
+        role = Role.STRONG if here else Role.DIM
+        words = f"{stage.percent}  {safe(stage.cohort)}{held}"
+        yield _field(f"{'▸ ' if here else '  '}stage {index + 1}", (words, role))
+    if flag.hold_until is not None:
+        left_s = (flag.hold_until - now).total_seconds()
+        yield _plain("hold", f"{time_left(left_s)} left" if left_s > 0 else "over")
+    if flag.depends_on:
+        yield _plain("after", ", ".join(flag.depends_on))
+
+
+def _gates(gates: Iterable[GateResult], now: datetime) -> Iterable[Line]:
+    shown = False
+    for gate in gates:
+        shown = True
+        word: Segment = ("✓ met      ", Role.OK) if gate.met else ("✗ not met  ", Role.WARN)
+        wait = ""
+        if not gate.met and gate.met_at is not None:
+            wait = f"  in {time_left((gate.met_at - now).total_seconds())}"
+        yield (word, (safe(gate.text), Role.TEXT), (wait, Role.NOTE))
+    if not shown:
+        yield (("no gate is told", Role.DIM),)
+
+
+# --- probe -----------------------------------------------------------------------------------------
+
+
+def _probe(probe: ProbeStatus, now: datetime) -> tuple[Line, ...]:
+    value = probe.reading.value
+    seen = [latency for latency in probe.history if latency is not None]
+    span = f"  {milliseconds(min(seen))} to {milliseconds(max(seen))}" if seen else ""
+    said: tuple[Line, ...] = ()
+    if value is not None:
+        clock = "" if value.server_time is None else f"{clock_text(value.server_time)} UTC"
+        said = (
+            _plain("says", value.detail),
+            _plain("latency", milliseconds(value.latency_ms)),
+            *(_plain(name, text) for name, text in value.facts),
+            *((_plain("its clock", clock),) if clock else ()),
+        )
+    return (
+        _field("state", probe_word(probe, now).segment),
+        _plain("backend", probe.side),
+        _plain("kind", probe.kind),
+        _plain("required", "yes: it gates forward moves" if probe.required else "no"),
+        _plain("passes in a row", str(probe.passes)),
+        *_section("Last answer"),
+        *said,
+        *reading_lines(probe.reading, now),
+        *_section("History"),
+        _field(
+            "latency",
+            (sparkline(probe.history, min(_BAR, max(1, len(probe.history)))), Role.TEXT),
+            (span, Role.DIM),
+        ),
+        _plain("no answer", str(len(probe.history) - len(seen)) + f" of the last {len(probe.history)} polls"),
+    )
+
+
+# --- signal ----------------------------------------------------------------------------------------
+
+
+def _signal(signal: SignalStatus, now: datetime) -> tuple[Line, ...]:
+    evidence = signal.evidence
+    bar = evidence_bar(evidence.fill_regressed, evidence.fill_not_worse, _BAR + 1)
+    limit = (
+        (signal.limit_text or rate(signal.limit_pct)) if signal.limit_pct is not None else "none in the plan"
+    )
+    breached = "  BREACHED" if signal.limit_breached else ""
+    return (
+        _field("state", signal_word(signal, now).segment, (f"  {safe(evidence.text)}", Role.TEXT)),
+        _field("", ("REGRESSED ", Role.DIM), *bar, (" NOT WORSE", Role.DIM)),
+        _plain("since", since(evidence.since, now)),
+        _plain("time to verdict", to_verdict(signal)[0] or "there is one"),
+        _field("hard limit", (safe(limit), Role.TEXT), (breached, Role.BAD)),
+        _plain("required", "yes: it gates forward moves" if signal.required else "no"),
+        _plain("when worse", "proposes a rollback" if signal.proposes_rollback else "warns only"),
+        *_section(f"Rates over the last {age(signal.window_s)}"),
+        _side_rate("legacy", signal.legacy),
+        _side_rate("new", signal.new),
+        _plain("new / legacy", ratio(signal.legacy.rate_pct, signal.new.rate_pct)),
+        *_section("Evidence"),
+        _plain("for REGRESSED", f"{evidence.e_regressed:.3g} of {evidence.threshold:g} needed"),
+        _plain(
+            "for NOT WORSE",
+            f"{evidence.e_not_worse:.3g}, {100 * min(1.0, evidence.fill_not_worse):.0f}% of the way",
+        ),
+        _plain("judged legacy", f"{count(evidence.bad_legacy)} bad of {count(evidence.total_legacy)}"),
+        _plain("judged new", f"{count(evidence.bad_new)} bad of {count(evidence.total_new)}"),
+        *_section("Source"),
+        *reading_lines(signal.reading, now),
+    )
+
+
+def _side_rate(label: str, side: SideRate) -> Line:
+    if side.quality is not Quality.GOOD:
+        note = f": {safe(side.note)}" if side.note else ""
+        return _field(label, (f"{NOTHING}  {side.quality.replace('_', ' ')}{note}", Role.UNKNOWN))
+    return _plain(label, f"{rate(side.rate_pct)}  {count(side.bad)} bad of {count(side.total)}")
+
+
+# --- journal -----------------------------------------------------------------------------------------
+
+
+def _entry(line: JournalLine, width: int) -> tuple[Line, ...]:
+    word = LEVEL_WORD[line.level]
+    rows = wrapped(line.text, max(10, width - _LABEL))
+    return (
+        _field("level", word.segment),
+        _plain("number", str(line.seq)),
+        _plain("at", f"{line.at:%Y-%m-%d %H:%M:%S} UTC"),
+        _plain("by", line.actor),
+        _plain("kind", line.kind),
+        *(_plain("text" if index == 0 else "", row) for index, row in enumerate(rows)),
+    )
+
+
+# --- text to copy ------------------------------------------------------------------------------------
+
+
+def detail_text(subject: Subject, snapshot: Snapshot, now: datetime) -> str:
+    """The page as plain text."""
+    lines = detail_lines(subject, snapshot, now, 200)
+    return "\n".join((detail_title(subject), *(text_of(line).rstrip() for line in lines)))

@@ -1,0 +1,137 @@
+"""The signals panel in words: is the new side worse than the legacy side, how sure, and when will we know."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cockpit.core.model import Freshness, Quality, Verdict
+from cockpit.core.snapshot import SideRate, SignalStatus, Snapshot
+from cockpit.face.view import (
+    NOTHING,
+    STALE_WORD,
+    VERDICT_WORD,
+    Cell,
+    Line,
+    Role,
+    Row,
+    Segment,
+    Word,
+    age,
+    cell,
+    cells,
+    clip,
+    evidence_bar,
+    rate,
+    ratio,
+    safe,
+)
+
+WIDE = 74
+
+
+def signal_word(signal: SignalStatus, now: datetime) -> Word:
+    """The verdict. A verdict of old readings is STALE; REGRESSED stays, because it asks for an act."""
+    verdict = signal.evidence.verdict
+    if signal.limit_breached and verdict is not Verdict.REGRESSED:
+        return Word("✗", "OVER LIMIT", Role.BAD)
+    if verdict is not Verdict.REGRESSED and signal.reading.freshness(now) is Freshness.STALE:
+        return STALE_WORD
+    if verdict is not Verdict.REGRESSED and signal.reading.freshness(now) is Freshness.UNKNOWN:
+        return VERDICT_WORD[Verdict.UNKNOWN]
+    if verdict is Verdict.UNDECIDED and signal.evidence.warning:
+        return Word("!", "SUSPECT", Role.WARN)
+    return VERDICT_WORD[verdict]
+
+
+def signal_rows(snapshot: Snapshot, now: datetime, width: int, *, full: bool) -> tuple[Row, ...]:
+    return tuple(
+        Row(key=signal.name, lines=signal_lines(signal, now, width, full=full)) for signal in snapshot.signals
+    )
+
+
+def column_titles(width: int) -> Line:
+    """The header above the signals; its columns are those of `signal_lines`."""
+    bar = bar_width(width)
+    titles = (
+        cell(12, "verdict"),
+        cell(_name_width(width), "signal"),
+        cell(7, "legacy", right=True),
+        cell(7, "new", right=True),
+        cell(8, "new/leg.", right=True),
+        cell(bar, "worse ◂┃▸ not worse".center(bar) if bar >= 19 else ""),
+        cell(8 if bar else 0, "verdict", right=True),
+    )
+    return tuple((text, Role.DIM) for text, _ in cells(*titles))
+
+
+def bar_width(width: int) -> int:
+    """The evidence bar in the first line, where there is room for it."""
+    return 0 if width < WIDE else min(31, (width - 64) // 2 * 2 + 1)
+
+
+def _name_width(width: int) -> int:
+    bar = bar_width(width)
+    return max(4, width - 12 - 7 - 7 - 8 - 4 - (bar + 8 + 2 if bar else 0))
+
+
+def signal_lines(signal: SignalStatus, now: datetime, width: int, *, full: bool) -> tuple[Line, ...]:
+    word = signal_word(signal, now)
+    bar = bar_width(width)
+    loud = word.role if word.role in (Role.BAD, Role.WARN, Role.UNKNOWN) else Role.TEXT
+    stale = signal.reading.freshness(now) is not Freshness.FRESH
+    first = cells(
+        cell(12, word),
+        cell(_name_width(width), signal.title, Role.STRONG),
+        Cell(7, (side_rate(signal.legacy, Role.UNKNOWN if stale else Role.TEXT),), right=True),
+        Cell(7, (side_rate(signal.new, Role.UNKNOWN if stale else loud),), right=True),
+        cell(8, ratio(signal.legacy.rate_pct, signal.new.rate_pct), loud, right=True),
+        Cell(bar, _bar(signal, bar)),
+        Cell(8 if bar else 0, (to_verdict(signal),), right=True),
+    )
+    second = clip(_second(signal, now, with_bar=not bar), width)
+    return (first, second) if full else (first,)
+
+
+def _bar(signal: SignalStatus, width: int) -> tuple[Segment, ...]:
+    return evidence_bar(signal.evidence.fill_regressed, signal.evidence.fill_not_worse, width)
+
+
+def side_rate(side: SideRate, role: Role) -> Segment:
+    """A rate of a side; without good data a dash, never a zero."""
+    if side.quality is not Quality.GOOD or side.rate_pct is None:
+        return (NOTHING, Role.UNKNOWN)
+    return (rate(side.rate_pct), role)
+
+
+def to_verdict(signal: SignalStatus) -> Segment:
+    """How long until the judge can say something, at present traffic."""
+    evidence = signal.evidence
+    if evidence.verdict in (Verdict.REGRESSED, Verdict.NOT_WORSE):
+        return ("", Role.DIM)
+    if evidence.forecast_s is None:
+        return (NOTHING, Role.UNKNOWN)
+    return (f"~{age(max(1.0, evidence.forecast_s))}", Role.NOTE)
+
+
+def _second(signal: SignalStatus, now: datetime, *, with_bar: bool) -> Line:
+    parts: list[str] = []
+    if signal.limit_pct is not None:
+        parts.append(f"{'OVER LIMIT ' if signal.limit_breached else 'limit '}{safe(signal.limit_text)}")
+    failure = signal.reading.failure
+    if failure is not None:
+        parts.insert(0, f"cannot see: {safe(failure.title)}")
+    if with_bar:
+        parts.append(_forecast_words(signal))
+    elif signal.evidence.text:
+        parts.append(safe(signal.evidence.text))
+    role = Role.BAD if signal.limit_breached else Role.UNKNOWN if failure is not None else Role.DIM
+    words = " · ".join(part for part in parts if part)
+    bar: Line = (
+        ((" " * 2, Role.TEXT), *_bar(signal, 23), ("  ", Role.TEXT)) if with_bar else ((" " * 13, Role.TEXT),)
+    )
+    return (*bar, (words, role))
+
+
+def _forecast_words(signal: SignalStatus) -> str:
+    text, _ = to_verdict(signal)
+    return f"verdict in {text}" if text.startswith("~") else ""
