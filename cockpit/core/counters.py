@@ -104,11 +104,15 @@ class Meter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterPoll:
-    """What one poll of a side gave. growth None: nothing to count now. broken: the interval is unknowable."""
+    """What one poll of a side gave. growth None: nothing to count now. broken: the interval is unknowable.
+
+    began: this reading is the one from which the next will be counted.
+    """
 
     meter: Meter
     growth: Growth | None = None
     broken: bool = False
+    began: bool = False
 
 
 def read_meter(meter: Meter, bad: Sample | None, total: Sample | None, now: datetime) -> MeterPoll:
@@ -120,7 +124,7 @@ def read_meter(meter: Meter, bad: Sample | None, total: Sample | None, now: date
     values = (_value(bad), _value(total))
     good = replace(meter, values=values, began_at=meter.began_at or now, quality=Quality.GOOD, note="")
     if meter.values is None:
-        return MeterPoll(meter=good)
+        return MeterPoll(meter=good, began=True)
     if values[0] < meter.values[0] or values[1] < meter.values[1]:
         heights = (*meter.heights, meter.values[1])[-_HEIGHTS_LIMIT:]
         return _broken(replace(good, heights=heights), "counter reset", now)
@@ -213,6 +217,8 @@ def observe(counters: Counters, samples: SignalSamples, now: datetime) -> tuple[
     if legacy.broken or new.broken:
         return _set_aside(taken), Poll(broken=True)
     taken = _remember(taken, legacy.growth or NOTHING, new.growth or NOTHING, now)
+    if legacy.began or new.began:
+        return let_go(taken), Poll(grown_new=new.growth)
     taken, counts = _hold_or_release(taken, legacy.growth, new.growth, now)
     return taken, Poll(counts=counts, grown_new=new.growth)
 

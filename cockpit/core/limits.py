@@ -62,7 +62,7 @@ def measure(watch: LimitWatch, grown: Growth | None, now: datetime) -> LimitWatc
         return replace(watch, pending=pending)
     bad = min(pending.bad, pending.total)
     early = min(pending.bad - bad, pending.total)
-    measurement = Measurement(at=now, rate_pct=100 * bad / pending.total)
+    measurement = Measurement(at=now, rate_pct=100 * (bad / pending.total))
     recent = (*watch.recent, measurement)[-watch.limit.window :]
     return _settled(replace(watch, pending=Growth(bad=early), recent=recent))
 

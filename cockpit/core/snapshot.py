@@ -160,7 +160,7 @@ class SideRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Where a verdict comes from. e_* are evidence values, thresholds 1/alpha; fill 0..1 is log E / log(1/alpha).
+    """Where a verdict comes from. e_* are evidence values, thresholds 1/alpha; fill is log E / log(1/alpha).
 
     threshold is that of REGRESSED, threshold_not_worse that of NOT_WORSE. bad_* and total_* count this epoch.
 

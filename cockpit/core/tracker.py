@@ -188,11 +188,13 @@ class ShareTracker:
         """How long one side may advance alone before the other counts as silent."""
         if len(self.moved) < _MOVES_KEPT:
             return _PATIENCE_UNTRIED_S
-        return 2 * max((later - earlier).total_seconds() for earlier, later in pairwise(self.moved))
+        beat_s = max((later - earlier).total_seconds() for earlier, later in pairwise(self.moved))
+        return min(_PATIENCE_LIMIT_S, 2 * beat_s)
 
 
 _MOVES_KEPT: Final = 4
 _PATIENCE_UNTRIED_S: Final = 30.0
+_PATIENCE_LIMIT_S: Final = 120.0
 _SHARE_MEMORY_S: Final = 300.0
 _INTERVALS_KEPT: Final = 300
 _ZERO: Final = Sample(value=0.0, quality=Quality.GOOD)
