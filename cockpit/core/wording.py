@@ -106,8 +106,8 @@ def _flag_seen(said: Recorded) -> Line:
     exposure = said.percent("exposure")
     switch = {True: ", on", False: ", off", None: ""}[said.yes("on")]
     if exposure is None:
-        return f"{said.text('flag')}: read back, exposure cannot be told{switch}", Level.UNKNOWN
-    return f"{said.text('flag')}: read back at {exposure}{switch}", Level.OK
+        return f"{said.text('flag')}: read, exposure cannot be told{switch}", Level.UNKNOWN
+    return f"{said.text('flag')}: reads {exposure}{switch}", Level.OK
 
 
 def _flag_foreign(said: Recorded) -> Line:
@@ -151,7 +151,9 @@ def _verdict_overridden(said: Recorded) -> Line:
 
 
 def _limit_breached(said: Recorded) -> Line:
-    return f"{said.text('signal')}: {said.text('value')} is over the limit {said.text('limit')}", Level.BAD
+    value, limit = said.text("value"), said.said("limit")
+    text = f"{said.text('signal')}: over its hard limit: {value}"
+    return (text if not limit or limit in value else f"{text}, limit {limit}"), Level.BAD
 
 
 def _limit_cleared(said: Recorded) -> Line:
@@ -220,12 +222,13 @@ def _cut(said: Recorded) -> Line:
 
 
 def _drained(said: Recorded) -> Line:
-    share_pct = said.number("share_pct")
-    if share_pct is None:
-        text = f"{said.text('flag')}: taken as drained, its traffic cannot be observed"
-        return _with(text, said.said("note")), Level.UNKNOWN
-    text = f"{said.text('flag')}: drained, {share_pct:.4g}% of its traffic on the new side"
-    return _with(text, said.said("note")), Level.OK
+    share_pct, note = said.number("share_pct"), said.said("note")
+    if share_pct is not None:
+        text = f"{said.text('flag')}: drained, {share_pct:.4g}% of its traffic on the new side"
+        return _with(text, note), Level.OK
+    if note:
+        return f"{said.text('flag')}: taken as drained: {note}", Level.NOTE
+    return f"{said.text('flag')}: taken as drained, its traffic cannot be observed", Level.UNKNOWN
 
 
 def _delta(said: Recorded) -> Line:
