@@ -1,26 +1,26 @@
-"""A private PostgreSQL cluster with Unleash on top, on free loopback ports, and raw access to its admin API."""
+"""A private PostgreSQL cluster with Unleash on top, on free loopback ports."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from tests.real.servers import Server, answers, free_port, missing, program, running, scratch
+from tests.real.unleash_raw import RawUnleash, Tokens
 
 NODE_MODULES = Path(__file__).with_name("unleash") / "node_modules"
 ADMIN_TOKEN = "*:*.throwaway-admin-token"
 BACKEND_TOKEN = "default:production.throwaway-prod-backend"
 FRONTEND_TOKEN = "default:production.throwaway-prod-frontend"
-ENVIRONMENT = "production"
-PROJECT = "/api/admin/projects/default"
+PASSWORD = "Throwaway-0nly!"
+EDITOR, VIEWER = 2, 3
 
 
 @contextmanager
@@ -72,76 +72,13 @@ def postgres() -> Iterator[Server]:
             yield started
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unleash:
-    """A running Unleash. `admin` speaks its admin API as it is, past our adapter."""
+    """A running Unleash, its database, and its API past our adapter."""
 
     server: Server
     database: Server
-    admin: httpx.Client
-    _numbers: Iterator[int] = field(default_factory=itertools.count)
-
-    @property
-    def url(self) -> str:
-        return self.server.url
-
-    def flag(
-        self, rollout: str | None = "0", *, on: bool = True, description: str = "", **strategy: object
-    ) -> str:
-        """A new flag with a name of its own; without `rollout` it has no strategy in production."""
-        name = f"convex_flag_{next(self._numbers)}"
-        self.call("POST", "/features", {"name": name, "type": "release", "description": description})
-        if rollout is not None:
-            self.add_strategy(name, rollout, **strategy)
-        if on:
-            self.call("POST", f"/features/{name}/environments/{ENVIRONMENT}/on")
-        return name
-
-    def add_strategy(self, flag: str, rollout: str, **more: object) -> str:
-        """A flexibleRollout in production; returns its id."""
-        body = {
-            "name": "flexibleRollout",
-            "parameters": {"rollout": rollout, "stickiness": "userId", "groupId": flag},
-            **more,
-        }
-        answer = self.call("POST", f"/features/{flag}/environments/{ENVIRONMENT}/strategies", body)
-        return str(answer["id"])
-
-    def store_rollout(self, flag: str, raw: str) -> None:
-        """Change the stored percentage as any other user may, without validation."""
-        strategy = self.strategies(flag)[0]["id"]
-        path = f"/features/{flag}/environments/{ENVIRONMENT}/strategies/{strategy}"
-        self.call("PATCH", path, [{"op": "replace", "path": "/parameters/rollout", "value": raw}])
-
-    def switch(self, flag: str, *, on: bool) -> None:
-        self.call("POST", f"/features/{flag}/environments/{ENVIRONMENT}/{'on' if on else 'off'}")
-
-    def state(self, flag: str) -> Mapping[str, object]:
-        """The flag in production as Unleash stores it."""
-        return self.call("GET", f"/features/{flag}/environments/{ENVIRONMENT}")
-
-    def strategies(self, flag: str) -> list[dict[str, object]]:
-        found = self.state(flag)["strategies"]
-        assert isinstance(found, list)
-        return found
-
-    def maintenance(self, *, on: bool) -> None:
-        self.admin.post("/api/admin/maintenance", json={"enabled": on}).raise_for_status()
-
-    def served(self) -> dict[str, bool]:
-        """What an SDK in production is told: flag name to switch."""
-        answer = self.admin.get("/api/client/features", headers={"Authorization": BACKEND_TOKEN})
-        answer.raise_for_status()
-        return {feature["name"]: feature["enabled"] for feature in answer.json()["features"]}
-
-    def call(self, method: str, path: str, body: object = None) -> dict[str, object]:
-        """One raw call below the project; the JSON answer, {} for an empty one."""
-        answer = self.admin.request(method, PROJECT + path, json=body)
-        answer.raise_for_status()
-        if not answer.content:
-            return {}
-        parsed: dict[str, object] = answer.json()
-        return parsed
+    raw: RawUnleash
 
 
 @contextmanager
@@ -153,17 +90,51 @@ def unleash(env: Mapping[str, str] | None = None) -> Iterator[Unleash]:
     node = program("node")
     with postgres() as database, scratch("unleash") as folder:
         port = free_port()
-        with running(
-            "unleash",
-            [node, str(entry)],
-            port=port,
-            folder=folder,
-            env={**_settings(port, database.port), **(env or {})},
-            ready=answers(f"http://127.0.0.1:{port}/health"),
-        ) as server:
-            headers = {"Authorization": ADMIN_TOKEN}
-            with httpx.Client(base_url=server.url, headers=headers, timeout=20, trust_env=False) as admin:
-                yield Unleash(server, database, admin)
+        with (
+            running(
+                "unleash",
+                [node, str(entry)],
+                port=port,
+                folder=folder,
+                env={**_settings(port, database.port), **(env or {})},
+                ready=answers(f"http://127.0.0.1:{port}/health"),
+            ) as server,
+            _client(server.url, ADMIN_TOKEN) as admin,
+        ):
+            raw = RawUnleash(server.url, _tokens(server.url), admin)
+            yield Unleash(server=server, database=database, raw=raw)
+
+
+def _client(url: str, token: str) -> httpx.Client:
+    return httpx.Client(base_url=url, headers={"Authorization": token}, timeout=20, trust_env=False)
+
+
+def _tokens(url: str) -> Tokens:
+    """Personal tokens of an editor and of a viewer beside the admin and the SDK token."""
+    return Tokens(
+        admin=ADMIN_TOKEN,
+        person=_personal_token(url, "ada", root_role=EDITOR),
+        person_name="ada@example.org",
+        viewer=_personal_token(url, "vera", root_role=VIEWER),
+        backend=BACKEND_TOKEN,
+    )
+
+
+def _personal_token(url: str, name: str, *, root_role: int) -> str:
+    """Create the account and let it make a token, as its owner would in the browser."""
+    account = {"name": name, "username": name, "email": f"{name}@example.org", "rootRole": root_role}
+    with _client(url, ADMIN_TOKEN) as admin:
+        created = admin.post(
+            "/api/admin/user-admin", json={**account, "sendEmail": False, "password": PASSWORD}
+        )
+        created.raise_for_status()
+    with httpx.Client(base_url=url, timeout=20, trust_env=False) as person:
+        login = person.post("/auth/simple/login", json={"username": name, "password": PASSWORD})
+        login.raise_for_status()
+        wish = {"description": "tests", "expiresAt": "2099-01-01T00:00:00Z"}
+        token = person.post("/api/admin/user/tokens", json=wish)
+        token.raise_for_status()
+        return str(token.json()["secret"])
 
 
 def _settings(port: int, database_port: int) -> dict[str, str]:

@@ -32,6 +32,7 @@ from cockpit.adapters.flags.outcome import (
 )
 from cockpit.adapters.flags.unleash_answers import Rollout, StoredFlag, newest_change, reads, stored_flag
 from cockpit.adapters.flags.unleash_preflight import (
+    clock_line,
     environment_line,
     flag_lines,
     maintenance_line,
@@ -44,6 +45,7 @@ from cockpit.core.secret import Secret
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Answer, HttpHost, Web
+    from cockpit.core.clock import Clock
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,99}")
 _ADMIN: Final = "/api/admin"
@@ -112,9 +114,10 @@ async def _look(host: HttpHost, place: _Place, key: str) -> StoredFlag:
 class UnleashReader:
     """Reads flags, and asks the audit log who did it when a setting is not what it was."""
 
-    def __init__(self, settings: UnleashSettings, host: HttpHost) -> None:
+    def __init__(self, settings: UnleashSettings, host: HttpHost, *, clock: Clock | None) -> None:
         self._place = _Place(project=settings.project, environment=settings.environment)
         self._host = host
+        self._clock = clock
         self._last: dict[str, FlagValue] = {}
         self._unsigned: set[str] = set()
         self._may_audit = True
@@ -128,7 +131,10 @@ class UnleashReader:
         return results
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        lines = [await environment_line(self._host, self._place.environment)]
+        lines = [
+            await environment_line(self._host, self._place.environment),
+            await clock_line(self._host, self._clock),
+        ]
         for key, found in zip(keys, await self._read_all(keys), strict=True):
             lines += flag_lines(key, found)
         return lines
@@ -187,8 +193,9 @@ class UnleashWriter:
         self._kills: Counter[str] = Counter()
 
     async def set_percent(self, key: str, percent: Percent, *, expected: FlagValue) -> WriteResult:
+        move = _Move(key, self._kills[key])
         async with self._forward[key]:
-            return await reported(self._set_percent(_Move(key, self._kills[key]), percent, expected))
+            return await reported(self._set_percent(move, percent, expected))
 
     async def kill(self, key: str) -> WriteResult:
         return await reported(self._kill(key))
@@ -228,7 +235,15 @@ class UnleashWriter:
         same_revision = expected.revision is None or stored.value.revision == expected.revision
         if not (same_revision and stored.value.same_setting(expected)):
             raise refused(f"somebody else changed it: it reads {reads(stored.value)}")
+        if percent > (stored.value.exposure or ZERO):
+            await self._refuse_without_way_back()
         return stored
+
+    async def _refuse_without_way_back(self) -> None:
+        """In maintenance mode `off` is refused while percentages can still be raised."""
+        line = await maintenance_line(self._host)
+        if line.ok is False:
+            raise refused(f"no way back from here: {line.detail}")
 
     async def _create_at_zero(self, move: _Move) -> Rollout:
         """A strategy that serves nobody: switched on without one, Unleash would add one for everybody."""
@@ -267,10 +282,22 @@ class UnleashWriter:
 
     async def _kill(self, key: str) -> str:
         self._kills[key] += 1
-        await self._send("POST", self._place.switch(key, on=False))
+        detail = await self._switch_off(key)
         if self._forward[key].locked():
             async with self._forward[key]:
-                await self._send("POST", self._place.switch(key, on=False))
+                detail = await self._switch_off(key)
+        return detail
+
+    async def _switch_off(self, key: str) -> str:
+        """Where `off` is closed to us the percentage may be open: maintenance mode lets PATCH through."""
+        try:
+            await self._send("POST", self._place.switch(key, on=False))
+        except _Closed as closed:
+            try:
+                await self._zero(key)
+            except (Stop, AdapterError):
+                raise closed from None
+            return f"put to 0% instead of switched off: {closed.detail}"
         return "switched off"
 
     async def _zero(self, key: str) -> str:
@@ -322,6 +349,10 @@ class _Move:
     kills: int
 
 
+class _Closed(Stop):
+    """The server or our rights do not allow this kind of write."""
+
+
 class _GuardFailed(Stop):
     """The `test` operation of a patch did not hold; nothing was changed."""
 
@@ -333,10 +364,12 @@ def _stop_for(answer: Answer) -> Stop:
         failure = Failure(title="somebody else changed it", detail=error.failure.detail, retryable=False)
         return _GuardFailed(WriteOutcome.REFUSED, failure.title, failure)
     if answer.status == 503 and b"maintenance mode" in answer.body.lower():
-        return refused("Unleash is in maintenance mode: it refuses every write")
+        return _Closed(WriteOutcome.REFUSED, "Unleash is in maintenance mode", error.failure)
     if answer.status == 403 and _CHANGE_REQUEST.encode() in answer.body:
         wish = f"Unleash wants a change request here: the write token lacks {_CHANGE_REQUEST}"
         return refused(wish, Fault.CREDENTIAL)
+    if answer.status == 403:
+        return _Closed(WriteOutcome.REFUSED, words(error), error.failure)
     said_no = answer.status < 500 and answer.status != 408
     outcome = WriteOutcome.REFUSED if said_no else WriteOutcome.UNKNOWN
     return Stop(outcome, words(error), error.failure)
@@ -353,7 +386,8 @@ def _about_one_flag(error: AdapterError) -> bool:
 
 def build_reader(settings: UnleashSettings, web: Web, secret: Secrets, timeout_s: float) -> UnleashReader:
     """Raises what `secret` raises, and RefusedByService for an address that cannot be used."""
-    return UnleashReader(settings, _host(settings, web, secret(settings.token), timeout_s))
+    host = _host(settings, web, secret(settings.token), timeout_s)
+    return UnleashReader(settings, host, clock=web.clock)
 
 
 def build_writer(

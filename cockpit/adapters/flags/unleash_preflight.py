@@ -16,7 +16,9 @@ from cockpit.core.model import Failure, FlagValue
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import HttpHost
+    from cockpit.core.clock import Clock
 
+_CLOCK_LIMIT_S: Final = 5.0
 _NEEDED: Final = ("UPDATE_FEATURE_ENVIRONMENT", "UPDATE_FEATURE_STRATEGY", "CREATE_FEATURE_STRATEGY")
 
 
@@ -33,6 +35,20 @@ async def environment_line(host: HttpHost, environment: str) -> Preflight:
     )
     exists = environment in names
     return _line(host, question, exists, "it does" if exists else "there is no environment of that name")
+
+
+async def clock_line(host: HttpHost, clock: Clock | None) -> Preflight:
+    """Whether its clock, by which the audit log is dated, agrees with ours."""
+    question = "its clock agrees with ours"
+    try:
+        answer = await host.get("/health")
+    except AdapterError as error:
+        return _line(host, question, None, words(error))
+    if clock is None or answer.server_time is None:
+        return _line(host, question, None, "there are no two clocks to compare")
+    skew_s = (answer.server_time - clock.now()).total_seconds()
+    detail = f"it is {abs(skew_s):.0f} s {'ahead' if skew_s > 0 else 'behind'}"
+    return _line(host, question, abs(skew_s) <= _CLOCK_LIMIT_S, detail)
 
 
 async def rights_line(host: HttpHost, project: str, environment: str) -> Preflight:
@@ -57,7 +73,7 @@ async def maintenance_line(host: HttpHost) -> Preflight:
     if not isinstance(closed, bool):
         return _line(host, question, None, "this Unleash does not tell")
     return _line(
-        host, question, not closed, "maintenance mode: it refuses every write" if closed else "they are"
+        host, question, not closed, "maintenance mode: switching off is refused" if closed else "they are"
     )
 
 

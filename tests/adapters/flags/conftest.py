@@ -1,0 +1,78 @@
+"""The two worlds of the flag adapters: the practice double and the real server. Same tests, same answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import cast
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from cockpit.adapters.http import Web
+from cockpit.core.spec import Plan, RollbackSpec
+from cockpit.engine.clock import SystemClock
+from cockpit.practice.server import PracticeServer
+from tests.adapters.flags.crew import Crew
+from tests.real.unleash_raw import RawUnleash, Tokens
+from tests.real.unleash_server import Unleash, unleash
+
+ADMIN = "practice-admin-token"
+
+
+@pytest.fixture(scope="session")
+def real_unleash() -> Iterator[Unleash]:
+    with unleash() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def practice_unleash() -> Iterator[RawUnleash]:
+    with (
+        PracticeServer(_empty_plan(), seed=1, clock=SystemClock()) as practice,
+        httpx.Client(
+            base_url=practice.urls["unleash"], headers={"Authorization": ADMIN}, trust_env=False
+        ) as admin,
+    ):
+        tokens = Tokens(
+            admin=ADMIN,
+            person="practice-as-ada",
+            person_name="ada",
+            viewer="viewer-token",
+            backend="client-token",
+        )
+        yield RawUnleash(practice.urls["unleash"], tokens, admin)
+
+
+@pytest.fixture(params=["practice", pytest.param("real", marks=pytest.mark.real)])
+def raw(request: pytest.FixtureRequest) -> RawUnleash:
+    """The flag service of this world, past our adapter."""
+    if request.param == "practice":
+        return cast(RawUnleash, request.getfixturevalue("practice_unleash"))
+    return cast(Unleash, request.getfixturevalue("real_unleash")).raw
+
+
+@pytest_asyncio.fixture
+async def web() -> AsyncIterator[Web]:
+    made = Web(clock=SystemClock())
+    yield made
+    await made.aclose()
+
+
+@pytest_asyncio.fixture
+async def crew(raw: RawUnleash, web: Web) -> Crew:
+    """Our adapters in this world."""
+    return Crew(raw, web)
+
+
+def _empty_plan() -> Plan:
+    return Plan(
+        title="flags",
+        environment="practice",
+        flag_services=(),
+        monitors=(),
+        backends=(),
+        flags=(),
+        signals=(),
+        rollback=RollbackSpec(),
+    )
