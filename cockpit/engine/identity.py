@@ -9,11 +9,10 @@ from cockpit.core.model import Mode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """read_only: no writers, no driving, no commands. hint: what the screen says at the bottom (demo)."""
+    """read_only: no writers, no driving, no commands."""
 
     operator: str
     host: str
     mode: Mode
     version: str
-    hint: str = ""
     read_only: bool = False

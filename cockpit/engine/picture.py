@@ -97,6 +97,7 @@ def draw(
     commands: Sequence[CommandStatus],
     host: HostStatus | None,
     plan_change: PlanChange | None,
+    hint: str,
 ) -> Snapshot:
     """The picture of this moment."""
     plan, flight, identity, now = frame.plan, frame.flight, frame.identity, frame.now
@@ -145,7 +146,7 @@ def draw(
         commands=tuple(commands),
         host_status=host,
         plan_change=plan_change,
-        hint=identity.hint,
+        hint=hint,
     )
 
 

@@ -10,11 +10,13 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from cockpit.core import commands as asked
 from cockpit.core.clock import Clock
 from cockpit.core.commands import Command
 from cockpit.core.events import Event, Kind
+from cockpit.core.flight import Flight
 from cockpit.core.model import Failure
 from cockpit.core.rollback import StepState
 from cockpit.core.snapshot import HostStatus, PlanChange, Snapshot
@@ -54,7 +56,7 @@ class Flying:
     """Everything that a flight needs. `sources` builds the adapters of a plan, on the engine's thread.
 
     lock None: nobody else can act on this journal (practice, wall). plan_offers yields changed plans until
-    the event is set; it is told how to ask which plan is flown now.
+    the event is set; it is told how to ask which plan is flown now. hint: what the demo says to press.
     """
 
     plan: Plan
@@ -65,6 +67,7 @@ class Flying:
     lock: DriverLock | None = None
     plan_offers: Callable[[asyncio.Event, Callable[[], Plan]], AsyncIterator[PlanOffer]] | None = None
     journal_path: str = ""
+    hint: Callable[[Flight, datetime], str] = lambda flight, now: ""
     rng: random.Random = field(default_factory=random.Random)
 
 
@@ -369,6 +372,7 @@ class Pilot:
             commands=self._orders.statuses,
             host=self._host,
             plan_change=self._offer.change if self._offer is not None else None,
+            hint=self._flying.hint(self._logbook.flight, self._clock.now()),
         )
         self._show(snapshot)
         self._publish(snapshot)

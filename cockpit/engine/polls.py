@@ -8,7 +8,7 @@ from functools import partial
 
 from cockpit.core.spec import Plan
 from cockpit.engine.poller import Poller
-from cockpit.engine.senses import Senses
+from cockpit.engine.senses import Senses, expressions
 
 
 class Polls:
@@ -60,7 +60,7 @@ class Polls:
                     )
                 )
         for monitor in plan.monitors:
-            if senses.expressions(monitor.name):
+            if expressions(plan, monitor.name):
                 pollers.append(
                     Poller(
                         name=monitor.name,

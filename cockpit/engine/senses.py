@@ -111,20 +111,6 @@ class Senses:
             interval_s = monitors[counter.monitor].interval_s
             self.counters.setdefault(counter.name, Reading(interval_s=interval_s))
 
-    def expressions(self, monitor: str) -> tuple[str, ...]:
-        """Everything this plan asks of one monitoring source, each expression once, in a fixed order."""
-        plan, wanted = self.plan, dict[str, None]()
-        for signal in plan.signals:
-            if signal.monitor == monitor:
-                wanted.update(dict.fromkeys(_signal_expressions(signal)))
-        for flag in plan.flags:
-            if flag.traffic is not None and flag.traffic.monitor == monitor:
-                wanted.update(dict.fromkeys((flag.traffic.legacy, flag.traffic.new)))
-        for counter in plan.rollback.write_counters:
-            if counter.monitor == monitor:
-                wanted[counter.query] = None
-        return tuple(wanted)
-
     async def read_service(self, service: ServiceSpec, keys: Sequence[str]) -> Failure | None:
         """One read of one flag service; the worst failure of its flags, if any."""
         began_at = self._clock.now()
@@ -183,7 +169,7 @@ class Senses:
         """One poll of one monitoring source: all its expressions, then every tracker that lives by them."""
         began_at, began = self._clock.now(), self._clock.monotonic()
         try:
-            answers = await self._sources.monitors[monitor.name].query(self.expressions(monitor.name))
+            answers = await self._sources.monitors[monitor.name].query(expressions(self.plan, monitor.name))
         except AdapterError as error:
             self.monitor_failed(monitor, error.failure)
             return error.failure
@@ -296,6 +282,21 @@ class Senses:
     def _bad(self, reading: Reading[T], failure: Failure) -> Reading[T]:
         now = self._clock.now()
         return replace(reading, failure=failure, failing_since=reading.failing_since or now, attempted_at=now)
+
+
+def expressions(plan: Plan, monitor: str) -> tuple[str, ...]:
+    """Everything this plan asks of one monitoring source, each expression once, in a fixed order."""
+    wanted: dict[str, None] = {}
+    for signal in plan.signals:
+        if signal.monitor == monitor:
+            wanted.update(dict.fromkeys(_signal_expressions(signal)))
+    for flag in plan.flags:
+        if flag.traffic is not None and flag.traffic.monitor == monitor:
+            wanted.update(dict.fromkeys((flag.traffic.legacy, flag.traffic.new)))
+    for counter in plan.rollback.write_counters:
+        if counter.monitor == monitor:
+            wanted[counter.query] = None
+    return tuple(wanted)
 
 
 def _signal_expressions(signal: SignalSpec) -> tuple[str, str, str, str]:

@@ -51,7 +51,7 @@ def plan_secrets(plan: Plan) -> Secrets:
     return lambda ref: resolve(ref, base_dir=base_dir)
 
 
-def identity(mode: Mode, *, read_only: bool, hint: str = "") -> Identity:
+def identity(mode: Mode, *, read_only: bool) -> Identity:
     from cockpit.engine.identity import Identity
 
     return Identity(
@@ -59,7 +59,6 @@ def identity(mode: Mode, *, read_only: bool, hint: str = "") -> Identity:
         host=clean_text(socket.gethostname(), limit=64),
         mode=mode,
         version=__version__,
-        hint=hint,
         read_only=read_only,
     )
 

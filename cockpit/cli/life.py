@@ -1,0 +1,108 @@
+"""Life and death of a process with a screen: signals, a terminal that goes away, and who ends last.
+
+The engine ends last. A hang-up, a SIGTERM or a terminal that is gone tells the engine to stop; with a
+rollback open it first finishes what a machine can finish. Only then does the process end, whatever the
+screen's own loop is stuck in.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from cockpit.cli.plans import say, say_error
+
+if TYPE_CHECKING:
+    from cockpit.engine.engine import Engine
+
+TTY_LOOK_S: Final = 2.0
+FACE_GRACE_S: Final = 2.0
+NARRATE_S: Final = 1.0
+
+
+def attend(engine: Engine, fly: Callable[[], int], leave: Callable[[], object]) -> int:
+    """Run the screen (`fly`) beside a started engine; its exit code, once both have ended.
+
+    leave: asks the screen to end; called from another thread.
+    """
+    life = _Life(engine, leave)
+    life.begin()
+    try:
+        code = fly()
+    finally:
+        life.face_ended.set()
+        engine.stop()
+        _see_it_out(engine)
+        life.end()
+    if engine.failed is not None:
+        say_error(f"the engine failed: {type(engine.failed).__name__}: {engine.failed}")
+        return 1
+    return life.code if life.code is not None else code
+
+
+def _see_it_out(engine: Engine) -> None:
+    """Tell on plain lines what still goes on after the screen is gone; ctrl+c leaves at once."""
+    told = engine.latest().tail[-1].seq if engine.latest().tail else 0
+    try:
+        while not engine.join(NARRATE_S):
+            snapshot = engine.latest()
+            if snapshot.rollback is None:
+                continue
+            for line in snapshot.tail:
+                if line.seq > told:
+                    told = line.seq
+                    say(f"{line.at:%H:%M:%S}  {line.text}")
+    except KeyboardInterrupt:
+        say_error("left while the rollback was open: start the cockpit on this plan again to go on")
+        os._exit(1)
+    except OSError:
+        engine.join()
+
+
+class _Life:
+    """The watchers of one process: two signals and one thread."""
+
+    def __init__(self, engine: Engine, leave: Callable[[], object]) -> None:
+        self._engine = engine
+        self._leave = leave
+        self._wanted = threading.Event()
+        self._done = threading.Event()
+        self._before: dict[int, object] = {}
+        self.face_ended = threading.Event()
+        self.code: int | None = None
+
+    def begin(self) -> None:
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+        threading.Thread(target=self._watch, name="cockpit-life", daemon=True).start()
+
+    def end(self) -> None:
+        self._done.set()
+        self._wanted.set()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """A plain handler: it runs even when the screen's loop is stuck in a terminal that is not read."""
+        self.code = 128 + number
+        self._engine.stop_because(f"signal {signal.Signals(number).name}")
+        self._wanted.set()
+
+    def _watch(self) -> None:
+        misses = 0
+        while not self._wanted.wait(TTY_LOOK_S):
+            misses = 0 if os.isatty(0) else misses + 1
+            if misses >= 2:
+                self.code = 128 + signal.SIGHUP
+                self._engine.stop_because("the terminal is gone")
+                break
+        if self._done.is_set():
+            return
+        self._leave()
+        self._engine.join()
+        if not self.face_ended.wait(FACE_GRACE_S):
+            os._exit(self.code if self.code is not None else 1)

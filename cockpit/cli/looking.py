@@ -1,0 +1,232 @@
+"""The commands that only look: status, check, report, schema. None of them loads a screen or a writer.
+
+`status` says what the deck says, because it reads the same snapshot: the one that the driving cockpit
+published, while it is fresh; otherwise one of its own making, without any write secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cockpit.cli.plans import complain, load_plan, say, say_error
+from cockpit.cli.wiring import Builder, identity, kinds, plan_secrets
+from cockpit.core.model import Mode
+from cockpit.core.snapshot import Level, Snapshot
+from cockpit.core.spec import Plan
+from cockpit.plan.problems import PlanProblems
+from cockpit.plan.secrets import SecretProblem
+
+if TYPE_CHECKING:
+    from cockpit.engine.engine import Engine
+    from cockpit.engine.journal_port import Journal
+
+PUBLISHED_FRESH_S: Final = 3.0
+FIRST_LOOK_S: Final = 15.0
+EXIT_BY_LEVEL: Final = {Level.OK: 0, Level.NOTE: 0, Level.WARN: 0, Level.BAD: 1, Level.UNKNOWN: 3}
+
+
+def journal_to_follow(path: Path) -> Journal:
+    """The plan's journal to read, or an empty one in memory while there is none."""
+    from cockpit.engine.journal import SqliteJournal
+    from cockpit.engine.journal_memory import MemoryJournal
+    from cockpit.engine.paths import journal_path
+
+    where = journal_path(path, os.environ)
+    return SqliteJournal(where, read_only=True) if where.exists() else MemoryJournal()
+
+
+def run_status(path: Path, *, as_json: bool, follow: bool) -> int:
+    from cockpit.engine.journal_port import JournalFailure
+
+    try:
+        plan = load_plan(path)
+        journal = journal_to_follow(path)
+        try:
+            if follow:
+                return _follow(plan, journal, as_json=as_json)
+            snapshot = _published(journal) or _own_look(plan, journal)
+        finally:
+            journal.close()
+    except (PlanProblems, SecretProblem, JournalFailure) as problem:
+        return complain(problem)
+    _tell(snapshot, as_json=as_json)
+    return EXIT_BY_LEVEL[snapshot.level]
+
+
+def _published(journal: Journal) -> Snapshot | None:
+    """The driver's newest picture while it is fresh; None: nobody drives."""
+    from cockpit.engine.clock import SystemClock
+    from cockpit.engine.published import SnapshotTrouble, decode
+
+    found = journal.latest_published()
+    if found is None:
+        return None
+    published, at = found
+    if abs((SystemClock().now() - at).total_seconds()) > PUBLISHED_FRESH_S:
+        return None
+    try:
+        return decode(published)
+    except SnapshotTrouble as trouble:
+        say_error(f"the published picture cannot be read, looking by myself: {trouble}")
+        return None
+
+
+def _looker(plan: Plan, journal: Journal) -> Engine:
+    from cockpit.engine.clock import SystemClock
+    from cockpit.engine.engine import Engine
+    from cockpit.engine.pilot import Flying
+
+    engine = Engine(
+        Flying(
+            plan=plan,
+            sources=Builder(secret=plan_secrets(plan), read_only=True),
+            journal=journal,
+            clock=SystemClock(),
+            identity=identity(Mode.LIVE, read_only=True),
+        )
+    )
+    engine.start()
+    return engine
+
+
+def _own_look(plan: Plan, journal: Journal) -> Snapshot:
+    """Poll every source once (at most FIRST_LOOK_S) and say what that shows."""
+    engine = _looker(plan, journal)
+    changed = threading.Event()
+    unsubscribe = engine.subscribe(changed.set)
+    deadline = _monotonic() + FIRST_LOOK_S
+    while not _complete(engine.latest()) and _monotonic() < deadline:
+        changed.wait(0.1)
+        changed.clear()
+    unsubscribe()
+    engine.stop()
+    engine.join()
+    return engine.latest()
+
+
+def _monotonic() -> float:
+    from cockpit.engine.clock import SystemClock
+
+    return SystemClock().monotonic()
+
+
+def _complete(snapshot: Snapshot) -> bool:
+    """Whether every source was asked at least once."""
+    return (
+        all(flag.configured.attempted_at is not None for flag in snapshot.flags)
+        and all(probe.reading.attempted_at is not None for each in snapshot.backends for probe in each.probes)
+        and all(signal.reading.attempted_at is not None for signal in snapshot.signals)
+    )
+
+
+def _follow(plan: Plan, journal: Journal, *, as_json: bool) -> int:
+    """A picture in lines whenever something worth saying changed; ends with ctrl+c."""
+    engine: Engine | None = None
+    told: tuple[str, ...] = ()
+    waiting = threading.Event()
+    try:
+        while True:
+            snapshot = _published(journal)
+            if snapshot is None:
+                engine = engine or _looker(plan, journal)
+                snapshot = engine.latest()
+            lines = status_lines(snapshot, snapshot.engine_at)
+            if lines != told:
+                told = lines
+                _tell(snapshot, as_json=as_json)
+            waiting.wait(0.5)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        if engine is not None:
+            engine.stop()
+            engine.join()
+
+
+def _tell(snapshot: Snapshot, *, as_json: bool) -> None:
+    if as_json:
+        from cockpit.engine.published import as_json as to_json
+
+        say(json.dumps(to_json(snapshot), ensure_ascii=False, separators=(",", ":")))
+        return
+    for line in status_lines(snapshot, snapshot.engine_at):
+        say(line)
+
+
+def status_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
+    """Plain lines for eyes, ears and scripts: one thing per line, the worst first."""
+    rollback = snapshot.rollback
+    lines = [f"{snapshot.level.upper()}  {snapshot.plan_title} in {snapshot.environment}"]
+    if rollback is not None:
+        left_s = round(rollback.left(now).total_seconds())
+        words = f"{abs(left_s) // 60}:{abs(left_s) % 60:02} {'left' if left_s >= 0 else 'OVERRUN'}"
+        lines.append(f"rollback open since {rollback.declared_at:%H:%M:%S} UTC, {words}")
+        lines.extend(f"  {flip.flag}: {flip.state}" for flip in rollback.flips)
+    for reason in snapshot.reasons:
+        value = (
+            f" ({reason.value}{f', limit {reason.limit}' if reason.limit else ''})" if reason.value else ""
+        )
+        lines.append(f"{reason.level.upper()}  {reason.subject}: {reason.what}{value}")
+    for flag in snapshot.flags:
+        value_now = flag.configured.fresh_value(now)
+        share = flag.observed.fresh_value(now)
+        configured = value_now.exposure if value_now is not None else None
+        lines.append(
+            f"flag {flag.key}: asked {flag.asked if flag.asked is not None else '-'}, "
+            f"configured {configured if configured is not None else 'unknown'}, "
+            f"observed {share.percent if share is not None else 'unknown'}"
+        )
+    lines.extend(f"{backend.side} {backend.title}: {backend.health}" for backend in snapshot.backends)
+    lines.extend(
+        f"signal {signal.name}: {signal.evidence.verdict} ({signal.evidence.text})"
+        for signal in snapshot.signals
+    )
+    return tuple(lines)
+
+
+def run_check(path: Path, *, offline: bool) -> int:
+    from cockpit.cli.preflight import preflight
+
+    try:
+        plan = load_plan(path)
+        if offline:
+            say(f"{path}: a good plan ({len(plan.flags)} flags, {len(plan.signals)} signals)")
+            return 0
+        return preflight(plan)
+    except (PlanProblems, SecretProblem) as problem:
+        return complain(problem)
+
+
+def run_report(path: Path, *, as_json: bool) -> int:
+    from cockpit.core.report import as_json as to_json
+    from cockpit.core.report import report
+    from cockpit.core.report_markdown import markdown
+    from cockpit.engine.clock import SystemClock
+    from cockpit.engine.journal_port import JournalFailure
+
+    try:
+        journal = journal_to_follow(path)
+        try:
+            events = journal.read()
+        finally:
+            journal.close()
+    except JournalFailure as failure:
+        return complain(failure)
+    if not events:
+        say_error(f"there is no journal of {path} for this user on this host: it was never flown from here")
+        return 3
+    value = report(events, made_at=SystemClock().now())
+    say(json.dumps(to_json(value), ensure_ascii=False, indent=2) if as_json else markdown(value).rstrip())
+    return 0
+
+
+def run_schema() -> int:
+    from cockpit.plan.schema import json_schema
+
+    say(json.dumps(json_schema(kinds()), indent=2))
+    return 0

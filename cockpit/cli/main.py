@@ -1,0 +1,128 @@
+"""Every command of `cockpit`, its options and its help."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from cockpit import __version__
+
+PLAN = click.argument("plan", type=click.Path(path_type=Path))
+THEME = click.option("--theme", default=None, help="A theme by name; `t` changes it while flying.")
+MOUSE = click.option("--mouse", is_flag=True, help="Let the mouse work (it then cannot select text).")
+SEED = click.option("--seed", type=int, default=None, help="Repeat the same practice world.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cockpit")
+def cli() -> None:
+    """A cockpit for live migration cutover: see the truth, roll back with two presses of one key."""
+
+
+@cli.command()
+@click.option("--fault-after", default=60.0, show_default=True, help="Seconds until the new side goes bad.")
+@SEED
+@THEME
+@MOUSE
+def demo(fault_after: float, seed: int | None, theme: str | None, mouse: bool) -> None:
+    """Fly a practice world on this machine; nothing to configure, nothing real is touched."""
+    from cockpit.cli.practising import run_demo
+
+    sys.exit(run_demo(fault_after_s=fault_after, seed=seed, theme=theme, mouse=mouse))
+
+
+@cli.command()
+@PLAN
+@THEME
+@MOUSE
+def fly(plan: Path, theme: str | None, mouse: bool) -> None:
+    """Drive a cutover by PLAN."""
+    from cockpit.cli.flying import run_fly
+
+    sys.exit(run_fly(plan, theme=theme, mouse=mouse))
+
+
+@cli.command()
+@PLAN
+@THEME
+def wall(plan: Path, theme: str | None) -> None:
+    """A read-only screen in large type for the war room. Holds no write secret and cannot write."""
+    from cockpit.cli.flying import run_wall
+
+    sys.exit(run_wall(plan, theme=theme))
+
+
+@cli.command()
+@click.argument("plan", type=click.Path(path_type=Path), required=False)
+@click.argument("scenario", required=False)
+@SEED
+@THEME
+def drill(plan: Path | None, scenario: str | None, seed: int | None, theme: str | None) -> None:
+    """A rollback drill in a practice world: a fault you are not told, and a debrief of your times.
+
+    Flies PLAN's flags, signals and steps (default: the chat-sync sample). SCENARIO names a fault for
+    trainers; without it one is drawn.
+    """
+    from cockpit.cli.practising import run_drill
+
+    sys.exit(run_drill(plan, scenario=scenario, seed=seed, theme=theme))
+
+
+@cli.command()
+@PLAN
+@click.option("--offline", is_flag=True, help="Only read the plan; ask no service.")
+def check(plan: Path, offline: bool) -> None:
+    """Validate PLAN, then ask every service: can I read, may I write, is it who it says it is?"""
+    from cockpit.cli.looking import run_check
+
+    sys.exit(run_check(plan, offline=offline))
+
+
+@cli.command()
+@PLAN
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--follow", is_flag=True, help="A line whenever something changes, until interrupted.")
+def status(plan: Path, as_json: bool, follow: bool) -> None:
+    """Say how it stands in plain lines. Exit 0 fine, 1 regressed or failing, 3 unknown."""
+    from cockpit.cli.looking import run_status
+
+    sys.exit(run_status(plan, as_json=as_json, follow=follow))
+
+
+@cli.command()
+@PLAN
+@click.argument("flags", nargs=-1)
+@click.option("--reason", required=True, help="Why; goes to the journal and the hooks.")
+def rollback(plan: Path, flags: tuple[str, ...], reason: str) -> None:
+    """Roll back without a screen: all flags, or FLAGS and everything that depends on them.
+
+    Ends when the machine's steps are done; what people have to do stays open in the journal.
+    """
+    from cockpit.cli.flying import run_rollback
+
+    sys.exit(run_rollback(plan, flags=flags, reason=reason))
+
+
+@cli.command()
+@PLAN
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of Markdown.")
+def report(plan: Path, as_json: bool) -> None:
+    """The record of PLAN's flight, from the journal alone."""
+    from cockpit.cli.looking import run_report
+
+    sys.exit(run_report(plan, as_json=as_json))
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of plans, for editors."""
+    from cockpit.cli.looking import run_schema
+
+    sys.exit(run_schema())
+
+
+def main() -> None:
+    """The console entry point."""
+    cli(prog_name="cockpit")

@@ -1,0 +1,39 @@
+"""Loading the plan for a command, and saying what is wrong with it on stderr, never on a screen."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cockpit.cli.wiring import kinds
+from cockpit.core.spec import Plan
+from cockpit.plan.load import load
+from cockpit.plan.problems import PlanProblems
+
+USAGE = 2
+
+
+def load_plan(path: Path) -> Plan:
+    """Raises PlanProblems with every problem at once."""
+    return load(path, kinds())
+
+
+def complain(problem: Exception) -> int:
+    """Print what is wrong and return the exit code for it; clean text only."""
+    for line in str(problem).splitlines() or [type(problem).__name__]:
+        say_error(line)
+    if isinstance(problem, PlanProblems):
+        count = len(problem.problems)
+        say_error(f"{count} problem{'s' if count != 1 else ''} in the plan; nothing was started")
+    return USAGE
+
+
+def say(line: str) -> None:
+    """One line on standard output, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def say_error(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

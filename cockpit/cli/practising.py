@@ -1,0 +1,153 @@
+"""Demo and drill: a practice world, a real engine and the real deck, in one process. Nothing real is touched."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cockpit.cli.flying import show_deck
+from cockpit.cli.plans import USAGE, complain, load_plan, say, say_error
+from cockpit.cli.wiring import Builder, identity
+from cockpit.core.drill import Debrief, debrief
+from cockpit.core.flight import Flight
+from cockpit.core.model import Mode
+from cockpit.core.report import report
+from cockpit.core.report_markdown import markdown
+from cockpit.core.spec import Plan
+from cockpit.core.wording import span
+from cockpit.plan.problems import PlanProblems
+
+if TYPE_CHECKING:
+    from cockpit.engine.journal_memory import MemoryJournal
+    from cockpit.practice.server import PracticeServer
+
+DEMO_PLAN: Final = "chat-sync.toml"
+DEMO_START_PCT: Final = 25.0
+Hint = Callable[[Flight, datetime], str]
+
+
+def sample_plan(name: str) -> Path:
+    """A plan that ships with the cockpit: from the wheel, or from the source tree it runs in."""
+    packed = Path(str(files("cockpit"))) / "_sample_configs" / name
+    return packed if packed.exists() else Path(__file__).parents[2] / "sample_configs" / name
+
+
+def run_demo(*, fault_after_s: float, seed: int | None, theme: str | None, mouse: bool) -> int:
+    from cockpit.engine.clock import SystemClock
+    from cockpit.practice.server import PracticeServer
+    from cockpit.practice.staging import stage_demo, start_percents
+
+    try:
+        plan = load_plan(sample_plan(DEMO_PLAN))
+    except PlanProblems as problems:
+        return complain(problems)
+    with PracticeServer(plan, seed=_seed(seed), clock=SystemClock()) as practice:
+        practice.world.start_at(start_percents(plan, DEMO_START_PCT))
+        fault_at = stage_demo(practice.world, fault_after_s)
+        code, journal = _practise(plan, practice, Mode.DEMO, _demo_hint(fault_at), theme, mouse=mouse)
+    events = journal.read()
+    flown = report(events, made_at=SystemClock().now())
+    say(markdown(flown).rstrip() if flown.rollbacks else "Nothing was rolled back. That was the demo.")
+    return code
+
+
+def run_drill(path: Path | None, *, scenario: str | None, seed: int | None, theme: str | None) -> int:
+    from cockpit.engine.clock import SystemClock
+    from cockpit.practice.scenarios import SCENARIOS
+    from cockpit.practice.server import PracticeServer
+    from cockpit.practice.staging import stage
+
+    if scenario is not None and scenario not in SCENARIOS:
+        say_error(f"no scenario {scenario!r}; there are {', '.join(sorted(SCENARIOS))}")
+        return USAGE
+    try:
+        plan = load_plan(path or sample_plan(DEMO_PLAN))
+    except PlanProblems as problems:
+        return complain(problems)
+    chosen_seed = _seed(seed)
+    chosen = SCENARIOS[scenario or random.Random(f"{chosen_seed}/draw").choice(sorted(SCENARIOS))]
+    with PracticeServer(plan, seed=chosen_seed, clock=SystemClock()) as practice:
+        fault_at = stage(practice.world, chosen, plan)
+        code, journal = _practise(plan, practice, Mode.DRILL, _drill_hint, theme, mouse=False)
+    for line in debrief_lines(debrief(journal.read(), chosen, fault_at)):
+        say(line)
+    say(f"the same drill again: cockpit drill{f' {path}' if path else ''} --seed {chosen_seed}")
+    return code
+
+
+def _seed(seed: int | None) -> int:
+    return random.SystemRandom().randrange(1_000_000) if seed is None else seed
+
+
+def _practise(
+    plan: Plan, practice: PracticeServer, mode: Mode, hint: Hint, theme: str | None, *, mouse: bool
+) -> tuple[int, MemoryJournal]:
+    """Fly `plan` in the practice world until the deck is left; the exit code and what was journalled."""
+    from cockpit.engine.clock import SystemClock
+    from cockpit.engine.engine import Engine
+    from cockpit.engine.journal_memory import MemoryJournal
+    from cockpit.engine.pilot import Flying
+
+    journal = MemoryJournal()
+    engine = Engine(
+        Flying(
+            plan=practice.rehome(plan),
+            sources=Builder(secret=practice.secret, read_only=False),
+            journal=journal,
+            clock=SystemClock(),
+            identity=identity(mode, read_only=False),
+            hint=hint,
+        )
+    )
+    engine.start()
+    return show_deck(engine, theme=theme, mouse=mouse), journal
+
+
+def _demo_hint(fault_at: datetime) -> Hint:
+    def hint(flight: Flight, now: datetime) -> str:
+        if flight.rollback is not None:
+            return (
+                "Watch the steps. Where it says you: arrows and enter; C signs it off, escape shows the deck."
+            )
+        if flight.closed:
+            return "That was a rollback. q leaves and prints its report."
+        if flight.proposal is not None:
+            return "The judge proposes to roll back. Press R, let go, and press R again."
+        if now < fault_at:
+            left_s = round((fault_at - now).total_seconds())
+            return f"All is well; the new side goes bad in {left_s} s. Meanwhile: arrows, enter, ?, or R R at once."
+        return (
+            "The new side is failing now; the judge collects evidence. R, let go, R rolls back at any time."
+        )
+
+    return hint
+
+
+def _drill_hint(flight: Flight, now: datetime) -> str:
+    if flight.closed:
+        return "Drill over. q leaves and shows the debrief."
+    return "Drill: something may go wrong. Decide and act as you would for real; q ends it."
+
+
+def debrief_lines(result: Debrief) -> tuple[str, ...]:
+    """The debrief in plain lines."""
+    lines = [
+        f"DRILL  {result.scenario.title}: {'passed' if result.passed else 'not passed'}",
+        result.scenario.story,
+        "",
+    ]
+    for measure in result.measures:
+        took = span(measure.seconds) if measure.seconds is not None else "never"
+        budget = f" of {span(measure.budget_s)}" if measure.budget_s is not None else ""
+        lines.append(f"  {took + budget:>14}  {measure.name}{'  LATE' if measure.late else ''}")
+    if result.late:
+        lines.append(f"  late: {', '.join(step.title for step in result.late)}")
+    if result.missed:
+        lines.append(f"  not done: {', '.join(step.title for step in result.missed)}")
+    lines.extend(["", *result.sentences, "", "What a good player does:"])
+    lines.extend(f"  {position}. {act}" for position, act in enumerate(result.scenario.good_play, start=1))
+    return tuple(lines)

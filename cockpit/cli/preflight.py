@@ -1,0 +1,104 @@
+"""`cockpit check`: ask every configured service, change nothing, and say in one line each what was found.
+
+Exit 1 when something a cutover needs is not there; 3 when nothing is wrong but something could not be
+found out; 0 when everything answered as it should.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from cockpit.adapters.base import AdapterError, Preflight
+from cockpit.cli.plans import say
+from cockpit.cli.wiring import Builder, plan_secrets
+from cockpit.core.model import Health, ProbeValue
+from cockpit.core.spec import Plan, ProbeSpec
+from cockpit.engine.clock import SystemClock
+from cockpit.engine.senses import expressions
+from cockpit.engine.sources import Sources
+
+CLOCK_LIMIT_S = 1.5
+MARK = {True: "ok  ", False: "FAIL", None: "?   "}
+
+
+def preflight(plan: Plan) -> int:
+    """Run every check and print it; the exit code."""
+    lines = asyncio.run(_ask(plan))
+    width = max(len(line.subject) for line in lines)
+    for line in lines:
+        detail = f": {line.detail}" if line.detail else ""
+        say(f"{MARK[line.ok]}  {line.subject:<{width}}  {line.question}{detail}")
+    failed = sum(line.ok is False for line in lines)
+    unknown = sum(line.ok is None for line in lines)
+    say(f"{len(lines) - failed - unknown} ok, {failed} failed, {unknown} could not be found out")
+    return 1 if failed else 3 if unknown else 0
+
+
+async def _ask(plan: Plan) -> list[Preflight]:
+    sources = Builder(secret=plan_secrets(plan), read_only=False)(plan)
+    try:
+        groups = await asyncio.gather(
+            *(_service(sources, plan, service.name) for service in plan.flag_services),
+            *(_monitor(sources, plan, monitor.name) for monitor in plan.monitors),
+            *(_probe(sources, spec) for backend in plan.backends for spec in backend.probes),
+        )
+    finally:
+        await sources.aclose()
+    return [line for group in groups for line in group]
+
+
+async def _service(sources: Sources, plan: Plan, name: str) -> Sequence[Preflight]:
+    keys = tuple(flag.key for flag in plan.flags if flag.service == name)
+    lines = await _guarded(f"flags {name}", sources.readers[name].preflight(keys))
+    writer = sources.writers.get(name)
+    if writer is None:
+        detail = "the plan names no write_token: this cockpit can watch but not roll back"
+        return [*lines, Preflight(subject=f"flags {name}", question="may write", ok=False, detail=detail)]
+    return [*lines, *await _guarded(f"flags {name}", writer.preflight(keys))]
+
+
+async def _monitor(sources: Sources, plan: Plan, name: str) -> Sequence[Preflight]:
+    asked = expressions(plan, name)
+    return await _guarded(f"monitor {name}", sources.monitors[name].preflight(asked))
+
+
+async def _guarded(subject: str, work) -> Sequence[Preflight]:  # type: ignore[no-untyped-def]
+    try:
+        return await work  # type: ignore[no-any-return]
+    except AdapterError as error:
+        detail = f"{error.failure.title} {error.failure.detail}".strip()
+        return [Preflight(subject=subject, question="answers", ok=False, detail=detail)]
+
+
+async def _probe(sources: Sources, spec: ProbeSpec) -> Sequence[Preflight]:
+    subject = f"{spec.side} {spec.name}"
+    clock = SystemClock()
+    try:
+        value = await sources.probes[spec.side, spec.name].probe()
+    except AdapterError as error:
+        detail = f"{error.failure.title} {error.failure.detail}".strip()
+        return [Preflight(subject=subject, question="answers", ok=None, detail=detail)]
+    lines = [_health(subject, value)]
+    if value.server_time is not None:
+        lines.append(_clock(subject, value.server_time, clock.now()))
+    return lines
+
+
+def _health(subject: str, value: ProbeValue) -> Preflight:
+    ok = {Health.OK: True, Health.DEGRADED: True, Health.DOWN: False}.get(value.health)
+    facts = ", ".join(f"{name} {text}" for name, text in value.facts)
+    words = " ".join(
+        part for part in (value.health.value, value.detail, f"({facts})" if facts else "") if part
+    )
+    return Preflight(subject=subject, question="is healthy and who it says it is", ok=ok, detail=words)
+
+
+def _clock(subject: str, server: datetime, now: datetime) -> Preflight:
+    """Date headers have whole seconds, so half a second more than one is allowed."""
+    skew_s = (server - now).total_seconds() + 0.5
+    ok = abs(skew_s) <= CLOCK_LIMIT_S
+    return Preflight(
+        subject=subject, question="clocks within a second", ok=ok, detail=f"differs by {skew_s:+.1f} s"
+    )
