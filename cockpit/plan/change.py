@@ -32,10 +32,8 @@ _SUBJECTS: Final[Mapping[str, str]] = {
 }
 _LISTS: Final[Mapping[str, str]] = {
     "probes": "probe",
-    "stages": "stage",
     "steps": "step",
     "write_counters": "write counter",
-    "moments": "moments",
 }
 _QUERIES: Final = frozenset({"bad", "total", "query", "legacy", "new"})
 _LINE_LIMIT: Final = 160
@@ -69,16 +67,16 @@ def _section(subject: str, old: Any, new: Any) -> Iterator[str]:
 
 def _object(old: Any, new: Any) -> Iterator[str]:
     """The differences of two values of the same type, field by field."""
-    for name in _field_names(new):
+    for name, written in _field_names(new).items():
         before, after = getattr(old, name, None), getattr(new, name)
         if before != after:
-            yield from _field(name, before, after)
+            yield from _field(written, before, after)
 
 
 def _field(name: str, old: Any, new: Any) -> Iterator[str]:
     if name == "settings":
         yield from (_object(old, new) if type(old) is type(new) else ["settings of another kind"])
-    elif name in _LISTS and new and _has_name(new[0]) | _has_name((old or new)[0]):
+    elif name in _LISTS:
         yield from _section(_LISTS[name], old, new)
     elif name == "stages":
         yield from _stages(old, new)
@@ -162,12 +160,13 @@ def _word(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _field_names(value: Any) -> tuple[str, ...]:
+def _field_names(value: Any) -> dict[str, str]:
+    """Attribute names, each with the key that stands in the plan."""
     if isinstance(value, BaseModel):
-        return tuple(type(value).model_fields)
+        return {name: field.alias or name for name, field in type(value).model_fields.items()}
     if is_dataclass(value):
-        return tuple(field.name for field in fields(value))
-    return ()
+        return {field.name: field.name for field in fields(value)}
+    return {}
 
 
 def _by_name(items: tuple[Any, ...]) -> dict[str, Any]:
@@ -179,7 +178,3 @@ def _name(item: Any) -> str:
     if hasattr(item, "id"):
         return str(item.id)
     return next(str(getattr(item, name)) for name in _OWN_NAMES if hasattr(item, name))
-
-
-def _has_name(item: Any) -> bool:
-    return any(hasattr(item, name) for name in _OWN_NAMES)

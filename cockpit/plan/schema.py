@@ -82,7 +82,20 @@ def json_schema(kinds: Kinds) -> dict[str, Any]:
     properties["announce"]["items"] = _one_of(Announce, kinds.announcers, tables)
     definitions["Backend"]["properties"]["probe"]["items"] = _one_of(Probe, kinds.probes, tables)
     document["title"] = "Cutover plan"
-    return {"$schema": DRAFT, **document, "$defs": _used(definitions, document)}
+    schema = {"$schema": DRAFT, **document, "$defs": _used(definitions, document)}
+    _strip_duration_bounds(schema)
+    return schema
+
+
+def _strip_duration_bounds(part: object) -> None:
+    """A bound on seconds says nothing about the text that stands in the plan."""
+    if isinstance(part, dict):
+        if part.get("pattern") == values.DURATION.pattern:
+            for bound in ("gt", "ge", "lt", "le"):
+                part.pop(bound, None)
+        part = list(part.values())
+    for inner in part if isinstance(part, list) else ():
+        _strip_duration_bounds(inner)
 
 
 def _one_of(

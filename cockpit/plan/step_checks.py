@@ -70,6 +70,7 @@ def _check_own_step(placed: Placed, step_id: str, report: Report) -> None:
         return
     if step.get("drop") is True:
         report.add((*path, "drop"), "a step of your own is dropped by leaving it out")
+        return
     for key in _NEEDED:
         if not step.get(key):
             report.add((*path, key), "is missing; expected in a step of your own")

@@ -1,7 +1,7 @@
 """A plan file that is being edited: a new plan, or its problems, whenever its content changes.
 
 The directory is watched, not the file: editors and configuration mounts put a new file, or a new
-link, in the place of the old one. Where the file system tells nobody, a look every few seconds does.
+link, in the place of the old one. Where the file system tells nobody, a look every two seconds does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Place = tuple[str, int, int]
 
 _DEBOUNCE_MS: Final = 300
 _STEP_MS: Final = 100
-_LOOK_EVERY_MS: Final = 5_000
+_LOOK_EVERY_MS: Final = 2_000
 
 
 async def watch(
