@@ -168,9 +168,8 @@ def status_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
         lines.append(f"rollback open since {rollback.declared_at:%H:%M:%S} UTC, {words}")
         lines.extend(f"  {flip.flag}: {flip.state}" for flip in rollback.flips)
     for reason in snapshot.reasons:
-        value = (
-            f" ({reason.value}{f', limit {reason.limit}' if reason.limit else ''})" if reason.value else ""
-        )
+        limit = f", limit {reason.limit}" if reason.limit else ""
+        value = f" ({reason.value}{limit})" if reason.value else ""
         lines.append(f"{reason.level.upper()}  {reason.subject}: {reason.what}{value}")
     for flag in snapshot.flags:
         value_now = flag.configured.fresh_value(now)

@@ -1,4 +1,4 @@
-"""Demo and drill: a practice world, a real engine and the real deck, in one process. Nothing real is touched."""
+"""Demo and drill: a practice world, a real engine and the real deck in one process; nothing real is touched."""
 
 from __future__ import annotations
 
@@ -110,19 +110,17 @@ def _practise(
 def _demo_hint(fault_at: datetime) -> Hint:
     def hint(flight: Flight, now: datetime) -> str:
         if flight.rollback is not None:
-            return (
-                "Watch the steps. Where it says you: arrows and enter; C signs it off, escape shows the deck."
-            )
+            return "Watch the steps. What needs you: arrows and enter. C signs it off, escape shows the deck."
         if flight.closed:
             return "That was a rollback. q leaves and prints its report."
         if flight.proposal is not None:
             return "The judge proposes to roll back. Press R, let go, and press R again."
         if now < fault_at:
             left_s = round((fault_at - now).total_seconds())
-            return f"All is well; the new side goes bad in {left_s} s. Meanwhile: arrows, enter, ?, or R R at once."
-        return (
-            "The new side is failing now; the judge collects evidence. R, let go, R rolls back at any time."
-        )
+            return (
+                f"All is well; the new side goes bad in {left_s} s. Meanwhile: arrows, enter, ? for all keys."
+            )
+        return "The new side is failing; the judge collects evidence. R, let go, R rolls back at any time."
 
     return hint
 

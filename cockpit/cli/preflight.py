@@ -89,9 +89,8 @@ async def _probe(sources: Sources, spec: ProbeSpec) -> Sequence[Preflight]:
 def _health(subject: str, value: ProbeValue) -> Preflight:
     ok = {Health.OK: True, Health.DEGRADED: True, Health.DOWN: False}.get(value.health)
     facts = ", ".join(f"{name} {text}" for name, text in value.facts)
-    words = " ".join(
-        part for part in (value.health.value, value.detail, f"({facts})" if facts else "") if part
-    )
+    parts = (value.health.value, value.detail, f"({facts})" if facts else "")
+    words = " ".join(part for part in parts if part)
     return Preflight(subject=subject, question="is healthy and who it says it is", ok=ok, detail=words)
 
 
