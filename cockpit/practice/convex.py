@@ -93,20 +93,17 @@ class Convex:
         return await self._called(request, asked)
 
     async def function(self, request: Request) -> Response:
-        try:
-            asked = json.loads(await request.body())
-        except ValueError:
-            return PlainTextResponse("Failed to parse the request body as JSON", 400)
-        if not isinstance(asked, dict):
-            return PlainTextResponse("Failed to deserialize the JSON body into the target type", 422)
-        return await self._called(request, asked)
+        asked = await _body(request)
+        return asked if isinstance(asked, Response) else await self._called(request, asked)
 
     async def run(self, request: Request) -> Response:
         """`dir/file/function`: at least two parts."""
         *module, name = request.path_params["path"].split("/")
         if not module:
             return _error(400, "MissingIdentifier", "The path needs a module and a function")
-        asked = json.loads(await request.body() or b"{}")
+        asked = await _body(request)
+        if isinstance(asked, Response):
+            return asked
         return await self._called(request, {**asked, "path": f"{'/'.join(module)}:{name}"})
 
     async def _called(self, request: Request, asked: Mapping[str, Any]) -> Response:
@@ -204,6 +201,17 @@ class Convex:
 
     def _paused(self) -> Fault | None:
         return self._world.active(FaultName.CONVEX_PAUSED)
+
+
+async def _body(request: Request) -> dict[str, Any] | Response:
+    """The JSON object of the body, or the web framework's refusal, which is plain text."""
+    try:
+        asked = json.loads(await request.body())
+    except ValueError:
+        return PlainTextResponse("Failed to parse the request body as JSON", 400)
+    if not isinstance(asked, dict):
+        return PlainTextResponse("Failed to deserialize the JSON body into the target type", 422)
+    return asked
 
 
 def _full(path: str) -> str:

@@ -39,6 +39,7 @@ _TOKENS: Final = re.compile(
     r"(?P<space>\s+)|(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?)|(?P<name>[A-Za-z_:][A-Za-z0-9_:]*)"
     r'|(?P<text>"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\')|(?P<op>=~|!~|!=|[-+*/(){},=\[\]])'
 )
+_KEYWORDS: Final = frozenset({"and", "or", "unless", "by", "without", "on", "ignoring", "bool", "offset"})
 _OPERATIONS: Final[Mapping[str, Callable[[float, float], float]]] = {
     "+": lambda left, right: left + right,
     "-": lambda left, right: left - right,
@@ -98,7 +99,7 @@ class _Parser:
             value = self._or()
             self._expect("op", ")")
             return value
-        if token.kind != "name":
+        if token.kind != "name" or token.text in _KEYWORDS:
             raise _unexpected(token)
         if token.text == "vector":
             return {(): self._argument()}

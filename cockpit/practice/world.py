@@ -84,8 +84,9 @@ class World:
         self._foreign: list[Fault] = []
         self._step = 0
         self._counters = initial_counters(self.seeds)
-        self._recent: deque[tuple[float, dict[Series, int]]] = deque(maxlen=_FINE_STEPS)
-        self._past: deque[tuple[float, dict[Series, int]]] = deque(maxlen=_COARSE_KEPT)
+        beginning = (0.0, dict(self._counters))
+        self._recent: deque[tuple[float, dict[Series, int]]] = deque([beginning], maxlen=_FINE_STEPS)
+        self._past: deque[tuple[float, dict[Series, int]]] = deque([beginning], maxlen=_COARSE_KEPT)
         self._latencies = random.Random(f"{seed}/latency")
         self._crowds = {key: Crowd(flag.percent / 100) for key, flag in self.seeds.items()}
         self._history = {key: [_Exposure(0.0, flag.percent / 100)] for key, flag in self.seeds.items()}
@@ -210,7 +211,7 @@ class World:
     def counters_at(self, at_s: float) -> dict[Series, int] | None:
         """The counters as they stood then: every step of the last 20 s, every 5 s of the last hour.
 
-        None for a moment before that, or before the first step.
+        None for a moment before that, or before the world began.
         """
         with self.lock:
             self.settle()
