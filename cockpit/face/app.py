@@ -247,24 +247,25 @@ class CockpitApp(App[None]):
         if self._rollback_open():
             self.open_countdown()
         elif not isinstance(self.screen, RollbackSheet):
-            self.push_screen(RollbackSheet(self.port, self.clock, focused=self.deck.rollout.chosen_key))
+            flag = self.deck.rollout.chosen_key
+            self.push_screen(RollbackSheet(self.port, self.clock, self.operator, focused=flag))
 
     def open_countdown(self) -> None:
         if not isinstance(self.screen, CountdownScreen):
-            self.push_screen(CountdownScreen(self.port, self.clock))
+            self.push_screen(CountdownScreen(self.port, self.clock, self.operator))
 
     def open_advance(self) -> None:
         flag = self.deck.rollout.chosen_key
         if flag is not None:
-            self.push_screen(AdvanceSheet(self.port, self.clock, flag))
+            self.push_screen(AdvanceSheet(self.port, self.clock, self.operator, flag))
 
     def open_hold(self) -> None:
         flag = self.deck.rollout.chosen_key
         if flag is not None:
-            self.push_screen(HoldSheet(self.port, self.clock, flag))
+            self.push_screen(HoldSheet(self.port, self.clock, self.operator, flag))
 
     def open_plan_change(self) -> None:
-        self.push_screen(PlanChangeSheet(self.port, self.clock))
+        self.push_screen(PlanChangeSheet(self.port, self.clock, self.operator))
 
     def open_quit(self) -> None:
         """Leave; with a rollback open, say what goes on without the person and ask."""
@@ -318,7 +319,8 @@ class CockpitApp(App[None]):
         chosen, flag = self.deck.signals.chosen_key, self.deck.rollout.chosen_key
         if flag is not None and undecided:
             signal = chosen if chosen in undecided else undecided[0]
-            self.push_screen(OverrideSheet(self.port, self.clock, flag=flag, signal=signal))
+            sheet = OverrideSheet(self.port, self.clock, self.operator, flag=flag, signal=signal)
+            self.push_screen(sheet)
 
     def _add_note(self) -> None:
         field = Field(name="note", label="note", required=True)

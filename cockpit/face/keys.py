@@ -14,6 +14,7 @@ from typing import Final
 from cockpit.core.model import Mode, Verdict
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.view import Line, Role, Segment, clip, fit, merge
+from cockpit.face.view_lines import wrapped
 
 FOOTER_KEYS: Final = 7
 
@@ -393,7 +394,7 @@ def palette_line(action: Action, snapshot: Snapshot, width: int) -> Line:
     reason = why_not(action, snapshot)
     return clip(
         (
-            (fit(key_name(action.keys[0]), 8), Role.DIM if reason else Role.KEY),
+            (fit(key_name(action.keys[0]), 10), Role.DIM if reason else Role.KEY),
             (fit(action.named(snapshot), 26), Role.DIM if reason else Role.STRONG),
             (f"not now: {reason}" if reason else action.tip, Role.WARN if reason else Role.DIM),
         ),
@@ -409,15 +410,22 @@ def help_lines(snapshot: Snapshot, width: int) -> tuple[Line, ...]:
             lines.append(())
         lines.append(((group, Role.ACCENT),))
         for action in actions:
-            reason = why_not(action, snapshot)
-            body = f"{action.named(snapshot)}: {action.tip}"
-            words: Line = (
-                ((body, Role.DIM), (f"  not now: {reason}", Role.WARN)) if reason else ((body, Role.TEXT),)
-            )
-            lines.append(
-                clip(((fit(f"  {key_names(action)}", 12), Role.DIM if reason else Role.KEY), *words), width)
-            )
+            lines.extend(_help_entry(action, snapshot, width))
     return tuple(lines)
+
+
+def _help_entry(action: Action, snapshot: Snapshot, width: int) -> Iterable[Line]:
+    reason = why_not(action, snapshot)
+    head: Line = (
+        (fit(f"  {key_names(action)}", 12), Role.DIM if reason else Role.KEY),
+        (fit(action.named(snapshot), 26), Role.DIM if reason else Role.STRONG),
+    )
+    indent: Line = ((" " * 38, Role.TEXT),)
+    room = max(16, width - 38)
+    for index, tip in enumerate(wrapped(action.tip, room)):
+        yield clip((*(indent if index else head), (tip, Role.DIM if reason else Role.TEXT)), width)
+    for tip in wrapped(f"not now: {reason}", room) if reason else ():
+        yield clip((*indent, (tip, Role.WARN)), width)
 
 
 def _grouped() -> Iterable[tuple[Group, tuple[Action, ...]]]:

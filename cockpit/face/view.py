@@ -208,7 +208,7 @@ def reading_age(reading: Reading[T], now: datetime) -> Segment:
         return ("never", Role.UNKNOWN)
     if reading.freshness(now) is Freshness.FRESH:
         return (f"<{2 * reading.interval_s:g} s", Role.DIM)
-    return (age(seconds), Role.UNKNOWN)
+    return (age(seconds) if seconds < 3600 else age(seconds // 3600 * 3600), Role.UNKNOWN)
 
 
 # --- small pictures made of text ------------------------------------------------------------------

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import zip_longest
+from typing import Final
 
-from cockpit.core.model import Freshness, Side
+from cockpit.core.model import Freshness, Health, Side
 from cockpit.core.snapshot import BackendStatus, ProbeStatus, Snapshot
 from cockpit.face.view import (
     HEALTH_WORD,
@@ -26,7 +27,11 @@ from cockpit.face.view import (
     sparkline,
 )
 
-GUTTER = 2
+GUTTER: Final = 2
+_AGE: Final = 6
+_NAME: Final = 9
+_FIXED: Final = 10 + 8 + 1 + _AGE + 3
+_BOTH_FROM: Final = _FIXED + _NAME + 4
 _SIDES = (Side.LEGACY, Side.NEW)
 
 
@@ -36,7 +41,16 @@ def probe_word(probe: ProbeStatus, now: datetime) -> Word:
     if freshness is Freshness.STALE:
         return STALE_WORD
     value = probe.reading.fresh_value(now)
-    return HEALTH_WORD[value.health] if value is not None else Word("?", "UNKNOWN", Role.UNKNOWN)
+    return HEALTH_WORD[value.health] if value is not None else HEALTH_WORD[Health.UNKNOWN]
+
+
+def backend_word(backend: BackendStatus, now: datetime) -> Word:
+    """The side's health; a healthy word only while every required probe is fresh."""
+    word = HEALTH_WORD[backend.health]
+    required = [probe.reading.freshness(now) for probe in backend.probes if probe.required]
+    if word.role is Role.OK and Freshness.UNKNOWN in required:
+        return HEALTH_WORD[Health.UNKNOWN]
+    return STALE_WORD if word.role is Role.OK and Freshness.STALE in required else word
 
 
 def by_side(snapshot: Snapshot, side: Side) -> BackendStatus | None:
@@ -48,19 +62,19 @@ def half_widths(width: int) -> tuple[int, int]:
     return (left, width - GUTTER - left)
 
 
-def backend_titles(snapshot: Snapshot, width: int) -> Line:
+def backend_titles(snapshot: Snapshot, now: datetime, width: int) -> Line:
     """Both sides' names with their health, over their halves."""
     halves = [
-        _title(by_side(snapshot, side), side, each)
+        _title(by_side(snapshot, side), side, now, each)
         for side, each in zip(_SIDES, half_widths(width), strict=True)
     ]
     return merge((*halves[0], (" " * GUTTER, Role.TEXT), *halves[1]))
 
 
-def _title(backend: BackendStatus | None, side: Side, width: int) -> Line:
+def _title(backend: BackendStatus | None, side: Side, now: datetime, width: int) -> Line:
     if backend is None:
         return ((fit(f"{side.upper()} has no probes", width), Role.UNKNOWN),)
-    word = HEALTH_WORD[backend.health]
+    word = backend_word(backend, now)
     name = Cell(width - 11, ((f"{side.upper()} ", Role.STRONG), (safe(backend.title), Role.DIM)))
     return cells(name, Cell(10, (word.segment,), right=True))
 
@@ -83,16 +97,21 @@ def probe_lines(probe: ProbeStatus, now: datetime, width: int, *, full: bool) ->
     word = probe_word(probe, now)
     value = probe.reading.value
     latency = milliseconds(None if value is None else value.latency_ms)
-    spark_width = min(12, max(0, width - 45))
-    age_width = 7 if spark_width else 6
-    name_width = max(4, width - 11 - 8 - age_width - 1 - (spark_width + 1 if spark_width else 0))
+    fresh = probe.reading.freshness(now) is Freshness.FRESH
+    spark_width = min(12, width - _FIXED - _NAME) if width >= _BOTH_FROM else 0
+    last_width = spark_width + 1 + _AGE if spark_width else _AGE
+    trend: Line = ((sparkline(probe.history, spark_width or _AGE), Role.DIM),)
+    told = reading_age(probe.reading, now)
+    if spark_width:
+        trend = (*trend, (told[0].rjust(_AGE + 1), told[1]))
+    elif not fresh:
+        trend = (told,)
     quiet = Role.TEXT if word.role is Role.OK else word.role
     first = cells(
         cell(10, word),
-        cell(name_width, probe.name, Role.STRONG if word.role is not Role.OK else Role.TEXT),
+        cell(width - 10 - 8 - last_width - 3, probe.name, Role.TEXT if quiet is Role.TEXT else Role.STRONG),
         cell(8, latency, quiet, right=True),
-        cell(spark_width, sparkline(probe.history, spark_width), Role.DIM),
-        Cell(age_width, (reading_age(probe.reading, now),), right=True),
+        Cell(last_width, trend, right=True),
     )
     said = _said(probe, now, width)
     return (first, said) if full or word.role in (Role.BAD, Role.WARN) else (first,)
@@ -102,10 +121,10 @@ def _said(probe: ProbeStatus, now: datetime, width: int) -> Line:
     """Trouble first, else the probe's own words and facts."""
     failure = probe.reading.failure
     if failure is not None:
-        return clip(((" " * 11, Role.TEXT), (f"cannot ask: {safe(failure.title)}", Role.UNKNOWN)), width)
+        return clip(((" " * 11, Role.TEXT), (f"cannot ask: {safe(failure.title)}", Role.NOTE)), width)
     value = probe.reading.value
     if value is None:
-        return ((" " * 11 + "not asked yet", Role.UNKNOWN),)
+        return ((" " * 11 + "not asked yet", Role.NOTE),)
     facts = " · ".join(f"{safe(name)} {safe(text)}" for name, text in value.facts)
     words = " · ".join(part for part in (safe(value.detail), facts) if part)
     role = Role.DIM if probe_word(probe, now).role in (Role.OK, Role.UNKNOWN) else Role.TEXT

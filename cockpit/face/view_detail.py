@@ -202,7 +202,7 @@ def _gates(gates: Iterable[GateResult], now: datetime) -> Iterable[Line]:
         word: Segment = ("✓ met      ", Role.OK) if gate.met else ("✗ not met  ", Role.WARN)
         wait = ""
         if not gate.met and gate.met_at is not None:
-            wait = f"  in {time_left((gate.met_at - now).total_seconds())}"
+            wait = f"  possible in {time_left((gate.met_at - now).total_seconds())}"
         yield (word, (safe(gate.text), Role.TEXT), (wait, Role.NOTE))
     if not shown:
         yield (("no gate is told", Role.DIM),)

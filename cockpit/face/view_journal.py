@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from cockpit.core.commands import CommandState, CommandStatus
+from cockpit.core.events import MACHINE
 from cockpit.core.snapshot import HostStatus, JournalLine, Level, Snapshot
 from cockpit.face.view import (
     LEVEL_ROLE,
@@ -21,6 +22,7 @@ from cockpit.face.view import (
     clock_text,
     merge,
     safe,
+    width_of,
 )
 
 HOST_STALE_AFTER_S: Final = 30.0
@@ -48,16 +50,13 @@ def journal_line(line: JournalLine, width: int) -> Line:
     word = LEVEL_WORD[line.level]
     loud = line.level in (Level.WARN, Level.BAD, Level.UNKNOWN)
     role = LEVEL_ROLE[line.level] if loud else Role.TEXT
-    who = "" if line.actor in ("cockpit", "") else f"  {safe(line.actor)}"
-    return clip(
-        (
-            (f"{clock_text(line.at)} ", Role.DIM),
-            (f"{word.glyph} ", word.role),
-            (safe(line.text), role),
-            (who, Role.DIM),
-        ),
-        width,
+    words: Line = (
+        (f"{clock_text(line.at)} ", Role.DIM),
+        (f"{word.glyph} ", word.role),
+        (safe(line.text), role),
     )
+    who: Line = ((f"  {safe(line.actor)}", Role.DIM),) if line.actor not in (MACHINE, "") else ()
+    return (*words, *who) if width_of(words) + width_of(who) <= width else clip(words, width)
 
 
 def journal_notes(snapshot: Snapshot) -> Line:

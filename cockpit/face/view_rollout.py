@@ -209,7 +209,7 @@ def alarm_lines(flag: FlagStatus, now: datetime) -> tuple[Line, ...]:
     if trouble is not None and flag.configured.freshness(now) is not Freshness.FRESH:
         seen = flag.configured.age_s(now)
         last = "never read" if seen is None else f"last read {age(seen)} ago"
-        lines.append(_under(f"cannot see: {safe(trouble.title)}, {last}", Role.UNKNOWN))
+        lines.append(_under(f"cannot see: {safe(trouble.title)}, {last}", Role.NOTE))
     return tuple(lines)
 
 
@@ -234,10 +234,12 @@ def _second_line(flag: FlagStatus, now: datetime, width: int) -> Line:
 
 def stage_words(flag: FlagStatus) -> str:
     """`stage 2 of 3 (beta)`; says so when the setting is no stage of the plan."""
+    if flag.configured.value is None:
+        return "stage unknown"
     if flag.stage is None:
         return "at no stage of the plan"
     if flag.stage < 0:
-        return "not begun"
+        return "not begun" if flag.asked is None else "back at 0%"
     cohort = flag.stages[flag.stage].cohort if flag.stage < len(flag.stages) else ""
     named = f" ({safe(cohort)})" if cohort else ""
     return f"stage {flag.stage + 1} of {len(flag.stages)}{named}"

@@ -57,11 +57,20 @@ def column_titles(width: int) -> Line:
         cell(_name_width(width), "signal"),
         cell(7, "legacy", right=True),
         cell(7, "new", right=True),
-        cell(8, "new/leg.", right=True),
-        cell(bar, "worse ◂┃▸ not worse".center(bar) if bar >= 19 else ""),
-        cell(8 if bar else 0, "verdict", right=True),
+        cell(8, "ratio", right=True),
+        cell(bar, _poles(bar)),
+        cell(8 if bar else 0, "due", right=True),
     )
     return tuple((text, Role.DIM) for text, _ in cells(*titles))
+
+
+def _poles(bar: int) -> str:
+    """What the two ends of the bar mean, around its middle."""
+    if not bar:
+        return ""
+    half = (bar - 1) // 2
+    left, right = ("◂ regressed", "not worse ▸") if half >= 11 else ("◂ worse", "fine ▸")
+    return f"{left:>{half}}┃{right:<{half}}"
 
 
 def bar_width(width: int) -> int:
@@ -124,11 +133,11 @@ def _second(signal: SignalStatus, now: datetime, *, with_bar: bool) -> Line:
         parts.append(_forecast_words(signal))
     elif signal.evidence.text:
         parts.append(safe(signal.evidence.text))
-    role = Role.BAD if signal.limit_breached else Role.UNKNOWN if failure is not None else Role.DIM
+    role = Role.BAD if signal.limit_breached else Role.NOTE if failure is not None else Role.DIM
     words = " · ".join(part for part in parts if part)
-    bar: Line = (
-        ((" " * 2, Role.TEXT), *_bar(signal, 23), ("  ", Role.TEXT)) if with_bar else ((" " * 13, Role.TEXT),)
-    )
+    indent: Line = ((" " * 13, Role.TEXT),)
+    pull: Line = (("  worse ", Role.DIM), *_bar(signal, 15), (" fine  ", Role.DIM))
+    bar = pull if with_bar else indent
     return (*bar, (words, role))
 
 

@@ -49,13 +49,14 @@ async def look(
         stem = out / f"{name}-{size[0]}x{size[1]}-{theme}"
         stem.with_suffix(".txt").write_text(screen_text(app))
         svg = stem.with_suffix(".svg")
-        svg.write_text(app.export_screenshot(simplify=True))
+        svg.write_text(app.export_screenshot())
     convert(svg)
 
 
 def convert(svg: Path) -> None:
     """SVG to PNG with the font that the glyphs were chosen for."""
     text = svg.read_text().replace("Fira Code", "DejaVu Sans Mono")
+    text = text.replace("<text ", '<text xml:space="preserve" ')
     svg.write_text(text)
     tool = shutil.which("rsvg-convert")
     if tool is not None:
@@ -63,7 +64,6 @@ def convert(svg: Path) -> None:
 
 
 async def main(out: Path, names: list[str], theme: str, keys: list[str]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
     for builder in pictures.EVERY:
         if names and builder.__name__ not in names:
             continue
@@ -75,5 +75,6 @@ if __name__ == "__main__":
     arguments = sys.argv[1:]
     options = dict(argument[2:].split("=", 1) for argument in arguments if argument.startswith("--"))
     plain = [argument for argument in arguments if not argument.startswith("--")]
+    Path(plain[0]).mkdir(parents=True, exist_ok=True)
     chosen_keys = [key for key in options.get("keys", "").split(",") if key]
     asyncio.run(main(Path(plain[0]), plain[1:], options.get("theme", "cockpit"), chosen_keys))

@@ -686,8 +686,8 @@ def foreign() -> Snapshot:
 
 
 def engine_silent() -> Snapshot:
-    """The engine stopped 12 s ago: same values, old `engine_at`."""
-    return replace(calm(), engine_at=ago(12))
+    """The engine stopped 12 s ago: calm values, everything that much older."""
+    return shifted(calm(), 12)
 
 
 def read_only() -> Snapshot:
@@ -819,6 +819,25 @@ def hostile(text: str) -> Snapshot:
     poisoned = _poison(base, text)
     assert isinstance(poisoned, Snapshot)
     return poisoned
+
+
+def shifted(snapshot: Snapshot, seconds: float) -> Snapshot:
+    """The same picture with every instant that many seconds earlier."""
+    moved = _shift(snapshot, timedelta(seconds=seconds))
+    assert isinstance(moved, Snapshot)
+    return moved
+
+
+def _shift(value: Any, by: timedelta) -> Any:
+    if isinstance(value, datetime):
+        return value - by
+    if isinstance(value, tuple):
+        return tuple(_shift(item, by) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(
+            value, **{field.name: _shift(getattr(value, field.name), by) for field in fields(value)}
+        )
+    return value
 
 
 _KEEP: Final = frozenset({"id"})

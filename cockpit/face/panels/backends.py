@@ -17,7 +17,7 @@ class BackendsPanel(Panel):
         return backend_rows(picture.snapshot, picture.now, width + 1, full=full)
 
     def titles(self, picture: Picture, width: int) -> Line:
-        return backend_titles(picture.snapshot, width)
+        return backend_titles(picture.snapshot, picture.now, width)
 
     def widths(self, width: int) -> tuple[int, ...]:
         return half_widths(width)

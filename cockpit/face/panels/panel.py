@@ -12,7 +12,7 @@ from textual.message import Message
 
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.view import Line, Role, Row, heading, merge
-from cockpit.face.view_deck import HEAD_LINES, Want, band_lines, bands, window
+from cockpit.face.view_deck import HEAD_LINES, Want, band_lines, bands, hidden_note, window
 from cockpit.face.view_detail import Topic
 from cockpit.face.widgets import Paper
 
@@ -101,8 +101,7 @@ class Panel(Paper, can_focus=True):
         first, last = window([len(block) for block in blocks], room, self._top, at)
         self._top = first
         lines = [line for block in blocks[first:last] for line in block]
-        hidden = len(blocks) - (last - first)
-        return lines, ((f"{hidden} more, ↑↓", Role.WARN),) if hidden else ()
+        return lines, hidden_note([*blocks[:first], *blocks[last:]])
 
     def move(self, step: str) -> None:
         """up, down, left, right, first, last."""
