@@ -47,6 +47,18 @@ async def watch(
                     break
 
 
+class _OwnStop(asyncio.Event):
+    """Set whenever the caller's event is. The library sets it when it is cancelled, and that must not
+    stop whatever else the caller stops by its event."""
+
+    def __init__(self, callers: asyncio.Event) -> None:
+        super().__init__()
+        self._callers = callers
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._callers.is_set()
+
+
 async def _stirs(places: frozenset[_Place], stop: asyncio.Event) -> AsyncGenerator[None]:
     """One item at once, then one for everything that happens in `places`, and one now and then."""
     # Not at the top: most commands read a plan and never watch one.
@@ -61,7 +73,7 @@ async def _stirs(places: frozenset[_Place], stop: asyncio.Event) -> AsyncGenerat
         rust_timeout=_LOOK_EVERY_MS,
         yield_on_timeout=True,
         recursive=False,
-        stop_event=stop,
+        stop_event=_OwnStop(stop),
     )
     async with aclosing(changes):
         try:

@@ -120,3 +120,14 @@ async def test_stop_ends_the_watch(tmp_path: Path) -> None:
     asyncio.get_running_loop().call_later(0.05, stop.set)
     async with asyncio.timeout(30):
         assert await waiting is None
+
+
+async def test_a_cancelled_watch_leaves_the_callers_event_alone(tmp_path: Path) -> None:
+    path, digest = _plan_file(tmp_path)
+    stop = asyncio.Event()
+    async with aclosing(watch(path, KINDS, stop, seen=digest)) as changes:
+        waiting = asyncio.ensure_future(anext(changes, None))
+        asyncio.get_running_loop().call_later(0.3, waiting.cancel)
+        assert await asyncio.gather(waiting, return_exceptions=True)
+    assert waiting.cancelled()
+    assert not stop.is_set()
