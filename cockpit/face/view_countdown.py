@@ -8,7 +8,7 @@ page says that it was declared and not yet answered, after its end it is the res
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -19,6 +19,7 @@ from cockpit.core.snapshot import Snapshot
 from cockpit.face.bigtype import Size, big
 from cockpit.face.view import Line, Role, Segment, clip, pad
 from cockpit.face.view_banner import banner
+from cockpit.face.view_journal import journal_lines
 from cockpit.face.view_lines import column, joined, row, rule, utc, wrapped
 from cockpit.face.view_result import result_block
 from cockpit.face.view_rollback import (
@@ -27,13 +28,18 @@ from cockpit.face.view_rollback import (
     countdown,
     escalation,
     flips_block,
+    held,
+    legacy_block,
     needs_row,
     not_at_zero,
     origin,
+    retryable,
 )
 from cockpit.face.view_steps import finish_words, steps_block
 
 TWO_COLUMNS_FROM: Final = 150
+AIRY_FROM_HEIGHT: Final = 36
+JOURNAL_LINES: Final = 10
 
 
 class Phase(Enum):
@@ -99,24 +105,27 @@ class Page:
 
 def lines(page: Page) -> tuple[Line, ...]:
     """Exactly `height` lines of at most `width` cells."""
-    head = _head(page)
+    inner = replace(page, width=max(1, page.width - 2))
+    top = banner(page.snapshot, page.now, page.width)
+    head = _head(inner)
     foot = tuple(part for part in (page.said, page.keys) if part)
-    room = max(0, page.height - len(head) - len(foot))
-    body = _window(_body(page), page.focus, page.scroll, room)
+    room = max(0, page.height - 1 - len(head) - len(foot))
+    body = _window(_body(inner, room), page.focus, page.scroll, room)
     blank: tuple[Line, ...] = ((),) * (room - len(body))
-    shown = (*head, *body, *blank, *foot)[: page.height]
+    middle = (row(" ", *each) if each else () for each in (*head, *body, *blank))
+    shown = (top, *middle, *foot)[: page.height]
     return tuple(clip(each, page.width) for each in shown)
 
 
 def _head(page: Page) -> tuple[Line, ...]:
-    top = banner(page.snapshot, page.now, page.width)
     rollback = followed(page.snapshot, page.watched)
     if rollback is None:
-        return (top, (), *_no_rollback(page))
-    rows: list[Line] = [top, *_clock_block(rollback, page), origin(rollback)]
+        return ((), *_no_rollback(page))
+    air: tuple[Line, ...] = ((),) if page.height >= AIRY_FROM_HEIGHT else ()
+    rows: list[Line] = [*air, *_clock_block(rollback, page), *air, origin(rollback)]
     loud = escalation(rollback, page.now)
     if loud:
-        rows.append(pad(row((f" {loud}", Role.ALARM)), page.width))
+        rows.append(row(column(f" {loud}", page.width, Role.ALARM)))
     rows.extend(_question(rollback, page.width))
     rows.append(not_at_zero(rollback, page.width))
     if rollback.open:
@@ -130,7 +139,7 @@ def _no_rollback(page: Page) -> tuple[Line, ...]:
         case Phase.REFUSED:
             status = status_of(page.snapshot, watched.declare_id)
             why = wrapped(status.text if status else "", page.width - 4)
-            headline = pad(row((" THE ROLLBACK WAS REFUSED", Role.ALARM)), page.width)
+            headline = row(column(" THE ROLLBACK WAS REFUSED", page.width, Role.ALARM))
             return (
                 headline,
                 (),
@@ -166,10 +175,10 @@ def _clock_block(rollback: Rollback, page: Page) -> tuple[Line, ...]:
     first, second, third = clocks(rollback, now)
     facts: tuple[tuple[tuple[str, Segment], tuple[str, Segment]], ...] = (
         (first, ("deadline", (utc(rollback.deadline_at, now), Role.TEXT))),
-        (second, ("escalates", (utc(rollback.escalate_at, now), Role.TEXT))),
+        (second, ("escalate", (utc(rollback.escalate_at, now), Role.TEXT))),
         (third, ("finish", finish_words(rollback, now))),
     )
-    room = max(0, page.width - len(digits[0]) - 4)
+    room = max(0, page.width - len(digits[0]) - 3)
     beside = [_fact_row(left, right, room) for left, right in facts]
     if len(digits) >= 5:
         beside = [each for fact in beside for each in (fact, ())][:-1]
@@ -189,7 +198,7 @@ def _beside(digits: Sequence[str], facts: Sequence[Line], role: Role) -> tuple[L
     rows: list[Line] = []
     for position, text in enumerate(digits):
         fact = facts[position - offset] if 0 <= position - offset < len(facts) else ()
-        rows.append(row((f" {text}", role), ("   ", Role.TEXT), *fact))
+        rows.append(row((text, role), "   ", *fact))
     return tuple(rows)
 
 
@@ -198,7 +207,7 @@ def _question(rollback: Rollback, width: int) -> tuple[Line, ...]:
     if not asks(rollback):
         return ()
     asked = [
-        pad(row((f" {text}", Role.ALARM)), width) for text in wrapped(rollback.question, width - 2, limit=3)
+        row(column(f" {text}", width, Role.ALARM)) for text in wrapped(rollback.question, width - 2, limit=3)
     ]
     go = row(
         ("  g ", Role.KEY), ("GO ANYWAY", Role.BAD), "  the flags go to 0% now, users land on legacy as it is"
@@ -214,20 +223,38 @@ def _question(rollback: Rollback, width: int) -> tuple[Line, ...]:
 Block = tuple[tuple[str, Line], ...]
 
 
-def _body(page: Page) -> Block:
+def _body(page: Page, room: int) -> Block:
+    """Flags, steps, counts and legacy; with air between them where there is room for it."""
     rollback = followed(page.snapshot, page.watched)
     if rollback is None:
         return ()
     if page.width >= TWO_COLUMNS_FROM:
-        return _two_columns(rollback, page)
-    flags = _flag_part(rollback, page, page.width)
-    return (*flags, *_step_part(rollback, page, page.width), *_counted(rollback, page, page.width))
+        left_width = (page.width - 3) * 2 // 5
+        right_width = page.width - 3 - left_width
+        left = _stacked(_side_parts(rollback, page, left_width), room)
+        return _beside_each_other(left, left_width, _step_part(rollback, page, right_width))
+    flags, *others = _side_parts(rollback, page, page.width)
+    steps = _step_part(rollback, page, page.width)
+    counted, *last = others
+    return _stacked((flags, steps, *others) if rollback.open else (counted, flags, steps, *last), room)
 
 
-def _flag_part(rollback: Rollback, page: Page, width: int) -> Block:
-    heading = rule("flags", width, "" if rollback.open else "as they were at the end")
-    rows = flips_block(rollback, page.snapshot, page.now, width)
-    return (("", heading), *(("", each) for each in rows))
+def _stacked(parts: Sequence[Block], room: int) -> Block:
+    """Parts below each other, a blank line between them if all of it fits then."""
+    kept = [part for part in parts if part]
+    airy = sum(len(part) for part in kept) + len(kept) <= room
+    blank: Block = (("", ()),)
+    return tuple(each for part in kept for each in (*(blank if airy else ()), *part))
+
+
+def _side_parts(rollback: Rollback, page: Page, width: int) -> tuple[Block, ...]:
+    """Flags first, then what was counted and how it ended, then legacy as its probes see it."""
+    note = "" if rollback.open else "as they were at the end"
+    flags = (rule("flags", width, note), *flips_block(rollback, page.snapshot, page.now, width))
+    counted = result_block(rollback, page.snapshot, page.now, width)
+    legacy = legacy_block(page.snapshot, page.now, width) if rollback.open else ()
+    journal = (rule("journal", width), *journal_lines(page.snapshot.tail, width, JOURNAL_LINES))
+    return tuple(tuple(("", each) for each in part) for part in (flags, counted, legacy, journal))
 
 
 def _step_part(rollback: Rollback, page: Page, width: int) -> Block:
@@ -236,16 +263,10 @@ def _step_part(rollback: Rollback, page: Page, width: int) -> Block:
     return (("", heading), *steps_block(rollback, page.now, width, focus=page.focus))
 
 
-def _counted(rollback: Rollback, page: Page, width: int) -> Block:
-    rows = result_block(rollback, page.snapshot, page.now, width)
-    return tuple(("", each) for each in rows)
-
-
-def _two_columns(rollback: Rollback, page: Page) -> Block:
-    left_width = (page.width - 3) * 2 // 5
-    right_width = page.width - 3 - left_width
-    left = (*_flag_part(rollback, page, left_width), ("", ()), *_counted(rollback, page, left_width))
-    right = _step_part(rollback, page, right_width)
+def _beside_each_other(left: Block, left_width: int, right: Block) -> Block:
+    """Two columns; a row keeps the key of its right side. Air above the left is matched on the right."""
+    if left and not left[0][1]:
+        right = (("", ()), *right)
     rows: list[tuple[str, Line]] = []
     for index in range(max(len(left), len(right))):
         first = left[index][1] if index < len(left) else ()
@@ -280,19 +301,11 @@ def keys_for(rollback: Rollback | None, *, read_only: bool) -> tuple[tuple[str, 
     always = (("y", "text"), ("escape", "deck"))
     if rollback is None or not rollback.open or read_only:
         return always
-    question = (("g", "go anyway"), ("h", "hold")) if asks(rollback) or rollback.answered_go is False else ()
+    question = (("g", "go anyway"), ("h", "hold")) if asks(rollback) or held(rollback) else ()
     cancel = () if rollback.flip_begun else (("c", "cancel"),)
-    retry = (("F", "retry flag"),) if any(flip.exhausted for flip in rollback.flips) else ()
-    return (
-        *question,
-        *retry,
-        ("enter", "done"),
-        ("o", "override"),
-        ("e", "reason, names"),
-        ("C", "close"),
-        *cancel,
-        *always,
-    )
+    retry = (("F", "retry flag"),) if retryable(rollback) else ()
+    acts = (("enter", "done"), ("o", "override"), ("e", "reason, names"), ("C", "close"))
+    return (*question, *cancel, *retry, *acts, *always)
 
 
 def answer_line(status: CommandStatus | None, what: str) -> Line:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from cockpit.core.model import Health, ProbeValue, Side
 from cockpit.core.rollback import Flip, FlipState, Rollback, StepState, open_lines
-from cockpit.core.snapshot import Snapshot
+from cockpit.core.snapshot import ProbeStatus, Snapshot
 from cockpit.core.spec import StepKey
 from cockpit.face import view
 from cockpit.face.view import Line, Role, Segment, Word, clip
-from cockpit.face.view_lines import column, joined, mmss, number_of, row, share
+from cockpit.face.view_lines import column, joined, mmss, number_of, row, rule, share
 
 # --- time ------------------------------------------------------------------------------------------
 
@@ -120,17 +121,19 @@ def before_words(flip: Flip) -> str:
 
 def drain_words(flip: Flip, limit_pct: float | None, seen_pct: float | None) -> Segment:
     """How much traffic the new side still gets; `seen_pct` is the newest observation, if there is one."""
-    limit = "" if limit_pct is None else f", limit {share(limit_pct)}"
     if flip.drained_at is not None and flip.share_pct is None:
         return "never exposed", Role.OK
     if flip.drained_at is not None:
-        return f"drained: {share(flip.share_pct)}{limit}", Role.OK
+        return f"drained, {share(flip.share_pct)} left", Role.OK
     newest = flip.share_pct if seen_pct is None else seen_pct
     if flip.state is not FlipState.AT_ZERO:
         return ("", Role.DIM) if newest is None else (f"traffic {share(newest)}", Role.DIM)
     if newest is None:
         return "traffic not seen yet", Role.UNKNOWN
-    return f"draining: {share(newest)}{limit}", Role.NOTE
+    if limit_pct is None:
+        return f"draining {share(newest)}", Role.NOTE
+    against = "<" if newest < limit_pct else "≥"
+    return f"draining {share(newest)} {against} {share(limit_pct)}", Role.NOTE
 
 
 def flip_row(flip: Flip, width: int, *, limit_pct: float | None, seen_pct: float | None) -> Line:
@@ -166,6 +169,41 @@ def flips_block(rollback: Rollback, snapshot: Snapshot, now: datetime, width: in
         flip_row(flip, width, limit_pct=snapshot.drain_below_pct, seen_pct=seen.get(flip.flag))
         for flip in ordered
     )
+
+
+def legacy_block(snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+    """The required probes of the side that users land on: state, good answers in a row, latency."""
+    probes = [
+        probe
+        for backend in snapshot.backends
+        for probe in backend.probes
+        if backend.side is Side.LEGACY and probe.required
+    ]
+    if not probes:
+        return ()
+    heading = rule("legacy", width, "required probes")
+    return (heading, *(clip(_probe_row(probe, now, width), width) for probe in probes))
+
+
+def _probe_row(probe: ProbeStatus, now: datetime, width: int) -> Line:
+    value = probe.reading.fresh_value(now)
+    word = view.HEALTH_WORD[Health.UNKNOWN if value is None else value.health]
+    return row(
+        column(str(word), 23, word.role),
+        " ",
+        column(probe.name, max(12, min(32, width - 58)), Role.STRONG),
+        " ",
+        column(view.milliseconds(None if value is None else value.latency_ms), 11),
+        " ",
+        _probe_words(probe, value, word),
+    )
+
+
+def _probe_words(probe: ProbeStatus, value: ProbeValue | None, word: Word) -> Segment:
+    """Good answers in a row while it is well, else what it says, else why it says nothing."""
+    if value is None:
+        return (probe.reading.failure.title if probe.reading.failure is not None else "never seen", word.role)
+    return (f"{probe.passes} good in a row", Role.OK) if probe.passes else (value.detail, word.role)
 
 
 def not_at_zero(rollback: Rollback, width: int) -> Line:

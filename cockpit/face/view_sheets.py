@@ -97,7 +97,7 @@ def order_words(chosen: Scope) -> str:
         return "one write, then it is read back"
     if steps == 1:
         return "all at the same time, then each is read back"
-    return f"in {steps} orders: what depends on others goes first; one order is written at the same time"
+    return f"in {steps} orders, what depends on others first; each order at the same time"
 
 
 def legacy_state(snapshot: Snapshot, now: datetime) -> tuple[Line, ...]:
@@ -143,8 +143,8 @@ def reason_words(snapshot: Snapshot) -> str:
 def reason_line(snapshot: Snapshot) -> Line:
     words = reason_words(snapshot)
     if words:
-        return row(("reason  ", Role.DIM), words, (" (the judge's)", Role.DIM))
-    return row(("reason  ", Role.DIM), ("none picked: it is asked for after the flip", Role.DIM))
+        return row(("reason     ", Role.DIM), words)
+    return row(("reason     ", Role.DIM), ("none picked: it is asked for after the flip", Role.DIM))
 
 
 def past_no_return(snapshot: Snapshot, now: datetime) -> bool:
@@ -197,10 +197,11 @@ def advance_line(flag: FlagStatus) -> Line:
 
 
 def gate_lines(flag: FlagStatus, now: datetime, width: int) -> tuple[Line, ...]:
-    """Every gate: met or not, by how much, and when it can be met."""
+    """Every gate, open ones first: met or not, by how much, and when it can be met."""
     if not flag.gates:
         return (row(("no gate is configured for this move", Role.DIM)),)
-    return tuple(clip(_gate(gate.name, gate.met, gate.text, gate.met_at, now), width) for gate in flag.gates)
+    ordered = sorted(flag.gates, key=lambda gate: gate.met)
+    return tuple(clip(_gate(gate.name, gate.met, gate.text, gate.met_at, now), width) for gate in ordered)
 
 
 def _gate(name: str, met: bool, text: str, met_at: datetime | None, now: datetime) -> Line:

@@ -63,7 +63,7 @@ BUDGET_WIDTH: Final = 20
 
 
 def budget_segments(step: Step, rollback: Rollback, now: datetime) -> tuple[Segment, Segment]:
-    """Bar and words: `━━━── 01:10 of 03:00`, amber and `late +00:12` past the limit; no bar unless it is open."""
+    """Bar and words: `━━━── 01:10 of 03:00`, amber and `late +00:12` past the limit."""
     spent = budget(step, rollback, now)
     room = BUDGET_WIDTH - BAR_WIDTH
     if spent.late_s > 0:
@@ -77,10 +77,12 @@ def budget_segments(step: Step, rollback: Rollback, now: datetime) -> tuple[Segm
 
 
 def step_row(step: Step, rollback: Rollback, now: datetime, width: int, *, focused: bool) -> Line:
-    """One step in one line."""
+    """One step in one line; evidence, or what is to do, where there is room for more than a crumb of it."""
     word = step_word(step, rollback, now)
     kind = (MACHINE, Role.DIM) if step.machine else (PERSON, Role.STRONG)
-    evidence = step.evidence or ("" if step.machine or step.settled else step.text)
+    title_width = max(16, min(30, width - 48))
+    fixed = 44 + title_width
+    more = step.evidence or ("" if step.machine or step.settled else step.text)
     return clip(
         row(
             ("▸" if focused else " ", Role.ACCENT),
@@ -88,10 +90,10 @@ def step_row(step: Step, rollback: Rollback, now: datetime, width: int, *, focus
             column(str(word), 13, word.role),
             kind,
             " ",
-            column(step.title, max(16, min(30, width - 52)), Role.ACCENT if focused else Role.TEXT),
+            column(step.title, title_width, Role.ACCENT if focused else Role.TEXT),
             " ",
             *budget_segments(step, rollback, now),
-            (f" {evidence}" if evidence else "", Role.DIM),
+            (f" {more}" if width - fixed >= 20 or len(more) < width - fixed else "", Role.DIM),
         ),
         width,
     )

@@ -88,7 +88,7 @@ def with_step(rollback: Rollback, key: StepKey, **changes: Any) -> Rollback:
 
 def flipping() -> Snapshot:
     """Half a second after declare: one flag at zero, one being written, one waiting, no reason given."""
-    base = rolling_back(elapsed_s=0.6, settled=2)
+    base = replace(rolling_back(elapsed_s=0.6, settled=2), drain_below_pct=0.5)
     return with_rollback(
         base,
         reason="",

@@ -33,7 +33,8 @@ from cockpit.core.spec import StepKey
 from cockpit.face.port import Port
 from cockpit.face.screens.live import Live
 from cockpit.face.screens.override import step_override
-from cockpit.face.screens.reason import Answers, Field, Form, TextSheet
+from cockpit.face.screens.reason import Answers, Field, Form, time_line
+from cockpit.face.screens.sheet import PageScreen
 from cockpit.face.view import Line, Role
 from cockpit.face.view_countdown import (
     Page,
@@ -305,7 +306,7 @@ class CountdownScreen(Live[None]):
             return
         if close_refusal(rollback):
             title = "CANNOT BE CLOSED: these lines are open"
-            self.app.push_screen(TextSheet(self.port, self.clock, title=title, text=_open_lines))
+            self.app.push_screen(PageScreen(self.port, self.clock, title=title, words=_open_lines))
             return
         form = Form(
             self.port,
@@ -340,7 +341,7 @@ class CountdownScreen(Live[None]):
             return incident_lines(newest, snapshot, now, width)
 
         note = "sent to the terminal's clipboard, where it allows that"
-        self.app.push_screen(TextSheet(self.port, self.clock, title="INCIDENT TEXT", text=shown, note=note))
+        self.app.push_screen(PageScreen(self.port, self.clock, title="INCIDENT TEXT", words=shown, note=note))
 
     # --- moving --------------------------------------------------------------------------------
 
@@ -368,5 +369,5 @@ def _open_lines(snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ..
     rollback = snapshot.rollback
     found = close_refusal(rollback) if rollback is not None else ()
     if not found:
-        return (row(("every line is done now: escape, then C", Role.OK)),)
-    return tuple(row(("✗ ", Role.BAD), text) for text in found)
+        return (*time_line(snapshot, now), (), row(("every line is done now: escape, then C", Role.OK)))
+    return (*time_line(snapshot, now), (), *(row(("✗ ", Role.BAD), text) for text in found))

@@ -20,12 +20,14 @@ from textual.screen import ModalScreen, Screen
 from cockpit.core.clock import Clock
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.port import Port
-from cockpit.face.view import Line
+from cockpit.face.view import Line, Role, clip
+from cockpit.face.view_lines import row
 from cockpit.face.widgets import Paper
 
 Result = TypeVar("Result")
 
 TICK_S: Final = 1.0
+FRAME_LINES: Final = 2
 
 
 class Live(Screen[Result]):
@@ -95,19 +97,28 @@ class Sheet(Live[Result], ModalScreen[Result]):
 
     def show(self, snapshot: Snapshot, now: datetime) -> None:
         words, foot = self.query_one("#sheet-words", Paper), self.query_one("#sheet-foot", Paper)
-        rows, last = self.words(snapshot, now, words.size.width), self.foot(snapshot, now, foot.size.width)
+        last = self.foot(snapshot, now, foot.size.width)
+        room = max(1, self.size.height - FRAME_LINES - self.fields_height - len(last))
+        rows = self.words(snapshot, now, words.size.width, room)
+        if len(rows) > room:
+            rows = (*rows[: room - 1], row((f"… {len(rows) - room + 1} more lines", Role.WARN)))
         for paper, lines in ((words, rows), (foot, last)):
             if paper.styles.height is None or paper.styles.height.value != len(lines):
                 paper.styles.height = len(lines)
-            paper.write(lines)
+            paper.write([clip(each, paper.size.width) for each in lines])
+
+    @property
+    def fields_height(self) -> int:
+        """How many lines the inputs take."""
+        return 0
 
     @abstractmethod
-    def words(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
-        """What the sheet says."""
+    def words(self, snapshot: Snapshot, now: datetime, width: int, room: int) -> tuple[Line, ...]:
+        """What the sheet says, best in at most `room` lines: the end of more is not shown."""
 
     @abstractmethod
     def foot(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
-        """What can be done, at the bottom."""
+        """What can be done, at the bottom; never cut."""
 
     def action_leave(self) -> None:
         self.dismiss(None)

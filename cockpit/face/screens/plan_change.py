@@ -37,15 +37,15 @@ class PlanChangeSheet(Sheet[None]):
         self._shown: PlanChange | None = None
         self._top = 0
 
-    def words(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+    def words(self, snapshot: Snapshot, now: datetime, width: int, room: int) -> tuple[Line, ...]:
         change = self._shown = snapshot.plan_change
         title = row(("THE PLAN FILE", Role.STRONG))
         if change is None:
             return (title, target(snapshot), (), row(("no change waits for an answer", Role.DIM)), ())
         rows = plan_lines(change, width)
-        room = max(3, self.size.height - 13)
-        self._top = max(0, min(self._top, len(rows) - room))
-        shown = rows[self._top : self._top + room]
+        height = max(1, room - 6)
+        self._top = max(0, min(self._top, len(rows) - height))
+        shown = rows[self._top : self._top + height]
         below = len(rows) - self._top - len(shown)
         more = (row((f"  … {below} more below", Role.DIM)),) if below > 0 else ()
         return (title, target(snapshot), (), plan_headline(change, now), *shown, *more, ())

@@ -26,7 +26,7 @@ class QuitSheet(Sheet[bool]):
         ("L", "go", "leave"),
     ]
 
-    def words(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+    def words(self, snapshot: Snapshot, now: datetime, width: int, room: int) -> tuple[Line, ...]:
         title = row(("LEAVE THE COCKPIT?", Role.STRONG))
         facts = (each for fact in quit_lines(snapshot) for each in _broken(fact, width))
         return (title, target(snapshot), *time_line(snapshot, now), (), *facts, ())

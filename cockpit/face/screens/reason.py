@@ -1,4 +1,4 @@
-"""Asking for words: one sheet with one to three fields, and one that only shows text.
+"""Asking for words: one sheet with one to three fields.
 
 Every field's answer is cleaned before it leaves the sheet. A field with a suggestion takes it with F2, so
 that a reason costs one key at the worst moment.
@@ -6,13 +6,14 @@ that a reason costs one key at the worst moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.widgets import Input
 
 from cockpit.core.clean import clean_text
@@ -24,11 +25,11 @@ from cockpit.face.view import Line, Role
 from cockpit.face.view_lines import row, wrapped
 from cockpit.face.view_rollback import countdown
 from cockpit.face.view_sheets import target
+from cockpit.face.widgets import Paper
 
 ANSWER_LIMIT: Final = 280
 
 Answers = Mapping[str, str]
-Words = Callable[[Snapshot, datetime, int], tuple[Line, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +65,22 @@ class Form(Sheet[Answers | None]):
 
     def fields(self) -> ComposeResult:
         for index, field in enumerate(self._fields):
-            box = Input(value=field.value, placeholder=self._placeholder(field), id=f"field-{index}")
+            box = Input(value=field.value, placeholder=_placeholder(field), id=f"field-{index}")
             box.cursor_blink = False
-            yield box
+            with Horizontal(classes="sheet-field"):
+                yield Paper(id=f"label-{index}", classes="sheet-label")
+                yield box
 
-    def _placeholder(self, field: Field) -> str:
-        note = f"type {field.exactly}" if field.exactly else "" if field.required else "may stay empty"
-        return f"{field.label}" + (f" ({note})" if note else "")
+    def show(self, snapshot: Snapshot, now: datetime) -> None:
+        super().show(snapshot, now)
+        for index, field in enumerate(self._fields):
+            self.query_one(f"#label-{index}", Paper).write([row((field.label, Role.DIM))])
 
-    def words(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+    @property
+    def fields_height(self) -> int:
+        return 2 * len(self._fields)
+
+    def words(self, snapshot: Snapshot, now: datetime, width: int, room: int) -> tuple[Line, ...]:
         return (
             row((self._title, Role.STRONG)),
             target(snapshot),
@@ -152,6 +160,12 @@ class Form(Sheet[Answers | None]):
         self.focus_next(Input)
 
 
+def _placeholder(field: Field) -> str:
+    if field.exactly:
+        return f"type {field.exactly}"
+    return "needed" if field.required else "may stay empty"
+
+
 def time_line(snapshot: Snapshot, now: datetime) -> tuple[Line, ...]:
     """The countdown inside a sheet, so that it never hides the time."""
     rollback = snapshot.rollback
@@ -159,22 +173,3 @@ def time_line(snapshot: Snapshot, now: datetime) -> tuple[Line, ...]:
         return ()
     time = countdown(rollback, now)
     return (row((f"{time.digits} {time.word}", time.role)),)
-
-
-class TextSheet(Sheet[None]):
-    """Lines to read, asked for anew with every tick; any of escape, enter or q leaves."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [("enter", "leave", "leave"), ("q", "leave", "leave")]
-
-    def __init__(self, port: Port, clock: Clock, *, title: str, text: Words, note: str = "") -> None:
-        super().__init__(port, clock)
-        self._title = title
-        self._text = text
-        self._note = note
-
-    def words(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
-        head = (row((self._title, Role.STRONG)), *time_line(snapshot, now), ())
-        return (*head, *self._text(snapshot, now, width), ())
-
-    def foot(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
-        return (row(("escape ", Role.KEY), ("leave  ", Role.DIM), (self._note, Role.DIM)),)

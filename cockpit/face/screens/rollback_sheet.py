@@ -7,7 +7,7 @@ stays the same however often the key is pressed, and opens the countdown at once
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import ClassVar
 from uuid import uuid4
 
 from textual import events
@@ -23,8 +23,8 @@ from cockpit.face.screens.arming import QUIET_S, SecondPress
 from cockpit.face.screens.countdown import CountdownScreen
 from cockpit.face.screens.live import Sheet
 from cockpit.face.screens.reason import Answers, Field, Form
-from cockpit.face.view import Line, Role, pad
-from cockpit.face.view_lines import row, wrapped
+from cockpit.face.view import Line, Role
+from cockpit.face.view_lines import column, row, wrapped
 from cockpit.face.view_sheets import (
     Scope,
     budget_line,
@@ -38,8 +38,6 @@ from cockpit.face.view_sheets import (
     scope_line,
     target,
 )
-
-_FLAGS_SHOWN: Final = 8
 
 
 class RollbackSheet(Sheet[None]):
@@ -75,45 +73,38 @@ class RollbackSheet(Sheet[None]):
     def _scope(self, snapshot: Snapshot) -> Scope:
         return scope(snapshot, self._focused if self._narrow else None)
 
-    def words(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
-        self._press.shown(self.clock.monotonic(), Message().time)
+    def words(self, snapshot: Snapshot, now: datetime, width: int, room: int) -> tuple[Line, ...]:
         chosen = self._scope(snapshot)
+        title = (*(row((text, Role.BAD)) for text in big("ROLL BACK")),)
+        head = (target(snapshot), (), scope_line(chosen, self._focused), row((order_words(chosen), Role.DIM)))
+        legacy = legacy_state(snapshot, now)[:3]
+        tail = ((), *legacy, reason_line(snapshot), budget_line(snapshot), ())
         flags = scope_flags(snapshot, chosen, now, width)
-        more = len(flags) - _FLAGS_SHOWN
-        return (
-            *(row((text, Role.BAD)) for text in big("ROLL BACK")),
-            target(snapshot),
-            (),
-            scope_line(chosen, self._focused),
-            row((order_words(chosen), Role.DIM)),
-            *flags[:_FLAGS_SHOWN],
-            *((row((f"   … and {more} more", Role.DIM)),) if more > 0 else ()),
-            (),
-            *legacy_state(snapshot, now)[:3],
-            reason_line(snapshot),
-            budget_line(snapshot),
-            (),
-            *self._confirm_lines(snapshot, now, width),
-        )
-
-    def _confirm_lines(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
-        refusal = rollback_refusal(snapshot, now)
-        if refusal:
-            head = pad(row((" NO ROLLBACK FROM HERE", Role.ALARM)), width)
-            return (head, *(row((f" {text}", Role.BAD)) for text in wrapped(refusal, width - 2)))
-        if self._press.ready:
-            return (pad(row((" ▸ press R to roll back", Role.ALARM)), width),)
-        wait = " … release the key: R counts after half a second of silence"
-        return (pad(row((wait, Role.CAUTION)), width),)
+        if len(title) + len(head) + len(tail) + min(len(flags), 3) > room:
+            title = (row(("ROLL BACK", Role.BAD)),)
+        flags = _shortened(flags, room - len(title) - len(head) - len(tail))
+        return (*title, *head, *flags, *tail)
 
     def foot(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
-        keys = row(("R ", Role.KEY), ("roll back  ", Role.DIM), ("escape ", Role.KEY), ("leave  ", Role.DIM))
+        leave = (("escape ", Role.KEY), ("leave  ", Role.DIM))
+        refusal = rollback_refusal(snapshot, now)
+        if refusal:
+            head = row(column(" NO ROLLBACK FROM HERE", width, Role.ALARM))
+            return (head, *(row((f" {text}", Role.BAD)) for text in wrapped(refusal, width - 2)), row(*leave))
+        keys = [("R ", Role.KEY), ("roll back  ", Role.DIM), *leave]
         if self._focused is not None:
             other = "all flags" if self._narrow else f"only {self._focused}"
-            keys = row(*keys, ("f ", Role.KEY), (f"{other}  ", Role.DIM))
+            keys += [("f ", Role.KEY), (f"{other}  ", Role.DIM)]
         if reason_words(snapshot):
-            keys = row(*keys, ("v ", Role.KEY), ("veto the proposal", Role.DIM))
-        return (keys,)
+            keys += [("v ", Role.KEY), ("veto the proposal", Role.DIM)]
+        return (self._press_line(width), row(*keys))
+
+    def _press_line(self, width: int) -> Line:
+        self._press.shown(self.clock.monotonic(), Message().time)
+        if self._press.ready:
+            return row(column(" ▸ press R to roll back", width, Role.ALARM))
+        wait = " … release the key: R counts after half a second of silence"
+        return row(column(wait, width, Role.CAUTION))
 
     def action_scope(self) -> None:
         if self._focused is not None:
@@ -154,3 +145,11 @@ class RollbackSheet(Sheet[None]):
         )
         self.port.submit(command)
         self.app.switch_screen(CountdownScreen(self.port, self.clock, self._operator, declare=command))
+
+
+def _shortened(rows: tuple[Line, ...], room: int) -> tuple[Line, ...]:
+    """At most `room` lines, the last one saying how many flags are not shown; never nothing."""
+    if len(rows) <= max(1, room):
+        return rows
+    kept = max(1, room - 1)
+    return (*rows[:kept], row((f"   … and {len(rows) - kept} more flags", Role.WARN)))
