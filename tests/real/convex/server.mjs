@@ -1,0 +1,148 @@
+// convex-test, the official in-memory mock of Convex functions, behind a small HTTP server.
+//
+// The functions, their validation and their errors are convex-test's; the routes, envelopes and
+// statuses around them are ours, after the public API of the open-source backend. This is not a
+// Convex backend: tests that use it say "convex-test".
+//
+// Usage: node server.mjs PORT INSTANCE ADMIN_KEY
+
+import http from "node:http";
+import { convexTest } from "convex-test";
+import { makeFunctionReference } from "convex/server";
+import { ConvexError, convexToJson, jsonToConvex } from "convex/values";
+import schema from "./convex/schema.js";
+
+const [port, instance, adminKey] = process.argv.slice(2);
+const modules = {
+  "./convex/_generated/api.js": () => import("./convex/_generated/api.js"),
+  "./convex/health.js": () => import("./convex/health.js"),
+};
+const functions = convexTest({ schema, modules });
+const PAUSED_TEXT =
+  "Cannot run functions while this deployment is paused. " +
+  "Resume the deployment in the dashboard settings to allow functions to run.";
+let paused = false;
+let calls = 0;
+
+class Refusal extends Error {
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+function isAdmin(request) {
+  const header = request.headers.authorization ?? "";
+  if (!/^convex /i.test(header)) return false;
+  if (header.slice(7) === adminKey) return true;
+  throw new Refusal(403, "BadDeployKey", `The provided deploy key was invalid for deployment '${instance}'.`);
+}
+
+// Values leave in the clean JSON format: 64-bit integers as decimal text.
+function cleanJson(value) {
+  if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map(cleanJson);
+  if (typeof value.$integer === "string") {
+    return Buffer.from(value.$integer, "base64").readBigInt64LE().toString();
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, cleanJson(each)]));
+}
+
+async function withLogLines(run) {
+  const lines = [];
+  const original = console.log;
+  console.log = (...parts) => lines.push(`[LOG] ${parts.map((part) => `'${part}'`).join(" ")}`);
+  try {
+    return [await run(), lines];
+  } finally {
+    console.log = original;
+  }
+}
+
+async function callFunction(kind, { path, args }) {
+  calls += 1;
+  const requestId = calls.toString(16).padStart(16, "0");
+  const reference = makeFunctionReference(path.includes(":") ? path : `${path}:default`);
+  const given = Array.isArray(args) ? args[0] : args;
+  try {
+    const [value, logLines] = await withLogLines(() => functions[kind](reference, jsonToConvex(given ?? {})));
+    const envelope = { status: "success", value: cleanJson(convexToJson(value ?? null)) };
+    return logLines.length ? { ...envelope, logLines } : envelope;
+  } catch (error) {
+    const envelope = {
+      status: "error",
+      errorMessage: `[Request ID: ${requestId}] Server Error\nUncaught ${error}`,
+    };
+    return error instanceof ConvexError ? { ...envelope, errorData: error.data } : envelope;
+  }
+}
+
+function systemQuery(path) {
+  if (path !== "_system/frontend/backendState") throw new Refusal(400, "BadConvexFunctionIdentifier", path);
+  return {
+    status: "success",
+    value: { system: "none", usage_limit: "none", user: paused ? "paused" : "none" },
+  };
+}
+
+async function answerCall(kind, request) {
+  let asked;
+  try {
+    asked = JSON.parse(await text(request));
+  } catch {
+    throw new Refusal(400, "BadJsonBody", "the body is not JSON");
+  }
+  const { path, format = "json" } = asked;
+  if (typeof path !== "string" || !/^[\w./:]+$/.test(path)) {
+    throw new Refusal(400, "BadConvexFunctionIdentifier", "not a function path");
+  }
+  if (format !== "json") throw new Refusal(400, "BadFormat", "this server knows json only");
+  const admin = isAdmin(request);
+  if (path.startsWith("_system/")) {
+    if (!admin) return { status: "error", errorMessage: "Server Error" };
+    return systemQuery(path);
+  }
+  if (paused) return { status: "error", errorMessage: PAUSED_TEXT };
+  return callFunction(kind, asked);
+}
+
+function setPaused(request, wanted) {
+  if (!isAdmin(request)) throw new Refusal(401, "Unauthenticated", "this call needs an admin key");
+  paused = wanted;
+  return "";
+}
+
+const routes = {
+  "GET /": () => "This is convex-test over HTTP.",
+  "GET /version": () => "convex-test-0.0.60",
+  "GET /instance_name": () => instance,
+  "POST /api/query": (request) => answerCall("query", request),
+  "POST /api/mutation": (request) => answerCall("mutation", request),
+  "POST /api/v1/pause_deployment": (request) => setPaused(request, true),
+  "POST /api/v1/unpause_deployment": (request) => setPaused(request, false),
+};
+
+async function text(request) {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+function send(response, status, body) {
+  const plain = typeof body === "string";
+  response.writeHead(status, { "content-type": plain ? "text/plain" : "application/json" });
+  response.end(plain ? body : JSON.stringify(body));
+}
+
+const server = http.createServer(async (request, response) => {
+  const route = routes[`${request.method} ${new URL(request.url, "http://x").pathname}`];
+  try {
+    if (route === undefined) send(response, 404, "not found");
+    else send(response, 200, await route(request));
+  } catch (refusal) {
+    if (!(refusal instanceof Refusal)) throw refusal;
+    send(response, refusal.status, { code: refusal.code, message: refusal.message });
+  }
+});
+server.listen(Number(port), "127.0.0.1");
