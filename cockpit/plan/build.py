@@ -96,7 +96,7 @@ class Builder:
                 name=hook.name,
                 kind=hook.kind,
                 settings=self.settings[("announce", place)],
-                moments=hook.on,
+                moments=tuple(dict.fromkeys(hook.on)),
                 timeout_s=hook.timeout,
             )
             for place, hook in enumerate(self.document.announce)
@@ -122,7 +122,7 @@ def _flag(flag: fields.Flag) -> FlagSpec:
         stages=tuple(
             Stage(percent=stage.percent, cohort=stage.cohort, hold_s=stage.hold) for stage in flag.stages
         ),
-        depends_on=flag.depends_on,
+        depends_on=tuple(dict.fromkeys(flag.depends_on)),
         propagation_s=flag.propagation,
         traffic=None if traffic is None else _traffic(traffic),
         tolerance_pct=flag.tolerance_pct,

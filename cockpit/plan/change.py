@@ -1,7 +1,7 @@
 """What changed between two plans, in short lines for the person who must accept the change.
 
 Named things are matched by name, stages by their place. Of a secret only its reference is shown, of
-a query only that it changed, of an address nothing that could hold a credential.
+a query or a command only that it changed, of an address nothing that could hold a credential.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pydantic import BaseModel
 from cockpit.core.clean import Percent, clean_text
 from cockpit.core.secret import SecretRef
 from cockpit.core.spec import HardLimit, Plan, Stage
-from cockpit.plan.values import duration_text
+from cockpit.plan.shape import expected, fields_of
+from cockpit.plan.values import DURATION, duration_text
 
 _OWN_NAMES: Final = ("key", "name", "id")
 _SUBJECTS: Final[Mapping[str, str]] = {
@@ -35,7 +36,7 @@ _LISTS: Final[Mapping[str, str]] = {
     "steps": "step",
     "write_counters": "write counter",
 }
-_QUERIES: Final = frozenset({"bad", "total", "query", "legacy", "new"})
+_UNSHOWN: Final = frozenset({"bad", "total", "query", "legacy", "new", "command"})
 _LINE_LIMIT: Final = 160
 
 
@@ -120,7 +121,7 @@ def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]
 
 def _shown(name: str, value: Any) -> str:
     """A value in a few words; nothing for what is long or may hold a credential."""
-    if value is None or name in _QUERIES:
+    if value is None or name in _UNSHOWN:
         return "" if value is not None else "none"
     if isinstance(value, HardLimit):
         return f"{value.max_pct:g}%"
@@ -161,9 +162,11 @@ def _word(name: str) -> str:
 
 
 def _field_names(value: Any) -> dict[str, str]:
-    """Attribute names, each with the key that stands in the plan."""
+    """Attribute names, each with the key that stands in the plan and the unit of the value."""
     if isinstance(value, BaseModel):
-        return {name: field.alias or name for name, field in type(value).model_fields.items()}
+        written = fields_of(type(value)).items()
+        keys = (f"{key}_s" if expected(kind) == DURATION.words else key for key, kind in written)
+        return dict(zip(type(value).model_fields, keys, strict=True))
     if is_dataclass(value):
         return {field.name: field.name for field in fields(value)}
     return {}

@@ -10,6 +10,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Mapping
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any, Final
 
@@ -141,10 +142,10 @@ class _PlanSchema(GenerateJsonSchema):
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
         known = _BY_READER.get(schema["function"]["function"])
-        return dict(known) if known else super().function_before_schema(schema)
+        return deepcopy(known) if known else super().function_before_schema(schema)
 
     def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
-        return dict(_SECRET) if schema["cls"] is SecretRef else super().dataclass_schema(schema)
+        return deepcopy(_SECRET) if schema["cls"] is SecretRef else super().dataclass_schema(schema)
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         """TOML has no null; a key is left out instead."""

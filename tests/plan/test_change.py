@@ -108,6 +108,11 @@ def test_moments_and_checks_are_named_as_in_the_plan(tmp_path: Path) -> None:
         "backend new: probe health: json removed",
         "announcement p: moments closed -> flipped",
     )
+    four = load_text(SMALL + PAGER.replace('["x"]', '["x", "--token", "abc-secret"]'), tmp_path)
+    slow = load_text(changed(probe, f'{probe}\nlatency_limit = "500ms"'), tmp_path)
+    slower = load_text(changed(probe, f'{probe}\nlatency_limit = "2s"'), tmp_path)
+    assert describe_change(slow, slower) == ("backend new: probe health: latency limit 500ms -> 2s",)
+    assert describe_change(two, four)[0] == "announcement p: command changed"
     assert describe_change(one, three) == ('backend new: probe health: json equals "ok" -> "up"',)
 
 
