@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event, Thread
 from typing import ClassVar, Final
 from uuid import uuid4
 
@@ -21,10 +18,13 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.commands import AddNote, Command, CommandState, PollNow
 from cockpit.core.model import Verdict
 from cockpit.core.snapshot import Snapshot
+from cockpit.face.crash import write_crash
+from cockpit.face.dressing import Dressing
 from cockpit.face.keys import ACTIONS, BY_ID, why_not
 from cockpit.face.panels.panel import Picture
 from cockpit.face.port import Port
@@ -40,21 +40,11 @@ from cockpit.face.screens.quit import QuitSheet
 from cockpit.face.screens.reason import Answers, Field, Form
 from cockpit.face.screens.rollback_sheet import RollbackSheet
 from cockpit.face.screens.sheet import PageScreen
-from cockpit.face.themes import (
-    LAST_RESORT,
-    Inks,
-    Skin,
-    Wardrobe,
-    automatic,
-    read_wardrobe,
-    themes_dir,
-    watch_themes,
-)
+from cockpit.face.themes import Inks
 from cockpit.face.view import Line, Role
 from cockpit.face.view_detail import detail_text
 from cockpit.face.view_journal import command_line
 from cockpit.face.view_summary import summary_lines
-from cockpit.face.widgets import Paper
 
 TICK_S: Final = 1.0
 COOL_DOWN_S: Final = 0.1
@@ -96,25 +86,20 @@ class CockpitApp(App[None]):
         self.port = port
         self.clock = clock
         self.operator = operator
-        self.deck = DeckScreen()
-        self.inks: Inks = LAST_RESORT.inks()
+        self.deck = DeckScreen(self._record_trouble)
+        self.troubles: list[str] = []
         self._mouse = mouse
         self._crash_dir = crash_dir
-        self._theme_dir = theme_dir
-        self._wardrobe = self._read_wardrobe(None)
-        self._asked_theme = theme
+        self._dressing = Dressing(self, asked=theme, extra=theme_dir)
         self._still: Picture | None = None
         self._notice: tuple[Line, float] | None = None
         self._command_states = {status.id: status.state for status in port.latest().commands}
         self._countdowns_shown: set[str] = set()
-        self._stop_watching = Event()
-        self._watcher: Thread | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self._woken = False
         self._cooling = False
         self._again = False
         self._acts = self._make_acts()
-        self._wear(self._first_skin())
 
     def fly(self) -> int:
         """Run until the person leaves; the process's exit code."""
@@ -128,16 +113,13 @@ class CockpitApp(App[None]):
         self._unsubscribe = self.port.subscribe(self._wake)
         self.set_interval(TICK_S, self.refresh_picture)
         self.call_after_refresh(self.refresh_picture)
-        if self._theme_dir is not None:
-            self._watch(self._theme_dir)
+        self._dressing.watch(lambda: self.call_later(self._reload_themes))
         self._say_theme_problems()
 
     def on_unmount(self) -> None:
         if self._unsubscribe is not None:
             self._unsubscribe()
-        self._stop_watching.set()
-        if self._watcher is not None:
-            self._watcher.join(timeout=1.0)
+        self._dressing.stop()
 
     def _wake(self) -> None:
         """Called by the engine after a new snapshot: one message, however many snapshots; returns at once."""
@@ -175,11 +157,14 @@ class CockpitApp(App[None]):
 
     def say(self, words: Line) -> None:
         """One line above the keys for some seconds; over a sheet, a notice in the corner."""
-        self._notice = (words, self.clock.monotonic() + NOTICE_S)
+        self._notice = (words, self._notice_end())
         if self.screen is self.deck:
             self.refresh_picture()
         else:
             self.notify("".join(text for text, _ in words).strip(), markup=False)
+
+    def _notice_end(self) -> float:
+        return self.clock.monotonic() + NOTICE_S
 
     def _notice_commands(self, snapshot: Snapshot) -> None:
         """Say what became of every command, once per state."""
@@ -187,7 +172,7 @@ class CockpitApp(App[None]):
             if self._command_states.get(status.id) is not status.state:
                 self._command_states[status.id] = status.state
                 if status.state is not CommandState.RUNNING:
-                    self._notice = (command_line(status, self.size.width), self.clock.monotonic() + NOTICE_S)
+                    self._notice = (command_line(status, self.size.width), self._notice_end())
 
     # --- keys -----------------------------------------------------------------------------------------
 
@@ -371,64 +356,41 @@ class CockpitApp(App[None]):
 
     # --- themes ------------------------------------------------------------------------------------------
 
-    def _first_skin(self) -> Skin:
-        if self._asked_theme is not None:
-            return self._wardrobe.pick(self._asked_theme)
-        system = self.console.color_system
-        return self._wardrobe.pick(automatic(no_color=self.no_color, color_system=system))
-
-    def _read_wardrobe(self, last_good: Wardrobe | None) -> Wardrobe:
-        extra = () if self._theme_dir is None else (self._theme_dir,)
-        good = None if last_good is None else last_good.skins
-        return read_wardrobe(themes_dir(), *extra, last_good=good)
-
-    def _wear(self, skin: Skin) -> None:
-        """Put a skin on, also one of the name that is worn now."""
-        self.register_theme(skin.theme())
-        self.inks = skin.inks()
-        if self.theme == skin.name:
-            self.refresh_css(animate=False)
-        else:
-            self.theme = skin.name
-        if self.is_running:
-            for screen in self.screen_stack:
-                for paper in screen.query(Paper):
-                    paper.refresh()
-
     def _next_theme(self) -> None:
-        skin = self._wardrobe.after(self.theme)
-        self._wear(skin)
+        skin = self._dressing.next()
         self.say(((" theme: ", Role.DIM), (skin.title, Role.STRONG)))
 
-    def _watch(self, directory: Path) -> None:
-        def changed() -> None:
-            self.call_later(self._reload_themes)
-
-        self._watcher = Thread(
-            target=watch_themes, args=((directory,), self._stop_watching, changed), daemon=True, name="themes"
-        )
-        self._watcher.start()
-
     def _reload_themes(self) -> None:
-        """Read all themes again; a broken one keeps its last good look and is named once."""
-        self._wardrobe = self._read_wardrobe(self._wardrobe)
-        self._wear(self._wardrobe.pick(self.theme))
+        self._dressing.reload()
         self._say_theme_problems()
 
     def _say_theme_problems(self) -> None:
-        problems = list(self._wardrobe.problems)
-        if self._asked_theme is not None and self._asked_theme not in self._wardrobe.skins:
-            problems.insert(0, f"there is no usable theme {self._asked_theme}")
+        problems = self._dressing.problems
         if problems:
             more = f" (+{len(problems) - 1} more)" if len(problems) > 1 else ""
             self.say(((" theme: ", Role.STRONG), (f"{problems[0]}{more}", Role.WARN)))
 
+    @property
+    def inks(self) -> Inks:
+        return self._dressing.inks
+
     # --- the worst ------------------------------------------------------------------------------------------
+
+    def _record_trouble(self, error: Exception) -> None:
+        """A part of the deck could not be drawn: details to a private file, once per kind of trouble."""
+        what = f"{type(error).__name__}: {clean_text(error)}"
+        if what not in self.troubles:
+            self.troubles.append(what)
+            where = write_crash(error, self._crash_dir)
+            self._notice = (
+                ((" drawing failed, details: ", Role.STRONG), (where, Role.WARN)),
+                self._notice_end(),
+            )
 
     def _fatal_error(self) -> None:
         """A crash of the screen: a clean message here, the traceback without variables in a private file."""
         error = sys.exc_info()[1]
-        where = _write_crash(error, self._crash_dir)
+        where = write_crash(error, self._crash_dir)
         name = type(error).__name__ if error is not None else "unknown"
         message = f"cockpit: the screen failed ({name}). The engine is not the screen. Details: {where}"
         self._exit_renderables.append(Text(message))
@@ -443,15 +405,3 @@ def _own_keys(screen: Screen[object]) -> frozenset[str]:
             key = binding.key if isinstance(binding, Binding) else binding[0]
             keys.update(part.strip() for part in key.split(","))
     return frozenset(keys)
-
-
-def _write_crash(error: BaseException | None, directory: Path | None) -> str:
-    """Write the traceback to a file that only its owner can read; the file's path, or why there is none."""
-    lines = traceback.format_exception(error) if error is not None else ["no exception known\n"]
-    try:
-        handle, path = tempfile.mkstemp(prefix="cockpit-crash-", suffix=".txt", dir=directory)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(lines)
-    except OSError as failure:
-        return f"could not be written ({failure.strerror})"
-    return path

@@ -27,6 +27,7 @@ from cockpit.face.view import (
     width_of,
     worst,
 )
+from cockpit.face.view_lines import wrapped
 from cockpit.face.view_rollback import countdown, needs
 
 SILENT_AFTER_S: Final = 5.0
@@ -221,5 +222,9 @@ def paused_strip(paused_s: float, width: int) -> Line:
     return _strip(Role.CAUTION, f"PICTURE PAUSED {age(paused_s)}", words, "space goes on", width)
 
 
-def hint_line(hint: str, width: int) -> Line:
-    return clip(((" » ", Role.KEY), (safe(hint), Role.NOTE)), width) if hint else ()
+def hint_lines(hint: str, width: int) -> tuple[Line, ...]:
+    """What the practice world suggests to press, on at most two lines."""
+    rows = wrapped(hint, max(10, width - 4), limit=2) if hint else ()
+    return tuple(
+        ((" » " if index == 0 else "   ", Role.KEY), (text, Role.NOTE)) for index, text in enumerate(rows)
+    )

@@ -138,13 +138,15 @@ def _marked(rows: Sequence[Row], index: int | None, y: int, chosen: int | None, 
     return (mark, *pad(body, width - 1))
 
 
-def hidden_note(blocks: Sequence[Sequence[Line]]) -> Line:
-    """How many rows are out of sight, and how bad the worst of them is."""
+def hidden_note(blocks: Sequence[Sequence[Line]], *, loud: bool) -> Line:
+    """How many rows are out of sight, and for a loud panel, how bad the worst of them is."""
     if not blocks:
         return ()
     roles = {role for block in blocks for line in block for _, role in line}
     count = f"{len(blocks)} more"
-    for role, word in ((Role.BAD, "BAD"), (Role.WARN, "WARNING"), (Role.UNKNOWN, "UNKNOWN")):
+    for role, word in (
+        () if not loud else ((Role.BAD, "BAD"), (Role.WARN, "WARNING"), (Role.UNKNOWN, "UNKNOWN"))
+    ):
         if role in roles:
             return ((f"{count}, {word} among them ", role), ("↑↓", Role.KEY))
     return ((f"{count} ", Role.DIM), ("↑↓", Role.DIM))

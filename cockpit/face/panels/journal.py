@@ -15,6 +15,7 @@ class JournalPanel(Panel):
     title = "Journal"
     topic = Topic.ENTRY
     titled = False
+    loud = False
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)

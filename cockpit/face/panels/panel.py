@@ -32,6 +32,7 @@ class Panel(Paper, can_focus=True):
     title: ClassVar[str]
     topic: ClassVar[Topic]
     titled: ClassVar[bool] = True
+    loud: ClassVar[bool] = True
 
     class Moved(Message):
         """The person chose another row or panel."""
@@ -101,7 +102,7 @@ class Panel(Paper, can_focus=True):
         first, last = window([len(block) for block in blocks], room, self._top, at)
         self._top = first
         lines = [line for block in blocks[first:last] for line in block]
-        return lines, hidden_note([*blocks[:first], *blocks[last:]])
+        return lines, hidden_note([*blocks[:first], *blocks[last:]], loud=self.loud)
 
     def move(self, step: str) -> None:
         """up, down, left, right, first, last."""

@@ -5,7 +5,9 @@ Banner, reason, strips, four panels, host, hint, keys. It paints pictures; it as
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -19,14 +21,14 @@ from cockpit.face.panels.journal import JournalPanel
 from cockpit.face.panels.panel import Panel, Picture
 from cockpit.face.panels.rollout import RolloutPanel
 from cockpit.face.panels.signals import SignalsPanel
-from cockpit.face.view import Line
-from cockpit.face.view_banner import banner, hint_line, paused_strip, reason_line, strips
+from cockpit.face.view import Line, Role
+from cockpit.face.view_banner import banner, hint_lines, paused_strip, reason_line, strips
 from cockpit.face.view_deck import Plot, Shape, arrange, shape_of
 from cockpit.face.view_detail import Subject
 from cockpit.face.view_journal import host_line
 from cockpit.face.widgets import Paper
 
-_HOST_FROM_HEIGHT = 26
+_ROOMY_FROM_HEIGHT = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +57,27 @@ def _deck_bindings() -> list[BindingType]:
     ]
 
 
+def _write(paper: Paper, words: Callable[[], Sequence[Line]]) -> None:
+    paper.write(words())
+
+
 class DeckScreen(Screen[None]):
     """Paints frames. Layout changes only when the size, the number of lines or the zoom does."""
 
     BINDINGS: ClassVar[list[BindingType]] = _deck_bindings()
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-medium"), (170, "-wide")]  # noqa: RUF012
 
-    def __init__(self) -> None:
+    def __init__(self, on_trouble: Callable[[Exception], None]) -> None:
         super().__init__(id="deck")
+        self._on_trouble = on_trouble
         self.zoomed: Panel | None = None
         self._frame: Frame | None = None
-        self._plot: object = None
+        self._arranged: object = None
         self._banner = Paper(id="banner", classes="line")
         self._reason = Paper(id="reason", classes="line")
         self._strips = Paper(id="strips")
         self._host = Paper(id="host", classes="line")
-        self._hint = Paper(id="hint", classes="line")
+        self._hint = Paper(id="hint")
         self._footer = Paper(id="footer", classes="line")
         self.rollout = RolloutPanel(id="rollout")
         self.backends = BackendsPanel(id="backends")
@@ -111,30 +118,46 @@ class DeckScreen(Screen[None]):
         lines = list(strips(live.snapshot, live.now, width))
         if frame.paused:
             lines.insert(0, paused_strip((live.now - shown.now).total_seconds(), width))
-        bottom = frame.notice or hint_line(live.snapshot.hint, width)
-        self._arrange(frame, strips_height=len(lines), hinted=bool(bottom))
-        self._banner.write([banner(live.snapshot, live.now, width)])
-        self._reason.write([reason_line(live.snapshot, live.now, width)])
-        self._strips.write(lines)
-        self._host.write([host_line(shown.snapshot.host_status, shown.now, width)])
-        self._hint.write([bottom])
-        self._footer.write([footer_line(live.snapshot, width)])
+        bottom = (frame.notice,) if frame.notice else hint_lines(live.snapshot.hint, width)
+        self._guarded(lambda: self._arrange(frame, len(lines), len(bottom)))
+        for paper, words in (
+            (self._banner, lambda: [banner(live.snapshot, live.now, width)]),
+            (self._reason, lambda: [reason_line(live.snapshot, live.now, width)]),
+            (self._strips, lambda: lines),
+            (self._host, lambda: [host_line(shown.snapshot.host_status, shown.now, width)]),
+            (self._hint, lambda: bottom),
+            (self._footer, lambda: [footer_line(live.snapshot, width)]),
+        ):
+            self._guarded(partial(_write, paper, words), paper)
         for panel in self.panels:
-            panel.paint(shown)
+            if panel.display:
+                self._guarded(partial(panel.paint, shown), panel)
 
-    def _arrange(self, frame: Frame, *, strips_height: int, hinted: bool) -> None:
+    def _guarded(self, paint: Callable[[], None], paper: Paper | None = None) -> None:
+        """One part that cannot be drawn says so in its place and is recorded; the others stay."""
+        try:
+            paint()
+        except Exception as error:
+            if paper is not None:
+                paper.write([((f" ✗ cannot draw this: {type(error).__name__}", Role.BAD),)])
+            self._on_trouble(error)
+
+    def _arrange(self, frame: Frame, strips_height: int, hint_height: int) -> None:
         """Give rows their heights; touches styles only when the plan of the screen differs."""
         width, height = self.size
-        host = height >= _HOST_FROM_HEIGHT
-        room = height - 3 - strips_height - int(hinted) - int(host)
+        host = height >= _ROOMY_FROM_HEIGHT
+        hint_height = max(hint_height, int(host))
+        room = height - 3 - strips_height - hint_height - int(host)
         shape = shape_of(width)
         plot = self._planned(frame.shown, shape, width, room)
-        if (plot, strips_height, hinted, host, self.zoomed) == self._plot:
+        arranged = (plot, strips_height, hint_height, host, self.zoomed)
+        if arranged == self._arranged:
             return
-        self._plot = (plot, strips_height, hinted, host, self.zoomed)
+        self._arranged = arranged
         self._strips.styles.height = strips_height
         self._strips.display = strips_height > 0
-        self._hint.display = hinted
+        self._hint.styles.height = hint_height
+        self._hint.display = hint_height > 0
         self._host.display = host
         self.set_class(self.zoomed is not None, "-zoomed")
         for panel, full in zip(self.panels, (*plot.full, True), strict=True):
@@ -179,8 +202,8 @@ class DeckScreen(Screen[None]):
     def look_at(self, panel: Panel) -> None:
         if self.zoomed is not None:
             self.zoomed = panel
-        panel.focus()
         self.repaint()
+        panel.focus()
 
     def turn(self, step: int) -> None:
         index = self.panels.index(self.focused_panel) + step
