@@ -1,0 +1,97 @@
+"""A flag server whose database hangs: a write that timed out is UNKNOWN until a read-back settles it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from cockpit.adapters.base import AdapterError, Unreachable
+from cockpit.adapters.http import Cause, NoAnswer, Web
+from cockpit.core.clean import ZERO, Percent
+from cockpit.core.model import FlagValue, WriteOutcome
+from tests.adapters.flags.crew import Crew
+from tests.real.unleash_server import Unleash, unleash
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def frail() -> Iterator[Unleash]:
+    """A server of its own: no other test shall meet it with a frozen database."""
+    with unleash() as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def crew(frail: Unleash) -> AsyncIterator[Crew]:
+    web = Web()
+    yield Crew(frail.raw, web, timeout_s=1.0)
+    await web.aclose()
+
+
+async def test_a_kill_without_an_answer_is_unknown_and_may_still_happen(frail: Unleash, crew: Crew) -> None:
+    flag = frail.raw.flag("100")
+    with frail.database.frozen():
+        killed = await crew.writer.kill(flag)
+    assert killed.outcome is WriteOutcome.UNKNOWN
+    assert "no answer" in killed.detail
+    # Never sent again. The first read-back may still show it on: the write is late, not lost.
+    while (await settled(crew, flag)).exposure != ZERO:
+        assert len(crew.writing.seen) == 1
+
+
+async def test_a_forward_move_that_cannot_look_first_writes_nothing(frail: Unleash, crew: Crew) -> None:
+    flag = frail.raw.flag("10")
+    seen = await crew.value(flag)
+    with frail.database.frozen():
+        moved = await crew.writer.set_percent(flag, Percent.parse(25), expected=seen)
+    assert moved.outcome is WriteOutcome.REFUSED
+    assert "nothing was written" in moved.detail
+    assert (await settled(crew, flag)).exposure == Percent.parse(10)
+
+
+async def test_a_forward_move_frozen_in_the_middle_is_unknown(frail: Unleash, crew: Crew) -> None:
+    flag = frail.raw.flag("10")
+
+    async def freeze(method: str, path: str) -> None:
+        frail.database.freeze()
+
+    crew.writing.before_write = freeze
+    try:
+        moved = await crew.set(flag, 25)
+    finally:
+        frail.database.thaw()
+    assert moved.outcome is WriteOutcome.UNKNOWN
+    assert (await settled(crew, flag)).exposure in (Percent.parse(10), Percent.parse(25))
+
+
+async def test_reading_fails_as_a_whole_while_health_says_good(frail: Unleash, crew: Crew) -> None:
+    flags = [frail.raw.flag("10"), frail.raw.flag("20")]
+    with frail.database.frozen():
+        with pytest.raises(Unreachable) as caught:
+            await crew.reader.read(flags)
+        assert frail.raw.admin.get("/health").json() == {"health": "GOOD"}
+    assert isinstance(caught.value, NoAnswer)
+    assert caught.value.cause is Cause.TIMEOUT
+    assert (await settled(crew, flags[0])).exposure == Percent.parse(10)
+
+
+async def test_a_frozen_unleash_is_no_answer_and_recovers(frail: Unleash, crew: Crew) -> None:
+    flag = frail.raw.flag("10")
+    with frail.server.frozen(), pytest.raises(Unreachable):
+        await crew.reader.read([flag])
+    assert (await settled(crew, flag)).exposure == Percent.parse(10)
+
+
+async def settled(crew: Crew, flag: str) -> FlagValue:
+    """The first answer after the thaw. The server first works off what piled up."""
+    for _ in range(30):
+        try:
+            found = (await crew.reader.read([flag]))[flag]
+        except Unreachable:
+            continue
+        assert not isinstance(found, AdapterError), found
+        return found
+    raise AssertionError("no answer after the thaw")
