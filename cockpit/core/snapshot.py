@@ -188,6 +188,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalStatus:
+    """limit_since: when the first measurement of the present hard-limit breach was taken."""
+
     name: str
     title: str
     legacy: SideRate
@@ -200,6 +202,7 @@ class SignalStatus:
     window_s: float
     required: bool
     proposes_rollback: bool
+    limit_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,12 +103,8 @@ def status(tracker: SignalTracker, spec: SignalSpec, now: datetime, reading: Rea
         window_s=tracker.counters.window_s,
         required=spec.required,
         proposes_rollback=spec.proposes_rollback,
+        limit_since=limit.breached_since if limit is not None else None,
     )
-
-
-def breached_since(tracker: SignalTracker) -> datetime | None:
-    """When the first measurement of the present hard-limit breach was taken."""
-    return tracker.limit.breached_since if tracker.limit is not None else None
 
 
 def sight(tracker: SignalTracker, now: datetime, interval_s: float) -> Sight:

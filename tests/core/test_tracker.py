@@ -15,7 +15,6 @@ from cockpit.core.spec import HardLimit, JudgeSpec, PairQuery, Plan, RollbackSpe
 from cockpit.core.tracker import (
     ShareTracker,
     SignalTracker,
-    breached_since,
     observe,
     observe_share,
     restart,
@@ -167,7 +166,7 @@ def test_a_restart_forgets_verdict_limit_and_the_interval_that_spans_the_change(
     flight = Flight()
     flight.fly(40, ratio=30.0)
     assert flight.verdict() is Verdict.REGRESSED
-    assert flight.status.limit_breached and breached_since(flight.tracker) is not None
+    assert flight.status.limit_breached and flight.status.limit_since is not None
     flight.totals[2] += 1000
     flight.totals[3] += 1000
     flight.tracker = restart(flight.tracker, flight.now)
