@@ -1,0 +1,108 @@
+"""How long one journal append takes beside the least that any durable record costs on the same disk.
+
+    python -m tests.bench.journal_append [--directory DIR] [--count 1500] [--size 200]
+
+The floor writes the same number of bytes into space that exists already and flushes the data only. The two
+take turns in blocks, so that both see the same disk at the same time. Goal: p50 at most 2.5 times the floor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Final
+
+from cockpit.core.events import Kind
+from cockpit.engine.journal import CHECKPOINT_PAGES, SqliteJournal
+
+BLOCK: Final = 25
+WARM_UP: Final = 50
+GOAL_RATIO: Final = 2.5
+
+
+def main() -> int:
+    """Prints the figures; returns 0 when the goal is met, else 1."""
+    options = _options()
+    with tempfile.TemporaryDirectory(dir=options.directory, prefix="journal-bench-") as place:
+        floor_ns, append_ns = measure(Path(place), options.count, options.size)
+    return report(floor_ns, append_ns)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--directory", default=".", help="a directory on the disk to measure")
+    parser.add_argument("--count", type=int, default=1500, help="records of each kind")
+    parser.add_argument("--size", type=int, default=200, help="bytes of text in each record")
+    return parser.parse_args()
+
+
+def measure(place: Path, count: int, size: int) -> tuple[list[int], list[int]]:
+    """Nanoseconds of each bare write + fdatasync, and of each append; warm-up left out."""
+    record, at = b"x" * size, datetime.now(UTC)
+    bare = os.open(place / "bare", os.O_CREAT | os.O_WRONLY, 0o600)
+    with closing(SqliteJournal(place / "state" / "bench.journal")) as journal:
+        os.write(bare, bytes((count + WARM_UP + BLOCK) * size))
+        os.fsync(bare)
+
+        def write(number: int) -> None:
+            os.pwrite(bare, record, number * size)
+            os.fdatasync(bare)
+
+        def append(number: int) -> None:
+            text = "x" * size
+            journal.append(Kind.NOTE_ADDED, {"text": text}, actor="bench", at=at, expected_seq=number)
+
+        figures = _in_turns(write, append, count + WARM_UP)
+    os.close(bare)
+    return figures
+
+
+def _in_turns(
+    write: Callable[[int], None], append: Callable[[int], None], count: int
+) -> tuple[list[int], list[int]]:
+    floor_ns: list[int] = []
+    append_ns: list[int] = []
+    for start in range(0, count, BLOCK):
+        for act, figures in ((write, floor_ns), (append, append_ns)):
+            for number in range(start, min(start + BLOCK, count)):
+                began = perf_counter_ns()
+                act(number)
+                figures.append(perf_counter_ns() - began)
+    return floor_ns[WARM_UP:], append_ns[WARM_UP:]
+
+
+def report(floor_ns: list[int], append_ns: list[int]) -> int:
+    floor, append = _percentiles(floor_ns), _percentiles(append_ns)
+    early = slice(0, CHECKPOINT_PAGES - WARM_UP)
+    fresh, fresh_floor = _percentiles(append_ns[early]), _percentiles(floor_ns[early])
+    ratio = append[0] / floor[0]
+    lines = [f"{'':32} {'p50':>9} {'p99':>9}  p50 ratio"]
+    for name, (p50, p99), base in (
+        ("write + fdatasync", floor, floor),
+        ("journal append", append, floor),
+        (f"... first {CHECKPOINT_PAGES}, log still growing", fresh, fresh_floor),
+    ):
+        lines.append(f"{name:32} {p50:6.3f} ms {p99:6.3f} ms {p50 / base[0]:9.2f}x")
+    lines.append(f"goal: p50 at most {GOAL_RATIO}x: {'met' if ratio <= GOAL_RATIO else 'MISSED'}")
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0 if ratio <= GOAL_RATIO else 1
+
+
+def _percentiles(figures_ns: list[int]) -> tuple[float, float]:
+    """p50 and p99 in milliseconds."""
+    cuts = statistics.quantiles(figures_ns, n=100)
+    return statistics.median(figures_ns) / 1e6, cuts[98] / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())
