@@ -6,7 +6,6 @@ queries. Functions throw as production does: the message stops after "Server Err
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from collections.abc import Collection, Mapping
@@ -119,7 +118,6 @@ class Convex:
             return self._system(request, path, asked)
         if self._paused() is not None:
             return JSONResponse({"status": "error", "errorMessage": PAUSED})
-        await asyncio.sleep(min(self._world.latency_s(Side.NEW), 2.0))
         if _full(path) not in self._functions:
             return self._threw()
         if self._world.strikes(self._world.profile(Side.NEW).error_rate):

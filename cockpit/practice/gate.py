@@ -27,6 +27,7 @@ SIDES: Final[Mapping[Service, Side]] = {
 }
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _LOOK_AGAIN_S: Final = 0.02
+_LONGEST_WORK_S: Final = 2.0
 _LYING_HEALTH: Final = ("/health", "/ready")
 
 
@@ -40,10 +41,12 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        # Read before anything hangs: a caller that gives up has sent its request all the same.
+        body = await _body(receive)
         await self._hold(scope["path"])
         reply = self._refusal(scope["path"])
         if reply is None:
-            reply = await self._ask(scope, receive)
+            reply = await self._ask(scope, body)
             await self._withhold(scope, reply)
         await _deliver(self._dated(self._spoiled(reply)), scope["method"], send)
 
@@ -55,12 +58,16 @@ class Gate:
         return self._service is Service.UNLEASH and path in _LYING_HEALTH
 
     async def _hold(self, path: str) -> None:
-        """Hang while told to; then go on, as a server that thaws does. Wait out a slow flag service."""
+        """Hang while told to; then go on, as a server that thaws does. Then take as long as the side or
+        the flag service takes now, in real time whatever the world's clock does.
+        """
         while self._fault(FaultName.HANG) and not self._untouched(path) and not self._closing.is_set():
             await self._pause(_LOOK_AGAIN_S)
         slow = self._world.active(FaultName.FLAG_SERVICE_SLOW)
         if self._service is Service.UNLEASH and slow is not None and not self._untouched(path):
             await self._pause(slow.seconds)
+        if self._service in SIDES:
+            await self._pause(min(self._world.latency_s(SIDES[self._service]), _LONGEST_WORK_S))
 
     async def _withhold(self, scope: Scope, reply: Reply) -> None:
         """A write that was done, whose answer does not come while the fault lasts."""
@@ -97,9 +104,12 @@ class Gate:
         headers = dict(reply.headers) | {"retry-after": f"{max(1, round(limit.seconds))}"}
         return Reply(status=429, headers=headers, body=reply.body)
 
-    async def _ask(self, scope: Scope, receive: Receive) -> Reply:
+    async def _ask(self, scope: Scope, body: bytes) -> Reply:
         start: Message = {}
         chunks: list[bytes] = []
+
+        async def repeat() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
 
         async def keep(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -107,7 +117,7 @@ class Gate:
             elif message["type"] == "http.response.body":
                 chunks.append(message.get("body", b""))
 
-        await self._app(scope, receive, keep)
+        await self._app(scope, repeat, keep)
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in start["headers"]}
         return Reply(status=start["status"], headers=headers, body=b"".join(chunks))
 
@@ -132,6 +142,15 @@ def refused(world: World, service: Service) -> bool:
         world.active(FaultName.METRICS_DOWN) if service is Service.PROMETHEUS else None,
     )
     return any(fault is not None and fault.kind == REFUSED for fault in faults)
+
+
+async def _body(receive: Receive) -> bytes:
+    chunks, more = [], True
+    while more:
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(chunks)
 
 
 def _text(status: int, text: str, content_type: str = "text/plain; charset=utf-8") -> Reply:

@@ -1,10 +1,9 @@
-"""Plain HTTP backends, one per side: health where a plan asks for it, and an API as fast and as broken
-as the side is at that moment. The legacy side also reports its parts: db and redis.
+"""Plain HTTP backends, one per side: health where a plan asks for it, and an API as broken as the side is
+at that moment. The legacy side also reports its parts: db and redis. How long it takes is the gate's part.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +18,6 @@ from cockpit.practice.faults import FaultName
 from cockpit.practice.world import World
 
 _RESOURCES: Final = ("chats", "messages", "sessions", "users", "courses")
-_LONGEST_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +72,11 @@ class PlainBackend:
 
     async def health(self, request: Request) -> Response:
         """As the plan expects it while all is well; 503 naming what is not while legacy is sick."""
-        await self._work()
         page, sick = self._pages[request.url.path], self._sick
         parts = {"db": "timeout" if sick else "ok", "redis": "ok"} if self._side is Side.LEGACY else {}
         return JSONResponse(page.document(parts, sick=sick), 503 if sick else page.status)
 
     async def healthz(self, request: Request) -> Response:
-        await self._work()
         return PlainTextResponse("unhealthy" if self._sick else "ok", 503 if self._sick else 200)
 
     @property
@@ -95,16 +91,11 @@ class PlainBackend:
         return await self._served({"id": request.path_params["item"]}, request.path_params["resource"])
 
     async def _served(self, body: object, resource: str) -> Response:
-        await self._work()
         if resource not in _RESOURCES:
             return JSONResponse({"detail": "Not Found"}, 404)
         if self._world.strikes(self._world.profile(self._side).error_rate):
             return JSONResponse({"detail": "Internal Server Error"}, 500)
         return JSONResponse(body)
-
-    async def _work(self) -> None:
-        """Take as long as this side takes now; in real time, whatever the world's clock does."""
-        await asyncio.sleep(min(self._world.latency_s(self._side), _LONGEST_S))
 
 
 def plain_app(world: World, side: Side, *, pages: Collection[HealthPage] = ()) -> Starlette:
