@@ -26,22 +26,20 @@ def _argument(text: str) -> str:
 
 
 class WebhookSettings(Settings):
-    """A web address that takes JSON by POST. The address itself is a secret, so it comes by reference.
-
-    secret: shared with the receiver; then every body is signed (HMAC-SHA256, X-Cockpit-Signature).
-    """
+    """A web address that takes JSON by POST."""
 
     url: Reference
+    """The address itself is a secret, so it comes by reference."""
     secret: Reference | None = None
+    """Shared with the receiver; with it every body is signed (HMAC-SHA256 in X-Cockpit-Signature)."""
     ca_file: str | None = None
+    """Trust this PEM file alone instead of the usual authorities."""
 
 
 class CommandSettings(Settings):
-    """A program that takes the announcement as JSON on standard input. Never a shell.
-
-    pass_env names the variables that the program gets beside a plain environment (PATH, HOME, LANG
-    and their like): nothing secret is handed over unless it is named here.
-    """
+    """A program that takes the announcement as JSON on standard input. Never a shell."""
 
     command: tuple[Annotated[str, AfterValidator(_argument)], ...] = Field(min_length=1, strict=False)
+    """The program and its arguments; exit code 0 means delivered."""
     pass_env: tuple[Annotated[str, AfterValidator(_variable)], ...] = Field(default=(), strict=False)
+    """Variables that the program gets beside a plain environment (PATH, HOME, LANG and their like)."""

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,59}\Z")
 _REQUEST_ID: Final = re.compile(r"\[Request ID: ([0-9A-Za-z-]{4,64})\]")
-_CANNOT_ASK: Final = frozenset({401, 403, 407, 408, 429})
+_CANNOT_ASK: Final = frozenset({401, 403, 407, 429})
+_SERVER_TIMEOUT: Final = 408
 _ENVELOPES: Final = frozenset({200, 560})
 _OVERLOADED: Final = frozenset(
     {
@@ -101,7 +102,7 @@ def outage(answer: Answer) -> str:
         raise answer.as_error()
     if code == "BackendIsNotRunning":
         return f"the deployment is stopped{named}"
-    if answer.status >= 500:
+    if answer.status >= 500 or answer.status == _SERVER_TIMEOUT:
         return (
             f"overloaded, it turns calls away{named}"
             if code in _OVERLOADED

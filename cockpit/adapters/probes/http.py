@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cockpit.adapters.probes.settings import HttpProbeSettings, JsonCheck
     from cockpit.core.clock import Clock
 
-CANNOT_ASK: Final = frozenset({401, 403, 407, 408, 429})
+CANNOT_ASK: Final = frozenset({401, 403, 407, 429})
 _SERVER_NAME_LIMIT: Final = 40
 _VALUE_LIMIT: Final = 60
 _DAY_S: Final = 86_400.0

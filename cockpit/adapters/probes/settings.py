@@ -51,35 +51,45 @@ def _instance(name: str) -> str:
 
 
 class JsonCheck(Settings):
-    """What the JSON body must say. `pointer` is RFC 6901, "" is the whole body.
-
-    `equals` compares without conversion: 1 equals 1.0, but neither equals true or "1".
-    """
+    """What the JSON body must say."""
 
     pointer: Annotated[str, AfterValidator(_pointer)]
+    """RFC 6901, such as "/status" or "/checks/db/0/up"; "" is the whole body."""
     equals: Annotated[Scalar, PlainValidator(_scalar, json_schema_input_type=Scalar)]
+    """Compared without conversion: 1 equals 1.0, but neither equals true or "1"."""
 
 
 class HttpProbeSettings(Settings):
     """One address that tells whether a service is healthy.
 
-    The status decides, `json` refines. Slower than `latency_limit` or fewer than `tls_days` days of
-    certificate left is degraded. Redirects are not followed: a login page is no health proof.
+    The status decides, `json` refines. Redirects are not followed: a login page is no health proof.
     """
 
     url: Url
+    """The whole address that is asked, with its query."""
     method: Literal["GET", "HEAD"] = "GET"
+    """HEAD brings no body."""
     expect_status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = Field(
         default=(200,), min_length=1, strict=False
     )
-    body: JsonCheck | None = Field(default=None, alias="json")
+    """Statuses that mean healthy; any other means down, except those that mean "could not ask"."""
+    body: JsonCheck | None = Field(
+        default=None,
+        alias="json",
+        description="What the JSON body must say; another answer means down.",
+    )
     latency_limit: Annotated[Seconds, Field(gt=0)] | None = None
+    """Slower than this is degraded."""
     tls_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    """Fewer days than this until the certificate ends is degraded. Costs a new connection per poll."""
     headers: Annotated[Mapping[HeaderName, HeaderValue | Reference], AfterValidator(_headers)] = Field(
         default_factory=dict
     )
+    """Sent with every question; a secret value comes by reference."""
     token: Reference | None = None
+    """Sent as Authorization: Bearer."""
     ca_file: str | None = None
+    """Trust this PEM file alone instead of the usual authorities."""
 
     @model_validator(mode="after")
     def _body_to_look_into(self) -> Self:
@@ -89,17 +99,19 @@ class HttpProbeSettings(Settings):
 
 
 class ConvexProbeSettings(Settings):
-    """One Convex deployment, cloud or self-hosted.
-
-    instance: the deployment name that must answer. health_query: a public query that works when the
-    backend works. admin_key: only to read the deployment's state (paused, disabled); a key with the
-    data view right is enough.
-    """
+    """One Convex deployment, cloud or self-hosted."""
 
     url: BaseUrl
+    """The deployment's address, such as "https://happy-otter-123.convex.cloud"."""
     instance: Annotated[str, AfterValidator(_instance)] | None = None
+    """The deployment name that must answer; another one is down, whatever else it says."""
     health_query: Annotated[str, AfterValidator(_function)] | None = None
+    """A public query such as "health:check" that throws when the backend does not work."""
     health_args: Mapping[str, JsonValue] = Field(default_factory=dict)
+    """Arguments of the health query."""
     admin_key: Reference | None = None
+    """Only to read whether the deployment is paused or disabled; the right to view data is enough."""
     latency_limit: Annotated[Seconds, Field(gt=0)] | None = None
+    """A health query slower than this is degraded."""
     ca_file: str | None = None
+    """Trust this PEM file alone instead of the usual authorities."""

@@ -28,16 +28,23 @@ _PLAN_FAULTS: Final = {
     "not_found": "the source does not know this",
     "not_acceptable": "the source cannot answer in JSON",
 }
-_SERVICE_FAULTS: Final = {
+_SOURCE_FAULTS: Final = {
     "timeout": "the query took too long for the source",
     "canceled": "the source broke off the query",
-    "unavailable": "the source is not ready",
     "internal": "the source failed on the query",
 }
 _ONE_NUMBER: Final = {
     "string": "the query gives a text, expected one number",
     "matrix": "the query gives a range, expected one number: take away the [...] or wrap it in increase()",
 }
+
+
+class QueryRefused(RefusedByService):
+    """The source's own word that this one query is at fault; others may do well."""
+
+
+class QueryFailed(ServiceTrouble):
+    """The source's own word that it did not finish this one query; others may do well."""
 
 
 def read_sample(body: object) -> Sample:
@@ -64,16 +71,18 @@ def read_error(status: int, body: object) -> AdapterError | None:
     if not isinstance(body, dict) or body.get("status") != "error":
         return None
     kind, detail = body.get("errorType"), clean_text(body.get("error") or "")
-    if isinstance(kind, str) and kind in _SERVICE_FAULTS:
-        return ServiceTrouble(Failure(title=_SERVICE_FAULTS[kind], detail=detail), status=status)
-    if isinstance(kind, str) and kind in _PLAN_FAULTS:
-        title = _PLAN_FAULTS[kind]
-    elif status in (400, 422):  # VictoriaMetrics writes the status code where the error type belongs
-        title = _PLAN_FAULTS["execution"]
-    else:
+    if not isinstance(kind, str):
         return None
-    failure = Failure(title=title, detail=detail, retryable=False, fault=Fault.PLAN)
-    return RefusedByService(failure, status=status)
+    if kind == "unavailable":
+        return ServiceTrouble(Failure(title="the source is not ready", detail=detail), status=status)
+    if kind in _SOURCE_FAULTS:
+        return QueryFailed(Failure(title=_SOURCE_FAULTS[kind], detail=detail), status=status)
+    # VictoriaMetrics writes the status code where the error type belongs.
+    if kind in _PLAN_FAULTS or status in (400, 422):
+        title = _PLAN_FAULTS.get(kind, _PLAN_FAULTS["execution"])
+        failure = Failure(title=title, detail=detail, retryable=False, fault=Fault.PLAN)
+        return QueryRefused(failure, status=status)
+    return None
 
 
 def _only_element(result: Sequence[object]) -> Sample:

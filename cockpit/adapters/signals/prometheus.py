@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService, ServiceTrouble
 from cockpit.adapters.credentials import Secrets, bearer
-from cockpit.adapters.signals.instant import read_error, read_sample
+from cockpit.adapters.signals.instant import QueryFailed, QueryRefused, read_error, read_sample
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault, Quality, Sample
 
@@ -75,21 +75,19 @@ class PrometheusMonitor:
         lines = await self._ask_version()
         if not lines[0].ok:
             return lines
-        for expression in dict.fromkeys(expressions):
-            lines.append(_judge_expression(expression, await self._follow(expression, None)))
-        return lines
+        once = tuple(dict.fromkeys(expressions))
+        outcomes = await asyncio.gather(*(self._follow(expression, None) for expression in once))
+        return [*lines, *map(_judge_expression, once, outcomes)]
 
     async def aclose(self) -> None:
         await self._host.aclose()
 
     async def _lead(self, expression: str) -> Sample | AdapterError:
-        """The first expression: trouble that is not its own fault is the trouble of the whole source."""
+        """The first expression: trouble that is not its own is the trouble of the whole source."""
         try:
             return await self._evaluate(expression, None)
-        except AdapterError as error:
-            if error.failure.fault is Fault.PLAN and error.status in (400, 422):
-                return error
-            raise
+        except (QueryRefused, QueryFailed) as error:
+            return error
 
     async def _follow(self, expression: str, instant: datetime | None) -> Sample | AdapterError:
         try:

@@ -27,14 +27,15 @@ def _base_path(path: str) -> str:
 
 
 class PrometheusSettings(Settings):
-    """A server that speaks the Prometheus HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics.
-
-    base_path is what stands in front of /api/v1 ("/prometheus" for Mimir and Grafana Cloud). tenant is
-    sent as X-Scope-OrgID.
-    """
+    """A server that speaks the Prometheus HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics."""
 
     url: BaseUrl
+    """The server's address, without /api/v1."""
     base_path: Annotated[str, AfterValidator(_base_path)] = ""
+    """What stands in front of /api/v1, such as "/prometheus" for Mimir and Grafana Cloud."""
     token: Reference | None = None
+    """Sent as Authorization: Bearer."""
     tenant: Annotated[str, AfterValidator(_tenant)] | None = None
+    """Sent as X-Scope-OrgID."""
     ca_file: str | None = None
+    """Trust this PEM file alone instead of the usual authorities."""

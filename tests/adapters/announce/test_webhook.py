@@ -24,7 +24,9 @@ from cockpit.adapters.base import (
 from cockpit.adapters.http import Web
 from cockpit.core.model import Fault
 from cockpit.core.secret import Secret, SecretRef
+from cockpit.practice.rehome import HOOK_VARIABLE
 from tests.adapters.probes.hostile import EVIL, TROUBLES, assert_harmless
+from tests.adapters.probes.practice import practice
 from tests.adapters.probes.scripted import Hang, Reply, Step, as_text, scripted
 
 PATH = "/services/T000/B000/kjh3-SECRET-PATH-wxyz"
@@ -180,3 +182,12 @@ async def test_a_secret_that_is_no_address_is_refused_without_showing_it(web: We
 
 async def test_a_short_path_shows_nothing_of_itself(web: Web) -> None:
     assert announcer(web, "http://127.0.0.1:9/abc").address == "127.0.0.1:9/…"
+
+
+async def test_the_practice_world_takes_it(web: Web) -> None:
+    with practice() as server:
+        settings = WebhookSettings.model_validate({"url": {"env": HOOK_VARIABLE}, "secret": {"env": "KEY"}})
+        receipt = await build(settings, web, server.secret, 20.0).announce(NEWS)
+        (body,) = server.hooks
+    assert receipt.startswith("204 from 127.0.0.1:")
+    assert json.loads(body)["event_id"] == NEWS.event_id

@@ -137,6 +137,7 @@ DOWN: Mapping[str, tuple[Deployment, str]] = {
     ),
     "502 of a proxy": (Deployment(health=HTML), "answers 502"),
     "overload": (Deployment(health=as_json({"code": "ExpiredInQueue", "message": "x"}, 503)), "overloaded"),
+    "a timeout of its own": (Deployment(health=as_text("", 408)), "answers 408"),
     "503 of a proxy": (Deployment(health=as_text("Service Unavailable", 503)), "answers 503"),
     "stopped": (
         Deployment(health=as_json({"code": "BackendIsNotRunning", "message": "x"}, 400)),

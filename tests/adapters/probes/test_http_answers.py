@@ -61,6 +61,7 @@ DOWN: Mapping[str, tuple[Step, dict[str, Any], str]] = {
     "500": (as_text("Internal Server Error", 500), {}, "answers 500, the plan expects 200"),
     "502 of a proxy": (HTML, {}, "answers 502"),
     "503 with Retry-After": (Reply(status=503, headers={"retry-after": "60"}), {}, "answers 503"),
+    "408": (as_text("late", 408), {}, "answers 408"),
     "404": (as_json({"detail": "Not Found"}, 404), {}, "answers 404"),
     "200 where 204 is due": (as_text("ok"), {"expect_status": [204, 205]}, "the plan expects 204 or 205"),
     "a redirect": (
@@ -198,6 +199,15 @@ async def test_a_connection_closed_while_idle_says_nothing_about_health(web: Web
         await probe.probe()
         server.close_connections()
         assert (await probe.probe()).health is Health.OK
+
+
+async def test_connections_are_kept_unless_the_certificate_is_watched(web: Web) -> None:
+    for settings, connections in (({}, 1), ({"tls_days": 14}, 3)):
+        async with scripted(lambda request: OK) as server:
+            probe = probe_of(web, server.url, 5.0, **settings)
+            for _ in range(3):
+                await probe.probe()
+            assert server.connections == connections
 
 
 async def test_certificate_days_need_a_certificate(web: Web) -> None:

@@ -133,7 +133,7 @@ ERRORS: Mapping[str, tuple[Reply, type[AdapterError], bool, Fault]] = {
 async def test_an_error_names_its_kind_and_whose_fault_it_is(web: Web, case: str) -> None:
     reply, kind, retryable, fault = ERRORS[case]
     told = await ask_one(web, reply)
-    assert type(told) is kind
+    assert isinstance(told, kind)
     assert (told.failure.retryable, told.failure.fault) == (retryable, fault)
 
 
@@ -212,8 +212,11 @@ async def test_a_first_expression_without_samples_leaves_the_time_to_the_source(
 
 
 @pytest.mark.parametrize("broken", ["a", "b"])
-async def test_a_query_that_cannot_be_read_costs_only_its_own_number(web: Web, broken: str) -> None:
-    async with scripted(Source({broken: error("bad_data", 400)})) as server:
+@pytest.mark.parametrize(("kind", "status"), [("bad_data", 400), ("execution", 422), ("timeout", 503)])
+async def test_a_query_that_fails_costs_only_its_own_number(
+    web: Web, broken: str, kind: str, status: int
+) -> None:
+    async with scripted(Source({broken: error(kind, status)})) as server:
         answers = await monitor(web, server.url).query(["a", "b", "c"])
     assert {name for name, answer in answers.items() if isinstance(answer, AdapterError)} == {broken}
 
