@@ -333,6 +333,7 @@ MARKUP = st.text(st.sampled_from(list("|`*_[]()<>&~$!\\#+-=.: \n\x1b01aw/@é")),
     text=MARKUP
     | st.sampled_from(["- a", "1. a", "2) b", "&lt;b&gt;", "---", "```", "http://a.b", "~~a~~", HOSTILE])
 )
+@settings(deadline=None)
 def test_escaped_text_is_shown_as_it_is_wherever_it_stands(text: str) -> None:
     """Rendered by a real Markdown parser: the text comes out as it went in, and as nothing but text."""
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])

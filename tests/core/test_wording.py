@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cockpit.core.clean import TEXT_LIMIT
@@ -179,6 +179,7 @@ def test_an_event_s_line_is_one_clean_line() -> None:
 
 
 @given(kind=st.sampled_from(Kind), body=bodies)
+@settings(deadline=None)
 def test_any_body_renders_as_one_printable_line(kind: Kind, body: Mapping[str, object]) -> None:
     text, level = line(Event(seq=1, at=AT, actor="ana", kind=kind, body=body))
     assert text == text.strip()
