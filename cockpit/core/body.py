@@ -23,6 +23,16 @@ def text(body: Body, key: str) -> str:
     return value
 
 
+def texts(body: Body, key: str) -> tuple[str, ...]:
+    """A list of texts, empty when the field is missing or null."""
+    rows = body.get(key)
+    if rows is None:
+        return ()
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, str) for row in rows):
+        raise ValueError(f"{key}: expected a list of text")
+    return tuple(rows)
+
+
 def number(body: Body, key: str) -> float:
     try:
         return finite_number(body.get(key))

@@ -41,9 +41,9 @@ class Kind(StrEnum):
     PROPOSAL_RAISED = "proposal.raised"  # signal, text, value, limit, since
     PROPOSAL_CLEARED = "proposal.cleared"  # signal
     PROPOSAL_VETOED = "proposal.vetoed"  # signal, reason
-    ROLLBACK_DECLARED = "rollback.declared"  # rollback, flags [{flag, layer, before}], whole, deadline_at,
-    #                                          escalate_at, first_breach_at, reason, steps [{id, key, title,
-    #                                          budget_s, text, machine}]
+    # rollback, flags [{flag, layer, waits_for, before}], whole, deadline_at, escalate_at, first_breach_at,
+    # reason, steps [{id, key, title, budget_s, text, machine}]
+    ROLLBACK_DECLARED = "rollback.declared"
     ROLLBACK_ASKED = "rollback.asked"  # rollback, question
     ROLLBACK_ANSWERED = "rollback.answered"  # rollback, go
     ROLLBACK_CUT = "rollback.cut"  # rollback, counters [[name, value or null]]

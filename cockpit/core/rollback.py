@@ -31,10 +31,11 @@ class FlipState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flip:
-    """layer: 0 is written first; a flag waits until every flag that depends on it is at zero."""
+    """A flag waits until every flag that depends on it (waits_for) is at zero; layer 0 waits for none."""
 
     flag: str
     layer: int
+    waits_for: tuple[str, ...] = ()
     state: FlipState = FlipState.WAITING
     before: Percent | None = None
     attempts: int = 0
@@ -167,18 +168,22 @@ class IllegalEvent(Exception):
     """An event that cannot happen in this state; the state is unchanged."""
 
 
+def dependants(depends_on: Mapping[str, Sequence[str]], key: str) -> tuple[str, ...]:
+    """The flags that name `key` among what they depend on."""
+    return tuple(other for other, needs in depends_on.items() if key in needs)
+
+
 def layers(depends_on: Mapping[str, Sequence[str]], chosen: Sequence[str]) -> tuple[tuple[str, int], ...]:
     """Which flags a rollback of `chosen` takes to zero, and in which order.
 
     A flag takes every flag that depends on it along: reads must not stay on a side that gets no
     writes. Layer 0 goes first; a flag's layer is one more than the highest of its dependants'.
     """
-    dependants = {key: [k for k, needs in depends_on.items() if key in needs] for key in depends_on}
     found: dict[str, int] = {}
 
     def layer(key: str) -> int:
         if key not in found:
-            found[key] = 1 + max((layer(other) for other in dependants[key]), default=-1)
+            found[key] = 1 + max((layer(other) for other in dependants(depends_on, key)), default=-1)
         return found[key]
 
     for key in chosen:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from cockpit.core.body import instant, number, objects, optional_instant, percent, text
+from cockpit.core.body import instant, number, objects, optional_instant, percent, text, texts
 from cockpit.core.events import Event, Kind
 from cockpit.core.rollback import (
     MACHINE_ATTEMPTS,
@@ -32,7 +32,12 @@ def declared(event: Event) -> Rollback:
     """The rollback that a ROLLBACK_DECLARED event starts. Raises ValueError for a broken body."""
     body = event.body
     flips = tuple(
-        Flip(flag=text(row, "flag"), layer=int(number(row, "layer")), before=percent(row, "before"))
+        Flip(
+            flag=text(row, "flag"),
+            layer=int(number(row, "layer")),
+            waits_for=texts(row, "waits_for"),
+            before=percent(row, "before"),
+        )
         for row in objects(body, "flags")
     )
     steps = tuple(_step(position, row) for position, row in enumerate(objects(body, "steps"), start=1))

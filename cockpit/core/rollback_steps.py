@@ -196,9 +196,9 @@ def _flip(rollback: Rollback, facts: Facts, now: datetime) -> Iterator[Act]:
 
 
 def _must_wait(rollback: Rollback, flip: Flip) -> bool:
-    """Wait for lower layers, but only while the machine is still trying them."""
+    """Wait for what depends on this flag, but only while the machine is still trying that."""
     return any(
-        other.layer < flip.layer and other.state is not FlipState.AT_ZERO and not other.exhausted
+        other.flag in flip.waits_for and other.state is not FlipState.AT_ZERO and not other.exhausted
         for other in rollback.flips
     )
 

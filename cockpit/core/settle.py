@@ -1,4 +1,4 @@
-"""After a forward write: read back, and let the reading settle what was asked. Never write again by itself."""
+"""After a forward write: read back and let the reading settle what was asked. Never write by itself."""
 
 from __future__ import annotations
 

@@ -238,7 +238,7 @@ class JournalHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostStatus:
-    """This machine and this process. loop_lag_ms: how late the engine's own loop woke, worst of the last poll."""
+    """This machine and this process. loop_lag_ms: how late the engine's own loop woke, at worst."""
 
     host: str
     load_1m: float

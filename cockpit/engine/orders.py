@@ -15,7 +15,7 @@ from cockpit.core.clean import Percent, clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.commands import Command, CommandState, CommandStatus
 from cockpit.core.events import Kind
-from cockpit.core.rollback import Rollback, layers, open_lines
+from cockpit.core.rollback import Rollback, dependants, layers, open_lines
 from cockpit.core.rollback_steps import is_machine
 from cockpit.core.rollout import next_stage
 from cockpit.core.snapshot import FlagStatus
@@ -213,16 +213,22 @@ class Orders:
         unknown = [key for key in command.flags if key not in plan.flags_by_key]
         if unknown:
             raise Refused(f"the plan has no flag {clean_text(unknown[0])}")
-        scope = layers(
-            {flag.key: flag.depends_on for flag in plan.flags},
-            command.flags or tuple(flag.key for flag in plan.flags),
-        )
+        needs = {flag.key: flag.depends_on for flag in plan.flags}
+        scope = layers(needs, command.flags or tuple(needs))
         breach = flight.first_breach_at
         self._record(
             command,
             Kind.ROLLBACK_DECLARED,
             rollback=str(uuid.uuid4()),
-            flags=[{"flag": key, "layer": layer, "before": self._before(key)} for key, layer in scope],
+            flags=[
+                {
+                    "flag": key,
+                    "layer": layer,
+                    "waits_for": list(dependants(needs, key)),
+                    "before": self._before(key),
+                }
+                for key, layer in scope
+            ],
             whole=len(scope) == len(plan.flags),
             deadline_at=(now + timedelta(seconds=plan.rollback.budget_s)).isoformat(),
             escalate_at=(now + timedelta(seconds=plan.rollback.escalate_after_s)).isoformat(),

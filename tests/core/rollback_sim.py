@@ -1,0 +1,224 @@
+"""A rollback without an engine: the pure machine against a flag service that may do anything.
+
+`Sim` keeps the truth (what users really get), journals like the engine does, and lets a test choose what
+every write and read does. It checks after every event what must never be broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from cockpit.core.clean import Percent
+from cockpit.core.events import MACHINE, Event, Kind
+from cockpit.core.flight import Flight, apply
+from cockpit.core.model import Health
+from cockpit.core.rollback import FlipState, Rollback, dependants, layers
+from cockpit.core.rollback_steps import (
+    Act,
+    Action,
+    Announce,
+    Facts,
+    FlagFact,
+    LegacyFact,
+    ReadBack,
+    Record,
+    Write,
+    decide,
+)
+from cockpit.core.spec import HookMoment, RollbackSpec, StepKey
+
+START = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+SPEC = RollbackSpec()
+STEPS = [
+    ("declare", StepKey.DECLARE, 30, True),
+    ("freeze", StepKey.FREEZE, 60, True),
+    ("prove", StepKey.PROVE, 105, True),
+    ("flip", StepKey.FLIP, 180, True),
+    ("drain", StepKey.DRAIN, 420, True),
+    ("verify", StepKey.VERIFY, 600, True),
+    ("reconcile", StepKey.RECONCILE, 780, True),
+    ("announce", StepKey.ANNOUNCE, 780, True),
+    ("close", StepKey.CLOSE, 900, False),
+]
+
+
+@dataclass
+class InFlight:
+    """One write that was sent. `lands` is what it will do to the flag when it arrives."""
+
+    write_id: str
+    flag: str
+    action: Action
+
+
+@dataclass
+class Sim:
+    """truth: exposure in hundredths per flag. Time moves one second with every event."""
+
+    depends_on: Mapping[str, Sequence[str]]
+    truth: dict[str, int]
+    hooks: tuple[tuple[str, tuple[HookMoment, ...]], ...] = ()
+    legacy: Health = Health.OK
+    now: datetime = START
+    flight: Flight = field(default_factory=Flight)
+    journal: list[Event] = field(default_factory=list)
+    in_flight: dict[str, InFlight] = field(default_factory=dict)
+    facts: dict[str, FlagFact] = field(default_factory=dict)
+    announcing: set[tuple[str, str]] = field(default_factory=set)
+    good_probes: list[datetime] = field(default_factory=list)
+    shares: dict[str, list[tuple[datetime, float]]] = field(default_factory=dict)
+    counters: dict[str, float | None] = field(default_factory=lambda: {"writes": 10.0})
+    writes: int = 0
+
+    def declare(self, chosen: Sequence[str] = ()) -> None:
+        scope = layers(self.depends_on, chosen or tuple(self.depends_on))
+        self.record(
+            Kind.ROLLBACK_DECLARED,
+            {
+                "rollback": "r1",
+                "flags": [
+                    {
+                        "flag": key,
+                        "layer": layer,
+                        "waits_for": list(dependants(self.depends_on, key)),
+                        "before": self.truth[key],
+                    }
+                    for key, layer in scope
+                ],
+                "whole": True,
+                "deadline_at": (self.now + timedelta(seconds=900)).isoformat(),
+                "escalate_at": (self.now + timedelta(seconds=720)).isoformat(),
+                "first_breach_at": None,
+                "reason": "test",
+                "steps": [
+                    {"id": name, "key": key.value, "title": name, "budget_s": budget, "machine": machine}
+                    for name, key, budget, machine in STEPS
+                ],
+            },
+            actor="driver",
+        )
+
+    @property
+    def rollback(self) -> Rollback:
+        assert self.flight.rollback is not None
+        return self.flight.rollback
+
+    def record(self, kind: Kind, body: Mapping[str, object], *, actor: str = MACHINE) -> None:
+        self.now += timedelta(seconds=1)
+        event = Event(seq=self.flight.last_seq + 1, at=self.now, actor=actor, kind=kind, body=body)
+        self.flight = apply(self.flight, event)
+        self.journal.append(event)
+        self.check()
+
+    def check(self) -> None:
+        """What must hold after every event."""
+        rollback = self.flight.rollback
+        if rollback is None:
+            return
+        assert rollback.deadline_at == START + timedelta(seconds=900), "the deadline moved"
+        for flip in rollback.flips:
+            pending = self.in_flight.get(flip.flag)
+            if pending is not None and flip.write_id is not None:
+                assert flip.write_id == pending.write_id, "two writes of one flag"
+            if flip.state is FlipState.AT_ZERO:
+                assert flip.at_zero_at is not None
+
+    def world(self) -> Facts:
+        facts = {
+            key: FlagFact(
+                exposure=fact.exposure,
+                known=fact.known,
+                read_began_at=fact.read_began_at,
+                shares=tuple(self.shares.get(key, ())),
+                observable=True,
+                busy=key in self.in_flight,
+            )
+            for key, fact in ((key, self.facts.get(key, FlagFact())) for key in self.depends_on)
+        }
+        legacy = LegacyFact(health=self.legacy, text="probe", passes=(("probe", 3, tuple(self.good_probes)),))
+        return Facts(
+            flags=facts,
+            legacy=legacy,
+            counters=dict(self.counters),
+            hooks=self.hooks,
+            announcing=frozenset(self.announcing),
+        )
+
+    def acts(self) -> tuple[Act, ...]:
+        return decide(self.rollback, self.world(), SPEC, self.now)
+
+    def turn(self) -> tuple[list[str], int]:
+        """Do what is decided until only the outside is waited for; flags to read back, events recorded."""
+        reads: list[str] = []
+        recorded = 0
+        for _ in range(200):
+            if self.flight.rollback is None:
+                return reads, recorded
+            acts = self.acts()
+            reads = [act.flag for act in acts if isinstance(act, ReadBack)]
+            doing = [act for act in acts if isinstance(act, Record | Write)]
+            self.announcing |= {(act.hook, act.moment) for act in acts if isinstance(act, Announce)}
+            if not doing:
+                return reads, recorded
+            recorded += len(doing)
+            for act in doing:
+                self.do(act)
+        raise AssertionError("the machine never comes to rest")
+
+    def do(self, act: Record | Write) -> None:
+        if isinstance(act, Record):
+            self.record(act.kind, act.body)
+            return
+        assert act.flag not in self.in_flight, "a second write while one is in flight"
+        self.writes += 1
+        order = InFlight(write_id=f"w{self.writes}", flag=act.flag, action=act.action)
+        body = {"write_id": order.write_id, "flag": act.flag, "action": act.action, "rollback": "r1"}
+        self.record(Kind.WRITE_INTENT, {**body, "percent": None})
+        self.in_flight[act.flag] = order
+
+    def answer(self, flag: str, outcome: str, *, lands: bool) -> None:
+        """The write's answer arrives (or its time is over)."""
+        order = self.in_flight.pop(flag)
+        if lands and order.action is Action.KILL:
+            self.truth[flag] = 0
+        body = {"write_id": order.write_id, "flag": flag, "action": order.action, "outcome": outcome}
+        self.record(Kind.WRITE_OUTCOME, {**body, "detail": "", "took_s": 0.1, "rollback": "r1"})
+
+    def read(self, flag: str) -> None:
+        """A good read that begins now."""
+        self.now += timedelta(seconds=1)
+        exposure = Percent(self.truth[flag])
+        self.facts[flag] = FlagFact(exposure=exposure, known=True, read_began_at=self.now)
+
+    def observe(self, flag: str) -> None:
+        """One monitoring poll of this flag's traffic share."""
+        self.now += timedelta(seconds=1)
+        self.shares.setdefault(flag, []).append((self.now, self.truth[flag] / 100))
+
+    def probe(self) -> None:
+        self.now += timedelta(seconds=1)
+        self.good_probes.append(self.now)
+
+    def crash(self) -> None:
+        """The process dies and a new one folds the journal: answers in flight are lost for good."""
+        flight = Flight()
+        for event in self.journal:
+            flight = apply(flight, event)
+        assert flight == self.flight, "state is not a fold of the journal"
+        lost, self.in_flight, self.facts, self.announcing = self.in_flight, {}, {}, set()
+        for flag, order in lost.items():
+            body = {"write_id": order.write_id, "flag": flag, "action": order.action, "outcome": "unknown"}
+            self.record(Kind.WRITE_OUTCOME, {**body, "detail": "", "took_s": 0.0, "rollback": "r1"})
+
+    def record_retry(self, flag: str) -> None:
+        self.record(Kind.FLAG_RETRIED, {"rollback": "r1", "flag": flag}, actor="driver")
+
+    def record_answer(self, *, go: bool) -> None:
+        self.record(Kind.ROLLBACK_ANSWERED, {"rollback": "r1", "go": go}, actor="driver")
+
+    def record_announced(self, hook: str, moment: str, *, ok: bool) -> None:
+        kind = Kind.ANNOUNCE_SENT if ok else Kind.ANNOUNCE_FAILED
+        self.announcing.discard((hook, moment))
+        self.record(kind, {"rollback": "r1", "hook": hook, "moment": moment, "event_id": "e"})

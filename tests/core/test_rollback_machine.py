@@ -1,0 +1,241 @@
+"""The machine under every order of answers, lies, crashes and foreign hands that hypothesis finds."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cockpit.core.model import Health
+from cockpit.core.rollback import FlipState, StepState
+from cockpit.core.spec import HookMoment
+from tests.core.rollback_sim import Sim
+
+CHAIN = {"writes": (), "reads": ("writes",), "live": ("reads",), "jobs": ()}
+FLAGS = list(CHAIN)
+
+MOVES = st.one_of(
+    st.tuples(st.just("answer"), st.sampled_from(FLAGS), st.sampled_from(["done", "refused", "unknown"])),
+    st.tuples(st.just("lie"), st.sampled_from(FLAGS), st.sampled_from(["done", "unknown"])),
+    st.tuples(st.just("read"), st.sampled_from(FLAGS), st.just("")),
+    st.tuples(st.just("raise"), st.sampled_from(FLAGS), st.just("")),
+    st.tuples(st.just("observe"), st.sampled_from(FLAGS), st.just("")),
+    st.tuples(st.just("probe"), st.just("writes"), st.just("")),
+    st.tuples(st.just("crash"), st.just("writes"), st.just("")),
+)
+
+
+def play(sim: Sim, move: tuple[str, str, str]) -> None:
+    what, flag, outcome = move
+    if what == "answer" and flag in sim.in_flight:
+        sim.answer(flag, outcome, lands=outcome != "refused")
+    elif what == "lie" and flag in sim.in_flight:
+        sim.answer(flag, outcome, lands=False)
+    elif what == "read":
+        sim.read(flag)
+    elif what == "raise":
+        sim.truth[flag] = 2500
+    elif what == "observe":
+        sim.observe(flag)
+    elif what == "probe":
+        sim.probe()
+    elif what == "crash":
+        sim.crash()
+
+
+def settle(sim: Sim) -> None:
+    """From here on the world is honest and nobody interferes; a person retries what the machine gave up."""
+    for _ in range(60):
+        reads, recorded = sim.turn()
+        for flag in list(sim.in_flight):
+            sim.answer(flag, "done", lands=True)
+        for flag in FLAGS:
+            sim.read(flag)
+            sim.observe(flag)
+        sim.probe()
+        for flip in sim.rollback.flips:
+            if flip.exhausted and flip.flag not in sim.in_flight:
+                sim.record_retry(flip.flag)
+        if not reads and not recorded and not sim.in_flight and sim.rollback.flipped:
+            return
+
+
+@settings(max_examples=300, deadline=None)
+@given(moves=st.lists(MOVES, max_size=40))
+def test_any_order_of_answers_lies_and_crashes_ends_with_every_flag_at_zero(
+    moves: list[tuple[str, str, str]],
+) -> None:
+    sim = Sim(depends_on=CHAIN, truth=dict.fromkeys(FLAGS, 2500))
+    sim.declare()
+    for move in moves:
+        sim.turn()
+        play(sim, move)
+    settle(sim)
+    assert sim.truth == dict.fromkeys(FLAGS, 0)
+    assert sim.rollback.flipped
+    assert sim.rollback.step("flip").state is StepState.DONE
+    assert sim.rollback.step("drain").state is StepState.DONE
+
+
+@settings(max_examples=200, deadline=None)
+@given(moves=st.lists(MOVES, max_size=40))
+def test_a_flag_is_called_at_zero_only_after_a_read_that_began_after_the_last_write(
+    moves: list[tuple[str, str, str]],
+) -> None:
+    sim = Sim(depends_on=CHAIN, truth=dict.fromkeys(FLAGS, 2500))
+    sim.declare()
+    for move in moves:
+        sim.turn()
+        play(sim, move)
+        for flip in sim.rollback.flips:
+            if flip.state is FlipState.AT_ZERO:
+                fact_at = flip.at_zero_at
+                writes = [
+                    event.at
+                    for event in sim.journal
+                    if event.kind == "write.outcome"
+                    and event.body["flag"] == flip.flag
+                    and event.body["action"] == "kill"
+                ]
+                assert fact_at is not None and all(at < fact_at for at in writes)
+
+
+def test_reads_go_to_zero_before_the_writes_they_need() -> None:
+    sim = Sim(depends_on=CHAIN, truth=dict.fromkeys(FLAGS, 1000))
+    sim.declare()
+    sim.turn()
+    assert set(sim.in_flight) == {"live", "jobs"}
+    sim.answer("live", "done", lands=True)
+    sim.turn()
+    assert "reads" not in sim.in_flight, "accepted is not seen"
+    sim.read("live")
+    sim.turn()
+    assert "reads" in sim.in_flight
+    assert "writes" not in sim.in_flight
+
+
+def test_a_stuck_flag_does_not_hold_the_others_for_ever() -> None:
+    sim = Sim(depends_on=CHAIN, truth=dict.fromkeys(FLAGS, 1000))
+    sim.declare()
+    for _ in range(2):
+        sim.turn()
+        sim.answer("live", "refused", lands=False)
+    sim.turn()
+    assert "reads" in sim.in_flight
+    live = next(flip for flip in sim.rollback.flips if flip.flag == "live")
+    assert live.exhausted
+
+
+def test_an_unknown_write_is_read_back_and_never_blindly_repeated() -> None:
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
+    sim.declare()
+    sim.turn()
+    sim.answer("writes", "unknown", lands=True)
+    reads, _ = sim.turn()
+    assert reads == ["writes"]
+    assert not sim.in_flight
+    sim.read("writes")
+    sim.turn()
+    assert sim.rollback.flips[0].state is FlipState.AT_ZERO
+    assert sim.rollback.flips[0].attempts == 1
+
+
+def test_a_foreign_raise_is_fought_once_and_then_shown() -> None:
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
+    sim.declare()
+    for _ in range(2):
+        sim.turn()
+        while "writes" in sim.in_flight:
+            sim.answer("writes", "done", lands=True)
+            sim.read("writes")
+            sim.turn()
+        assert sim.rollback.flipped
+        assert sim.rollback.step("flip").state is StepState.DONE
+        sim.truth["writes"] = 2500
+        sim.read("writes")
+    sim.turn()
+    flip = sim.rollback.flips[0]
+    assert flip.state is FlipState.REFUSED and flip.exhausted
+    assert "not fought a second time" in flip.detail
+    assert sim.rollback.step("flip").state is StepState.RUNNING, "a step that is no longer true is open again"
+    assert not sim.in_flight
+
+
+def test_only_a_legacy_that_is_down_holds_the_flip_and_a_person_decides() -> None:
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000}, legacy=Health.DOWN)
+    sim.declare()
+    sim.turn()
+    assert "Roll back onto it anyway?" in sim.rollback.question
+    assert not sim.in_flight
+    sim.record_answer(go=False)
+    sim.turn()
+    assert not sim.in_flight
+    sim.record_answer(go=True)
+    sim.turn()
+    assert "writes" in sim.in_flight
+    prove = sim.rollback.step("prove")
+    assert prove.state is StepState.OVERRIDDEN and "driver went on" in prove.evidence
+
+
+def test_a_legacy_that_cannot_be_seen_holds_nothing_and_says_so() -> None:
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000}, legacy=Health.UNKNOWN)
+    sim.declare()
+    sim.turn()
+    assert "writes" in sim.in_flight
+    for _ in range(3):
+        sim.probe()
+    sim.turn()
+    assert sim.rollback.step("prove").state is StepState.FAILED
+
+
+def test_what_was_written_since_the_cut_mark_is_counted_once_the_new_side_is_drained() -> None:
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
+    sim.declare()
+    sim.turn()
+    sim.answer("writes", "done", lands=True)
+    sim.counters["writes"] = 47.0
+    sim.read("writes")
+    sim.turn()
+    assert sim.rollback.deltas == ()
+    for _ in range(2):
+        sim.observe("writes")
+    sim.turn()
+    assert [(delta.name, delta.count) for delta in sim.rollback.deltas] == [("writes", 37.0)]
+    assert "37 writes" in sim.rollback.step("reconcile").evidence
+
+
+def test_a_counter_that_fell_is_not_passed_off_as_a_count() -> None:
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
+    sim.declare()
+    sim.turn()
+    sim.answer("writes", "done", lands=True)
+    sim.counters["writes"] = 2.0
+    sim.read("writes")
+    sim.turn()
+    for _ in range(2):
+        sim.observe("writes")
+    sim.turn()
+    step = sim.rollback.step("reconcile")
+    assert step.state is StepState.FAILED and "reset" in step.evidence
+
+
+def test_hooks_are_told_once_per_moment_and_a_failed_one_is_shown() -> None:
+    both = (HookMoment.DECLARED, HookMoment.FLIPPED)
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000}, hooks=(("chat", both),))
+    sim.declare()
+    sim.turn()
+    assert sim.announcing == {("chat", "declared")}
+    sim.record_announced("chat", "declared", ok=False)
+    sim.turn()
+    assert sim.rollback.step("announce").state is StepState.FAILED
+    assert "chat" in sim.rollback.step("announce").evidence
+
+
+def test_past_the_escalation_time_the_missing_proof_is_named_once() -> None:
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
+    sim.declare()
+    sim.turn()
+    sim.now = sim.rollback.escalate_at
+    sim.turn()
+    sim.turn()
+    told = [event for event in sim.journal if event.kind == "rollback.escalated"]
+    assert len(told) == 1 and "drain and verify" in str(told[0].body["why"])
