@@ -72,11 +72,11 @@ def scope_words(rollback: Rollback) -> str:
     return f"ONLY {joined(rollback.flags, ', ')}"
 
 
-def origin(rollback: Rollback) -> Line:
+def origin(rollback: Rollback, *, keys: bool = True) -> Line:
     """Scope, who declared it and why; a missing reason says which key gives it."""
     reason: Segment = (rollback.reason, Role.TEXT)
     if not rollback.reason:
-        reason = ("reason not given" + (": press e" if rollback.open else ""), Role.WARN)
+        reason = ("reason not given" + (": press e" if rollback.open and keys else ""), Role.WARN)
     return row(
         (scope_words(rollback), Role.STRONG),
         (" · declared by ", Role.DIM),
@@ -98,7 +98,7 @@ _FLIP: Final = {
     FlipState.REFUSED: Word("✗", "refused", Role.BAD),
     FlipState.AT_ZERO: Word("✓", "at zero", Role.OK),
 }
-_EXHAUSTED: Final = Word("✗", "REFUSED, F retries", Role.BAD)
+_EXHAUSTED: Final = Word("✗", "REFUSED, needs you", Role.BAD)
 _TROUBLE: Final = (
     FlipState.REFUSED,
     FlipState.UNKNOWN,
@@ -230,10 +230,15 @@ def not_at_zero(rollback: Rollback, width: int) -> Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """Something that waits for a person; the words name the key that answers it."""
+    """Something that waits for a person; `how` names the key that answers it."""
 
-    text: str
+    what: str
+    how: str = ""
     role: Role
+
+    @property
+    def text(self) -> str:
+        return joined((self.what, self.how), ": ")
 
 
 def asks(rollback: Rollback) -> bool:
@@ -253,42 +258,42 @@ def needs(rollback: Rollback, now: datetime) -> tuple[Need, ...]:
         return ()
     found = [*_urgent_needs(rollback, now), *_step_needs(rollback, now)]
     if not open_lines(rollback):
-        found.append(Need(text="every line is done: C signs and closes", role=Role.WARN))
+        found.append(Need(what="every line is done", how="C signs and closes", role=Role.WARN))
     missing = _missing_names(rollback)
     if missing:
-        found.append(Need(text=f"e gives {missing}", role=Role.NOTE))
+        found.append(Need(what=f"not given yet: {missing}", how="press e", role=Role.NOTE))
     return tuple(found)
 
 
 def _urgent_needs(rollback: Rollback, now: datetime) -> list[Need]:
     found: list[Need] = []
     if asks(rollback):
-        found.append(Need(text="legacy looks down: g goes anyway · h holds", role=Role.BAD))
+        found.append(Need(what="legacy looks down", how="g goes anyway · h holds", role=Role.BAD))
     if held(rollback):
-        found.append(Need(text="HELD by a person: g goes anyway · c cancels", role=Role.BAD))
+        found.append(Need(what="HELD by a person", how="g goes anyway · c cancels", role=Role.BAD))
     for flip in rollback.flips:
         if flip.exhausted:
             why = f" ({flip.detail})" if flip.detail else ""
-            text = f"{flip.flag} is refused{why}: F retries, or set it to 0% by hand"
-            found.append(Need(text=text, role=Role.BAD))
+            how = "F retries, or set it to 0% by hand"
+            found.append(Need(what=f"{flip.flag} is refused{why}", how=how, role=Role.BAD))
     if escalation(rollback, now):
-        found.append(Need(text="page a second person, look at plan B", role=Role.BAD))
+        found.append(Need(what="page a second person, look at plan B", role=Role.BAD))
     return found
 
 
 def _step_needs(rollback: Rollback, now: datetime) -> list[Need]:
     failed = [
-        Need(text=f"{step.title} failed ({step.evidence}): o overrides", role=Role.BAD)
+        Need(what=f"{step.title} failed ({step.evidence})", how="o overrides", role=Role.BAD)
         for step in rollback.steps
         if step.state is StepState.FAILED
     ]
     asking = [
-        Need(text=f"{step.title}: do it, then enter", role=Role.WARN)
+        Need(what=step.title, how="do it, then enter", role=Role.WARN)
         for step in rollback.steps
         if step.state is StepState.ASKING and step.key is not StepKey.CLOSE
     ]
     late = [
-        Need(text=f"{step.title} is late: look, or o overrides", role=Role.WARN)
+        Need(what=f"{step.title} is late", how="look, or o overrides", role=Role.WARN)
         for step in rollback.steps
         if step.machine and step.state is StepState.RUNNING and step.late(rollback.declared_at, now)
     ]
@@ -307,15 +312,17 @@ def _missing_names(rollback: Rollback) -> str:
     )
 
 
-def needs_row(rollback: Rollback, now: datetime, width: int) -> Line:
-    """The most urgent need on one line, and how many more there are."""
+def needs_row(rollback: Rollback, now: datetime, width: int, *, keys: bool = True) -> Line:
+    """The most urgent need on one line, and how many more; `keys` False where there is no key to press."""
     found = needs(rollback, now)
     if not found:
         calm = "nothing: the machine works" if rollback.open else "nothing"
-        return row(("NEEDS YOU    ", Role.DIM), (calm, Role.DIM))
+        return row((f"{'NEEDS YOU' if keys else 'NEEDS':<13}", Role.DIM), (calm, Role.DIM))
+    first = found[0]
+    label: Segment = (f"{'NEEDS YOU' if keys else 'NEEDS':<13}", first.role)
     more = f"  +{len(found) - 1} more" if len(found) > 1 else ""
-    label: Segment = ("NEEDS YOU    ", found[0].role)
-    return (*clip(row(label, (found[0].text, found[0].role)), width - len(more)), *row((more, Role.DIM)))
+    text = first.text if keys else first.what
+    return (*clip(row(label, (text, first.role)), width - len(more)), *row((more, Role.DIM)))
 
 
 def escalation(rollback: Rollback, now: datetime) -> str:

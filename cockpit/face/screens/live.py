@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.screen import ModalScreen, Screen
 
 from cockpit.core.clock import Clock
+from cockpit.core.model import Mode
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.port import Port
 from cockpit.face.view import Line, Role, clip
@@ -96,6 +97,7 @@ class Sheet(Live[Result], ModalScreen[Result]):
         yield from ()
 
     def show(self, snapshot: Snapshot, now: datetime) -> None:
+        self.set_class(snapshot.mode is Mode.DRILL, "-drill")
         words, foot = self.query_one("#sheet-words", Paper), self.query_one("#sheet-foot", Paper)
         last = self.foot(snapshot, now, foot.size.width)
         room = max(1, self.size.height - FRAME_LINES - self.fields_height - len(last))

@@ -41,14 +41,14 @@ class PlanChangeSheet(Sheet[None]):
         change = self._shown = snapshot.plan_change
         title = row(("THE PLAN FILE", Role.STRONG))
         if change is None:
-            return (title, target(snapshot), (), row(("no change waits for an answer", Role.DIM)), ())
+            return (target(snapshot), title, (), row(("no change waits for an answer", Role.DIM)), ())
         rows = plan_lines(change, width)
         height = max(1, room - 6)
         self._top = max(0, min(self._top, len(rows) - height))
         shown = rows[self._top : self._top + height]
         below = len(rows) - self._top - len(shown)
         more = (row((f"  … {below} more below", Role.DIM)),) if below > 0 else ()
-        return (title, target(snapshot), (), plan_headline(change, now), *shown, *more, ())
+        return (target(snapshot), title, (), plan_headline(change, now), *shown, *more, ())
 
     def foot(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
         refusal = plan_refusal(snapshot)

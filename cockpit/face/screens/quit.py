@@ -29,7 +29,7 @@ class QuitSheet(Sheet[bool]):
     def words(self, snapshot: Snapshot, now: datetime, width: int, room: int) -> tuple[Line, ...]:
         title = row(("LEAVE THE COCKPIT?", Role.STRONG))
         facts = (each for fact in quit_lines(snapshot) for each in _broken(fact, width))
-        return (title, target(snapshot), *time_line(snapshot, now), (), *facts, ())
+        return (target(snapshot), title, *time_line(snapshot, now), (), *facts, ())
 
     def foot(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
         stay = (("escape ", Role.KEY), ("stay  ", Role.DIM))

@@ -82,8 +82,8 @@ class Form(Sheet[Answers | None]):
 
     def words(self, snapshot: Snapshot, now: datetime, width: int, room: int) -> tuple[Line, ...]:
         return (
-            row((self._title, Role.STRONG)),
             target(snapshot),
+            row((self._title, Role.STRONG)),
             *time_line(snapshot, now),
             *(row((text, Role.TEXT)) for text in wrapped(self._explain, width, limit=4)),
             *self.more_words(snapshot, now, width),
