@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from cockpit.core.counters import Counts
-from cockpit.core.figures import events, evidence_value, length, rate
+from cockpit.core.figures import events, evidence_value, length, rate, times
 from cockpit.core.judge import (
     RARE_WEIGHTS,
     WORSE,
@@ -233,7 +233,7 @@ def _compared(pace: Pace) -> str:
     new = 100 * counts.bad_new / counts.total_new if counts.total_new else None
     legacy = 100 * counts.bad_legacy / counts.total_legacy if counts.total_legacy else None
     words = f"new {_or_none(new)} vs legacy {_or_none(legacy)}"
-    return f"{words}: {new / legacy:.1f}x" if new is not None and legacy else words
+    return f"{words}: {times(new, legacy)}" if new is not None and legacy else words
 
 
 def _or_none(pct: float | None) -> str:

@@ -14,6 +14,11 @@ def rate(pct: float) -> str:
     return f"{pct:.1f}%"
 
 
+def times(new: float, legacy: float) -> str:
+    """How many times legacy's rate the new one is: `3.4x`, `>1000x`. `legacy` is positive."""
+    return ">1000x" if new > 1000 * legacy else f"{new / legacy:.1f}x"
+
+
 def length(seconds: float) -> str:
     """A length of time at a glance: `40 s`, `6 min`, `3.5 h`, `2.1 d`. Seconds and minutes round up."""
     if seconds < 90:

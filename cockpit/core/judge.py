@@ -326,6 +326,7 @@ def seconds_until(
     times = [0.0] if process.log_e >= target else []
     for mass, gain, weight in zip(process.masses, gains, weights, strict=True):
         if gain > 0:
-            worth = log_sum((mass, math.log(density * weight * ticks / gain)))
+            late = density * weight * ticks / gain
+            worth = log_sum((mass, math.log(late))) if late > 0 else mass
             times.append(max(0.0, (target - worth) / gain))
     return min(times, default=None)

@@ -189,7 +189,7 @@ class RollbackSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeSpec:
-    """alpha: false-alarm risk of a rollback proposal during one stage, however long, shared by all signals."""
+    """alpha: risk of a false rollback proposal during one stage, however long, shared by all signals."""
 
     alpha: float = 0.01
     warn_alpha: float = 0.05
