@@ -44,7 +44,7 @@ class Dressing:
         self._wardrobe = self._read(self._wardrobe)
         self._wear(self._wardrobe.pick(self._app.theme))
 
-    def watch(self, changed: Callable[[], None]) -> None:
+    def watch(self, changed: Callable[[], object]) -> None:
         """Call `changed` from a thread of its own whenever the extra directory changed, until `stop`."""
         if self._extra is not None:
             arguments = ((self._extra,), self._stop, changed)

@@ -278,7 +278,7 @@ def automatic(*, no_color: bool, color_system: str | None) -> str:
     return FOR_16_COLORS if color_system in (None, "standard") else DEFAULT
 
 
-def watch_themes(directories: Iterable[Path], stop: Event, changed: Callable[[], None]) -> None:
+def watch_themes(directories: Iterable[Path], stop: Event, changed: Callable[[], object]) -> None:
     """Call `changed` whenever a theme directory changed, until `stop`. Blocks: runs in a thread of its own.
 
     Directories are watched, not files: editors and config mounts replace files.

@@ -88,7 +88,7 @@ def column_titles(width: int) -> Line:
 def flag_lines(flag: FlagStatus, now: datetime, width: int, *, full: bool) -> tuple[Line, ...]:
     first = _wide_line(flag, now, width) if width >= WIDE else _narrow_line(flag, now, width)
     second = (_second_line(flag, now, width),) if full else ()
-    return (first, *(clip(line, width) for line in alarm_lines(flag, now)), *second)
+    return (clip(first, width), *(clip(line, width) for line in alarm_lines(flag, now)), *second)
 
 
 def _numbers(asked: str, configured: str, observed: str) -> tuple[Column, ...]:
@@ -105,7 +105,9 @@ def _wide_bar(width: int) -> int:
 
 
 def _narrow_bar(width: int) -> int:
-    return max(6, width - 1 - 21 - 3 * 6 - 14 - 5)
+    """What the other columns of a narrow line leave; no bar where that is too little to read."""
+    room = width - 1 - 21 - 3 * 6 - 14 - 5
+    return room if room >= 6 else 0
 
 
 def _wide_line(flag: FlagStatus, now: datetime, width: int) -> Line:

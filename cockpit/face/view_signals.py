@@ -98,7 +98,7 @@ def signal_lines(signal: SignalStatus, now: datetime, width: int, *, full: bool)
         Cell(8 if bar else 0, (to_verdict(signal),), right=True),
     )
     second = clip(_second(signal, now, with_bar=not bar), width)
-    return (first, second) if full else (first,)
+    return (clip(first, width), second) if full else (clip(first, width),)
 
 
 def _bar(signal: SignalStatus, width: int) -> tuple[Segment, ...]:
