@@ -210,27 +210,26 @@ class HttpHost:
     async def _within_deadline(
         self, ask: Ask, attempt: Callable[[Ask, Progress], Awaitable[Answer]]
     ) -> Answer:
-        progress = Progress()
+        progress = Progress(until=asyncio.get_running_loop().time() + self._timeout_s)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout_at(progress.until):
                 return await attempt(ask, progress)
         except TimeoutError:
             raise timed_out(ask.url, progress.phase, self._timeout_s, ask.text) from None
 
     async def _follow_twice(self, ask: Ask, progress: Progress) -> Answer:
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._timeout_s
         pause_s = random.uniform(*_PAUSE_S)
         try:
             answer = await self._follow(ask, progress)
         except NoAnswer as trouble:
-            if trouble.cause not in _TRY_AGAIN or loop.time() + pause_s >= until:
+            if trouble.cause not in _TRY_AGAIN or loop.time() + pause_s >= progress.until:
                 raise
         else:
             if answer.status not in (429, 503):
                 return answer
             pause_s = max(pause_s, answer.retry_after_s() or 0.0)
-            if loop.time() + pause_s >= until:
+            if loop.time() + pause_s >= progress.until:
                 raise answer.as_error()
         await asyncio.sleep(pause_s)
         answer = await self._follow(ask, progress)
@@ -254,11 +253,18 @@ def _base(base_url: str) -> httpx.URL:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError):
         raise plan_fault("not an address", clean_text(base_url.split("@")[-1], limit=120)) from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise plan_fault("an address begins with http:// or https:// and names a host", shown(url))
+    if not _usable(url):
+        raise plan_fault("an address begins with http:// or https:// and names a host")
     if url.userinfo or url.query or url.fragment:
         raise plan_fault("an address holds no user, password, query or fragment", shown(url))
     return url
+
+
+def _usable(url: httpx.URL) -> bool:
+    try:
+        return url.scheme in ("http", "https") and bool(url.host) and (url.port or 1) < 65536
+    except UnicodeError:
+        return False
 
 
 def _redirected(ask: Ask, answer: Answer) -> Ask:
@@ -267,11 +273,13 @@ def _redirected(ask: Ask, answer: Answer) -> Ask:
         target = ask.url.join(answer.headers["location"]).copy_with(userinfo=b"", fragment=None)
     except (httpx.InvalidURL, ValueError):
         raise _no_redirect(ask, answer.status, "the redirect names no usable address") from None
+    if not _usable(target):
+        raise _no_redirect(ask, answer.status, "the redirect names no usable address")
     if not ask.reads:
         raise _no_redirect(
             ask, answer.status, f"a write was redirected to {ask.show(target)}; it was not followed"
         )
-    if target.scheme not in ("http", "https") or (ask.url.scheme == "https" and target.scheme == "http"):
+    if ask.url.scheme == "https" and target.scheme == "http":
         raise _no_redirect(ask, answer.status, f"redirected from https to {ask.show(target)}")
     if ask.carries_credential and _origin(target) != _origin(ask.url):
         raise _no_redirect(

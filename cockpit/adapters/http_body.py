@@ -18,7 +18,7 @@ async def read_capped(response: httpx.Response, *, max_body: int, asked: str) ->
     if encoding not in ("identity", "", "gzip", "x-gzip"):
         raise _broken("the answer is packed in a way that was not asked for", asked, response)
     announced = response.headers.get("content-length", "")
-    if announced.isdigit() and int(announced[:18]) > max_body:
+    if announced.isascii() and announced.isdigit() and int(announced[:18]) > max_body:
         raise _too_large(max_body, asked, response)
     unpacker = None if encoding in ("identity", "") else zlib.decompressobj(wbits=47)
     body = bytearray()

@@ -82,6 +82,8 @@ def network_trouble(
     sent = phase >= Phase.SENT
     if phase is Phase.ANSWERING:
         return BrokenAnswer(Failure(title=f"the answer from {host_port(url)} was cut short", detail=asked))
+    if isinstance(error, httpx.RemoteProtocolError) and "location header" in str(error):
+        return BrokenAnswer(Failure(title="the redirect names no usable address", detail=asked), sent=sent)
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
         failure = Failure(title=f"{host_port(url)} does not speak HTTP here", detail=asked, fault=Fault.PLAN)
         return BrokenAnswer(failure, sent=sent)

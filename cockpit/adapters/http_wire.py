@@ -17,7 +17,7 @@ from typing import Final
 
 import httpx
 
-from cockpit.adapters.base import AdapterError, RefusedByService
+from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService
 from cockpit.adapters.http_answer import Answer, parse_http_date
 from cockpit.adapters.http_body import ACCEPT_ENCODING, read_capped
 from cockpit.adapters.http_path import plan_fault
@@ -30,6 +30,10 @@ Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
 _SHORTEST_BLANKED: Final = 6
 _LONGEST_HEADER: Final = 4000
+# The transport's own timeouts end a little before the deadline does: a handshake that is cancelled
+# from outside would leave its socket open.
+_EARLIER: Final = 0.95
+_LEAST_S: Final = 0.001
 
 # These libraries log whole addresses and header values, and an address may be a secret.
 for _library in ("httpx", "httpcore"):
@@ -94,10 +98,12 @@ class Ask:
 class Progress:
     """How far a request came; it stays readable after the request was cancelled by its deadline.
 
-    `peer` is the host that was connected to last: the one that was asked for, or a proxy.
+    until: the deadline, in the loop's time. peer: the host that was connected to last, which is the
+    one that was asked for or a proxy.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, until: float) -> None:
+        self.until = until
         self.phase = Phase.QUEUED
         self.peer: str | None = None
 
@@ -139,13 +145,14 @@ class Lane:
             progress.phase = Phase.CONNECTING
             client = self._client(ask.url.scheme)
             started = asyncio.get_running_loop().time()
+            left_s = max(_LEAST_S, progress.until - started)
             try:
                 request = client.build_request(
                     ask.method,
                     ask.url,
                     content=ask.body,
                     headers=ask.wire_headers(),
-                    timeout=httpx.Timeout(timeout_s),
+                    timeout=httpx.Timeout(left_s * _EARLIER),
                     extensions={"trace": progress.trace},
                 )
                 response = await client.send(request, stream=True)
@@ -160,6 +167,9 @@ class Lane:
                 raise network_trouble(
                     error, ask.url, progress.phase, asked=ask.text, via_proxy=via_proxy
                 ) from None
+            except (ValueError, httpx.InvalidURL):
+                # The library reads a Location before we can decline to follow it.
+                raise _broken_redirect(ask) from None
             took_s = asyncio.get_running_loop().time() - started
         return _answer(ask, response, ask.blank_secrets(body), took_s)
 
@@ -206,6 +216,10 @@ def _certificate_end(response: httpx.Response) -> datetime | None:
     tls = None if stream is None else stream.get_extra_info("ssl_object")
     ends = None if tls is None else (tls.getpeercert() or {}).get("notAfter")
     return None if ends is None else datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC)
+
+
+def _broken_redirect(ask: Ask) -> BrokenAnswer:
+    return BrokenAnswer(Failure(title="the redirect names no usable address", detail=ask.text))
 
 
 def _clean_header(value: str) -> str:
