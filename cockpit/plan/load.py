@@ -27,6 +27,8 @@ from cockpit.plan.words import explain
 
 SIZE_LIMIT: Final = 256 * 1024
 DEPTH_LIMIT: Final = 16
+_KEY_PARTS_LIMIT: Final = 200
+_QUOTED: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'")
 _TOML_PLACE: Final = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
 
 
@@ -81,6 +83,7 @@ def _decoded(content: bytes, path: Path) -> str:
 
 
 def _toml(text: str, path: Path) -> dict[str, Any]:
+    _refuse_endless_keys(text, path)
     try:
         document = tomllib.loads(text)
     except RecursionError:
@@ -90,6 +93,13 @@ def _toml(text: str, path: Path) -> dict[str, Any]:
     if _depth_exceeds(document, DEPTH_LIMIT):
         raise _whole_file(path, "is nested too deeply for a plan")
     return document
+
+
+def _refuse_endless_keys(text: str, path: Path) -> None:
+    """The parser's memory grows with the square of the parts of a dotted key: `a.a.a.a...` is a bomb."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > _KEY_PARTS_LIMIT and _QUOTED.sub("", line).count(".") > _KEY_PARTS_LIMIT:
+            raise _whole_file(path, "is nested too deeply for a plan", line=number)
 
 
 def _syntax(path: Path, text: str, message: str) -> PlanProblems:

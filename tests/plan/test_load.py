@@ -65,6 +65,9 @@ def test_bytes_that_are_not_utf_8_are_found_at_their_line(tmp_path: Path) -> Non
         ("a = " + "9" * 5000 + "\n", "1: not TOML: "),
         ('title = "x', "1: not TOML: "),
         ("a = " + "[" * 100_000, "1: is nested too deeply for a plan"),
+        ("title = 1\n" + ".".join(["a"] * 100_000) + " = 1", "2: is nested too deeply for a plan"),
+        ("[" + ".".join(['"a"'] * 60_000) + "]", "1: is nested too deeply for a plan"),
+        (".".join(["a"] * 20) + " = 1", "1: is nested too deeply for a plan"),
         ("a = " + "[" * 20 + "]" * 20, "1: is nested too deeply for a plan"),
     ],
 )
