@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from cockpit.core.clean import Percent
@@ -38,18 +39,27 @@ def answer(world: World, plan: Plan, line: str) -> str:
                 return _shares(world)
             case ["faults"]:
                 return "\n".join(_told(fault) for fault in world.faults()) or "none"
-            case ["set", flag, percent, *who] if flag in world.seeds:
+            case ["set", flag, percent, *who]:
+                _known("flag", flag, world.seeds)
                 world.set_exposure(flag, Percent.parse(percent).value, who=" ".join(who) or "by-hand")
                 return _shares(world)
             case ["clear", *names]:
+                for name in names:
+                    _known("fault", name, tuple(FaultName))
                 ended = [world.clear(FaultName(name)) for name in names] if names else [world.clear()]
                 return f"{sum(ended)} ended"
-            case ["scenario", name] if name in SCENARIOS:
+            case ["scenario", name]:
+                _known("scenario", name, SCENARIOS)
                 return f"the first fault comes at {stage(world, SCENARIOS[name], plan):%H:%M:%S} UTC"
             case _:
                 return _told(world.inject(parse_command(line, now_s=world.settle())))
     except ValueError as problem:
         return str(problem)
+
+
+def _known(what: str, name: str, names: Collection[str]) -> None:
+    if name not in names:
+        raise ValueError(f"no {what} is called {name!r}; there are: {', '.join(names)}")
 
 
 def _shares(world: World) -> str:

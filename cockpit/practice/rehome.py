@@ -18,6 +18,7 @@ from cockpit.core.secret import SecretRef
 from cockpit.core.spec import AnnounceSpec, BackendSpec, FlagSpec, Plan, ProbeSpec, ServiceSpec
 from cockpit.practice.faults import Service
 from cockpit.practice.plain import HealthPage
+from cockpit.practice.queries import answerable
 from cockpit.practice.world import DEFAULT_RPS, PROPAGATION_S, FlagSeed
 
 HOOK_VARIABLE: Final = "PRACTICE_HOOK"
@@ -80,12 +81,12 @@ def told(settings: object) -> Mapping[str, Any]:
 
 
 def rehome(plan: Plan, urls: Mapping[str, str]) -> Plan:
-    """The same plan with every address pointing into the practice world.
+    """The same plan with every address pointing into the practice world, and queries it can answer.
 
     Programs that announcements would start are left out: a drill must never page anybody.
     """
     return replace(
-        plan,
+        answerable(plan),
         flag_services=tuple(_moved(each, urls[Service.UNLEASH]) for each in plan.flag_services),
         monitors=tuple(_moved(each, urls[Service.PROMETHEUS]) for each in plan.monitors),
         backends=tuple(_backend(each, urls) for each in plan.backends),

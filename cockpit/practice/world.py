@@ -250,18 +250,19 @@ class World:
         """End faults of that name (all when None) now; returns how many were ended or called off."""
         with self.lock:
             now_s = self.settle()
-            ended = [
-                fault
-                for fault in self._faults
-                if name in (None, fault.name) and (fault.end_s is None or fault.end_s > now_s)
-            ]
-            self._faults = [
-                replace(fault, end_s=max(now_s, fault.start_s or 0.0)) if fault in ended else fault
-                for fault in self._faults
-            ]
+            kept: list[Fault] = []
+            ended = 0
+            for fault in self._faults:
+                meant = name in (None, fault.name) and (fault.end_s is None or fault.end_s > now_s)
+                ended += meant
+                if not meant:
+                    kept.append(fault)
+                elif fault.active(now_s):
+                    kept.append(replace(fault, end_s=now_s))
+            self._faults = kept
             waiting = len(self._foreign) if name in (None, FaultName.FOREIGN_CHANGE) else 0
             self._foreign = [] if waiting else self._foreign
-            return len(ended) + waiting
+            return ended + waiting
 
     def active(
         self,

@@ -1,0 +1,80 @@
+"""A plan's queries in the practice world: kept where the world can answer them, else replaced by role.
+
+A team's own plan asks for its own metrics. So that a drill can fly on it, a query that the small
+evaluator does not know, or that matches no counter of the world, becomes the counter that plays the
+same part here: failed, slow or unsynced requests of a side, requests of a flag, writes on the new side.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from cockpit.core.model import Side
+from cockpit.core.spec import FlagSpec, PairQuery, Plan, SignalSpec, WriteCounter
+from cockpit.practice.promql import BadQuery, evaluate
+from cockpit.practice.traffic import HELP, REQUESTS, SLOW, SYNC, WRITES, Series, initial_counters
+
+_SLOW_WORDS: Final = re.compile(r"slow|latenc|duration|p\d\d|\bms\b", re.IGNORECASE)
+_SYNC_WORDS: Final = re.compile(r"sync|replic|mismatch|parity", re.IGNORECASE)
+
+
+def answerable(plan: Plan) -> Plan:
+    """The same plan with every query answered by the practice world."""
+    counters = initial_counters([flag.key for flag in plan.flags])
+    return replace(
+        plan,
+        flags=tuple(_flag(flag, counters) for flag in plan.flags),
+        signals=tuple(_signal(signal, counters) for signal in plan.signals),
+        rollback=replace(
+            plan.rollback,
+            write_counters=tuple(_counter(each, counters) for each in plan.rollback.write_counters),
+        ),
+    )
+
+
+def _known(query: str, counters: dict[Series, int]) -> bool:
+    """Whether the world gives one number for it, and not only a constant such as `vector(0)`."""
+    if not any(name in query for name in HELP):
+        return False
+    try:
+        value = evaluate(query, counters)
+    except BadQuery:
+        return False
+    return not isinstance(value, dict) or len(value) == 1
+
+
+def _flag(flag: FlagSpec, counters: dict[Series, int]) -> FlagSpec:
+    traffic = flag.traffic
+    if traffic is None or (_known(traffic.legacy, counters) and _known(traffic.new, counters)):
+        return flag
+
+    def served(side: Side) -> str:
+        return f'sum({REQUESTS}{{flag="{flag.key}",backend="{side}"}})'
+
+    return replace(flag, traffic=replace(traffic, legacy=served(Side.LEGACY), new=served(Side.NEW)))
+
+
+def _signal(signal: SignalSpec, counters: dict[Series, int]) -> SignalSpec:
+    asked = (signal.legacy.bad, signal.legacy.total, signal.new.bad, signal.new.total)
+    if all(_known(query, counters) for query in asked):
+        return signal
+    words = f"{signal.name} {signal.title}"
+    return replace(signal, legacy=_pair(words, Side.LEGACY), new=_pair(words, Side.NEW))
+
+
+def _pair(words: str, side: Side) -> PairQuery:
+    total = f'sum({REQUESTS}{{backend="{side}"}})'
+    if _SLOW_WORDS.search(words):
+        return PairQuery(bad=f'sum({SLOW}{{backend="{side}"}})', total=total)
+    if _SYNC_WORDS.search(words):
+        synced = f'{SYNC}{{backend="{side}"'
+        return PairQuery(bad=f'sum({synced},outcome="error"}})', total=f"sum({synced}}})")
+    return PairQuery(bad=f'sum({REQUESTS}{{backend="{side}",outcome="error"}})', total=total)
+
+
+def _counter(counter: WriteCounter, counters: dict[Series, int]) -> WriteCounter:
+    if _known(counter.query, counters):
+        return counter
+    return replace(counter, query=f'sum({WRITES}{{backend="new"}})')
