@@ -150,7 +150,7 @@ def _may_be_exposed(sense: FlagSense) -> bool:
 def _proposal(signal: SignalStatus, now: datetime) -> Draft:
     evidence = signal.evidence
     regressed = evidence.verdict is Verdict.REGRESSED
-    since = (evidence.since if regressed else None) or now
+    since = (evidence.since if regressed else signal.limit_since) or now
     rate = signal.new.rate_pct
     return Draft(
         kind=Kind.PROPOSAL_RAISED,

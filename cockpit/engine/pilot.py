@@ -280,7 +280,9 @@ class Pilot:
         self._draw_soon()
 
     def _on_event(self, event: Event) -> None:
-        """A new stage, or somebody else's change, is a new experiment: the evidence starts over."""
+        """A new stage, somebody else's change or a veto is a new experiment: the evidence starts over."""
+        if event.kind is Kind.PROPOSAL_VETOED:
+            self._senses.restart_judges()
         if event.kind is Kind.ROLLBACK_DECLARED and event.actor == self._flying.identity.operator:
             self._declared_here = str(event.body.get("rollback"))
         if event.kind in (Kind.FLAG_SEEN, Kind.FLAG_FOREIGN):
