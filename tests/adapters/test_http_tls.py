@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import ssl
 import subprocess
@@ -132,10 +133,16 @@ async def test_the_authority_of_the_environment(
 
 
 async def test_a_port_that_speaks_plain_http(web: Web) -> None:
-    async with scripted(lambda request: Reply(body=b"{}")) as server:
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
         with pytest.raises(NoAnswer) as caught:
-            await web.host(server.url.replace("http", "https")).get("/")
-    assert caught.value.sent is False
+            await web.host(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}").write("POST", "/off")
+    assert (caught.value.cause, caught.value.sent) == (Cause.TLS, False)
+    assert caught.value.failure.title.endswith("that port does not speak TLS")
 
 
 async def test_never_from_https_to_http(web: Web, good: Certificate) -> None:
