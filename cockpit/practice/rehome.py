@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from cockpit.core.model import Side
 from cockpit.core.secret import SecretRef
 from cockpit.core.spec import AnnounceSpec, BackendSpec, FlagSpec, Plan, ProbeSpec, ServiceSpec
+from cockpit.practice.convex import DEFAULT_INSTANCE
 from cockpit.practice.faults import Service
 from cockpit.practice.plain import HealthPage
 from cockpit.practice.queries import answerable
@@ -60,7 +61,7 @@ def needs(plan: Plan) -> Needs:
         convex += [each for kind, each in settings if kind == "convex"]
     return Needs(
         pages=pages,
-        instance=next((str(each["instance"]) for each in convex if each.get("instance")), "practice"),
+        instance=next((str(each["instance"]) for each in convex if each.get("instance")), DEFAULT_INSTANCE),
         functions=tuple(str(each["health_query"]) for each in convex if each.get("health_query")),
     )
 
