@@ -105,6 +105,7 @@ REFUSALS: Mapping[str, tuple[Step, type[AdapterError], bool, Fault]] = {
     "404": (as_text("no_service", 404), RefusedByService, False, Fault.PLAN),
     "410": (as_text("channel_is_archived", 410), RefusedByService, False, Fault.PLAN),
     "a redirect": (Reply(status=302, headers={"location": "/login"}), RefusedByService, False, Fault.PLAN),
+    "a redirect to nowhere": (Reply(status=302), RefusedByService, False, Fault.PLAN),
     "408": (as_text("late", 408), ServiceTrouble, True, Fault.SERVICE),
     "429": (as_text("slow", 429), Throttled, True, Fault.SERVICE),
     "500": (as_text("rollup_error", 500), ServiceTrouble, True, Fault.SERVICE),

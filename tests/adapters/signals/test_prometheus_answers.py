@@ -143,6 +143,13 @@ async def test_a_starting_source_says_so(web: Web) -> None:
     assert "starting" in told.failure.title
 
 
+@pytest.mark.parametrize("status", [404, 405])
+async def test_another_service_at_the_address_points_at_the_plan(web: Web, status: int) -> None:
+    told = await ask_one(web, as_text("404 page not found", status))
+    assert isinstance(told, RefusedByService)
+    assert "check url and base_path" in told.failure.title
+
+
 @pytest.mark.parametrize("case", TROUBLES)
 async def test_no_trouble_makes_a_number_or_leaks(web: Web, case: str) -> None:
     async with scripted(lambda request: TROUBLES[case]) as server:
