@@ -59,6 +59,14 @@ class CommandAnnouncer:
         self._name = clean_text(os.path.basename(self._argv[0]), limit=40)
 
     async def announce(self, announcement: Announcement) -> str:
+        try:
+            return await self._hand_over(announcement)
+        except OSError as error:
+            why = clean_text(error.strerror or "no reason given", limit=80)
+            failure = Failure(title=f"nothing could be handed to {self._name}: {why}", fault=Fault.COCKPIT)
+            raise ServiceTrouble(failure, sent=False) from None
+
+    async def _hand_over(self, announcement: Announcement) -> str:
         with _input_file(to_json(announcement) + b"\n") as stdin, _LastWords() as words:
             await words.listen()
             process = await self._start(stdin, words.write_end)
@@ -139,7 +147,8 @@ class _LastWords(asyncio.Protocol):
         self._kept = bytearray()
         self._ended = asyncio.Event()
         self._transport: asyncio.BaseTransport | None = None
-        self._read_end, self.write_end = os.pipe()
+        read_end, self.write_end = os.pipe()
+        self._pipe = os.fdopen(read_end, "rb", buffering=0)
 
     def __enter__(self) -> _LastWords:
         return self
@@ -149,7 +158,7 @@ class _LastWords(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
         else:
-            os.close(self._read_end)
+            self._pipe.close()
 
     def close_write_end(self) -> None:
         if self.write_end >= 0:
@@ -157,8 +166,8 @@ class _LastWords(asyncio.Protocol):
             self.write_end = -1
 
     async def listen(self) -> None:
-        pipe = os.fdopen(self._read_end, "rb", buffering=0)
-        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: self, pipe)
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.connect_read_pipe(lambda: self, self._pipe)
 
     def data_received(self, data: bytes) -> None:
         self._kept += data[: _KEPT_BYTES - len(self._kept)]

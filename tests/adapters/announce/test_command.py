@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -168,6 +169,15 @@ async def test_only_a_plain_environment_and_what_is_named_is_handed_over(
     names = {line.split("=", 1)[0] for line in out.read_text().splitlines()}
     assert "UNLEASH_TOKEN" not in names and "NOT_SET" not in names
     assert {"PATH", "SLACK_ROOM"} <= names
+
+
+async def test_no_room_for_the_input_is_told_as_our_own_fault(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no" / "such" / "folder"))
+    error = await failure_of(announcer(web, *sh("cat")))
+    assert error.failure.fault is Fault.COCKPIT
+    assert error.failure.retryable and not error.sent
 
 
 async def test_no_descriptor_is_left_open(web: Web) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from socket import SO_LINGER, SOL_SOCKET
+from urllib.parse import parse_qs
 
 REASONS = {200: "OK", 302: "Found", 404: "Not Found", 500: "Oops"}
 
@@ -23,8 +24,6 @@ class Request:
 
     def form(self, name: str) -> str | None:
         """One field of a form body."""
-        from urllib.parse import parse_qs
-
         return parse_qs(self.body.decode()).get(name, [None])[0]
 
 
