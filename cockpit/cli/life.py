@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TTY_LOOK_S: Final = 2.0
 FACE_GRACE_S: Final = 2.0
 NARRATE_S: Final = 1.0
+HUNG_UP: Final = 128 + signal.SIGHUP
 
 
 def attend(engine: Engine, fly: Callable[[], int], leave: Callable[[], object]) -> int:
@@ -38,6 +39,8 @@ def attend(engine: Engine, fly: Callable[[], int], leave: Callable[[], object]) 
         engine.stop()
         _see_it_out(engine)
         life.end()
+        if life.code == HUNG_UP:
+            _let_go_of_the_terminal()
     if engine.failed is not None:
         say_error(f"the engine failed: {type(engine.failed).__name__}: {engine.failed}")
         return 1
@@ -61,6 +64,13 @@ def _see_it_out(engine: Engine) -> None:
         os._exit(1)
     except OSError:
         engine.join()
+
+
+def _let_go_of_the_terminal() -> None:
+    """Nobody can read any more: what Python flushes at its end must not change the exit code."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for fd in range(3):
+        os.dup2(nowhere, fd)
 
 
 class _Life:
@@ -97,7 +107,7 @@ class _Life:
         while not self._wanted.wait(TTY_LOOK_S):
             misses = 0 if os.isatty(0) else misses + 1
             if misses >= 2:
-                self.code = 128 + signal.SIGHUP
+                self.code = HUNG_UP
                 self._engine.stop_because("the terminal is gone")
                 break
         if self._done.is_set():

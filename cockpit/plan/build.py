@@ -139,6 +139,7 @@ def _signal(signal: fields.Signal) -> SignalSpec:
         legacy=PairQuery(bad=signal.legacy.bad, total=signal.legacy.total),
         new=PairQuery(bad=signal.new.bad, total=signal.new.total),
         margin=signal.margin,
+        negligible_pct=signal.negligible_pct,
         limit=None if limit is None else _limit(limit),
         proposes_rollback=signal.proposes_rollback,
         required=signal.required,

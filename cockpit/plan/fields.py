@@ -50,7 +50,7 @@ class Judge(Table):
     """How sure the judge must be before it speaks."""
 
     alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.01
-    """Risk of a false rollback proposal over the whole flight, shared by all signals."""
+    """Risk of a false rollback proposal per stage, shared by the signals that may propose one."""
     warn_alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.05
     """The same risk for a warning; not below `alpha`."""
     min_total: Annotated[float, Field(ge=1)] = 50.0
@@ -144,6 +144,8 @@ class Signal(Table):
     """The counters of the new side."""
     margin: Annotated[float, Field(gt=1, le=100)] = 2.0
     """The judge lets a stage advance once the new side is shown to be not this many times worse."""
+    negligible_pct: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Percent of bad events on the new side that nobody minds: shown to be below it, a stage may advance."""
     limit: Limit | None = None
     """A hard limit beside the comparison."""
     proposes_rollback: bool = True

@@ -147,4 +147,4 @@ def test_the_smallest_plan_has_all_steps_and_no_comparison() -> None:
 
 @pytest.mark.parametrize("name", ["chat-sync.toml", "minimal.toml"])
 def test_a_sample_is_short_enough_to_be_read(name: str) -> None:
-    assert len((SAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 200
+    assert len((SAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 210
