@@ -114,7 +114,7 @@ class Percent:
 ZERO: Final = Percent(0)
 FULL: Final = Percent(10_000)
 
-LONGEST_S: Final = 1e12
+LONGEST_S: Final = 1e15
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -123,7 +123,7 @@ _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "
 def parse_duration(raw: object) -> float:
     """Seconds from text such as `"30s"`, `"15m"`, `"1h30m"`, `"2w"`, `"250ms"`. Raises ValueError.
 
-    Always finite: what is longer than LONGEST_S is LONGEST_S.
+    Always finite: more digits than a float can hold give LONGEST_S.
     """
     if not isinstance(raw, str) or not raw:
         raise ValueError('a duration is text such as "30s", "15m", "2h" or "2w"')
@@ -135,7 +135,7 @@ def parse_duration(raw: object) -> float:
         end = match.end()
     if end != len(raw):
         raise ValueError(f'not a duration: {clean_text(raw, limit=40)!r}; write "30s", "15m", "2h" or "2w"')
-    return min(total, LONGEST_S)
+    return total if math.isfinite(total) else LONGEST_S
 
 
 def parse_instant(raw: object) -> datetime:
