@@ -99,7 +99,7 @@ class CockpitApp(App[None]):
         self._woken = False
         self._cooling = False
         self._again = False
-        self._acts = self._make_acts()
+        self.acts = self._make_acts()
 
     def fly(self) -> int:
         """Run until the person leaves; the process's exit code."""
@@ -190,7 +190,7 @@ class CockpitApp(App[None]):
         if reason:
             self.say(((f" {action.title}: not now, ", Role.STRONG), (reason, Role.WARN)))
         else:
-            self._acts[action_id]()
+            self.acts[action_id]()
 
     def action_help_quit(self) -> None:
         """ctrl+c."""

@@ -49,7 +49,7 @@ class Paper(Widget):
 
     def write(self, lines: Sequence[Line]) -> None:
         """Show these lines. Repaints only the cells that differ from what is shown."""
-        new = tuple(_painted(line) for line in lines)
+        new = tuple(painted(line) for line in lines)
         old, self._lines = self._lines, new
         if old == new:
             return
@@ -75,7 +75,7 @@ def _at(lines: tuple[Line, ...], y: int) -> Line:
 
 
 @lru_cache(maxsize=2048)
-def _painted(line: Line) -> Line:
+def painted(line: Line) -> Line:
     """The last guard: whatever a value was, no control byte leaves through a Paper."""
     return merge((text if text.isprintable() else _guarded(text), role) for text, role in line)
 

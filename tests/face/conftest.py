@@ -40,9 +40,8 @@ class Driven:
         return self.app.screen is self.app.deck
 
     async def press(self, *keys: str) -> None:
-        for key in keys:
-            await self.pilot.press(key)
-        await self.settle()
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
 
     async def settle(self) -> None:
         await self.pilot.pause()
