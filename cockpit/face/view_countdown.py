@@ -17,7 +17,7 @@ from cockpit.core.commands import CommandState, CommandStatus
 from cockpit.core.rollback import Rollback
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.bigtype import Size, big
-from cockpit.face.view import Line, Role, Segment, clip, pad
+from cockpit.face.view import Line, Role, Segment, clip, pad, width_of
 from cockpit.face.view_banner import banner
 from cockpit.face.view_journal import journal_lines
 from cockpit.face.view_lines import column, joined, row, rule, utc, wrapped
@@ -289,11 +289,18 @@ def _window(body: Block, focus: str, scroll: int, room: int) -> tuple[Line, ...]
 
 
 def key_line(keys: Sequence[tuple[str, str]], width: int) -> Line:
-    """`enter done · o override …`: as many as fit, most important first."""
+    """`enter done  o override …  escape deck`: as many as fit from the left, and always the way out."""
+    kept = list(keys)
+    while len(kept) > 1 and width_of(_key_words(kept)) > width:
+        del kept[-2]
+    return clip(_key_words(kept), width)
+
+
+def _key_words(keys: Sequence[tuple[str, str]]) -> Line:
     segments: list[Segment] = []
     for key, word in keys:
-        segments.extend(((f"{key} ", Role.KEY), (f"{word}  ", Role.DIM)))
-    return clip(row((" ", Role.TEXT), *segments), width)
+        segments.extend(((f" {key} ", Role.KEY), (f"{word} ", Role.DIM)))
+    return row(*segments)
 
 
 def keys_for(rollback: Rollback | None, *, read_only: bool) -> tuple[tuple[str, str], ...]:

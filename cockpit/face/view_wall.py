@@ -112,9 +112,10 @@ def lines(snapshot: Snapshot, now: datetime, width: int, height: int) -> tuple[L
     inner = max(1, width - 2)
     room = max(0, height - 3)
     parts = _parts(snapshot, now, inner, height)
-    body = _filled(parts, room)
     if trust(snapshot, now) is not Trust.LIVE:
-        body = (*body[: len(parts[0]) + 1], *(_doubted(each) for each in body[len(parts[0]) + 1 :]))
+        loud = 2 if open_rollback(snapshot) else 1
+        parts = [*parts[:loud], *(tuple(_doubted(each) for each in part) for part in parts[loud:])]
+    body = _filled(parts, room)
     margin = " " * right
     moved: list[Line] = [()] * down
     moved += [row(margin, *each) for each in body]

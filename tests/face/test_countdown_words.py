@@ -1,0 +1,338 @@
+"""The words of a rollback without a screen: examples, and that they exist for every rollback there can be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from unicodedata import category
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cockpit.core.clean import Percent
+from cockpit.core.rollback import (
+    MACHINE_ATTEMPTS,
+    CutMark,
+    Delta,
+    Flip,
+    FlipState,
+    Rollback,
+    Step,
+    StepState,
+)
+from cockpit.core.spec import StepKey
+from cockpit.face.bigtype import Size, big, fitting
+from cockpit.face.view import Role, text_of, width_of
+from cockpit.face.view_countdown import Page, Phase, Watched, lines, phase
+from cockpit.face.view_lines import bar, wrapped
+from cockpit.face.view_result import incident_text, late_steps
+from cockpit.face.view_rollback import (
+    cancel_refusal,
+    close_refusal,
+    countdown,
+    drain_words,
+    escalation,
+    flip_word,
+    needs,
+    needs_row,
+    not_at_zero,
+)
+from cockpit.face.view_steps import (
+    budget,
+    finish_words,
+    first_focus,
+    projected_finish,
+    step_details,
+    step_row,
+    step_word,
+)
+from cockpit.face.view_wall import lines as wall_lines
+from tests.face.pictures import NOW, ago, calm, rolling_back
+from tests.face.pictures_rollback import closed, escalated, flipping, holding, question, ready, refused
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+INSTANTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 3), timezones=st.just(UTC))  # noqa: DTZ001
+MAYBE = st.none() | INSTANTS
+TEXT = st.text(max_size=40)
+
+FLIPS = st.builds(
+    Flip,
+    flag=TEXT,
+    layer=st.integers(0, 4),
+    state=st.sampled_from(FlipState),
+    before=st.none() | st.integers(0, 10_000).map(Percent),
+    attempts=st.integers(0, MACHINE_ATTEMPTS + 2),
+    detail=TEXT,
+    changed_at=MAYBE,
+    at_zero_at=MAYBE,
+    drained_at=MAYBE,
+    share_pct=st.none() | st.floats(0, 100),
+    fought=st.booleans(),
+)
+STEPS = st.builds(
+    Step,
+    id=TEXT,
+    key=st.sampled_from(StepKey),
+    number=st.integers(0, 40),
+    title=TEXT,
+    budget_s=st.floats(0, 5000),
+    machine=st.booleans(),
+    text=TEXT,
+    state=st.sampled_from(StepState),
+    evidence=TEXT,
+    started_at=MAYBE,
+    done_at=MAYBE,
+    done_by=TEXT,
+)
+ROLLBACKS = st.builds(
+    Rollback,
+    id=st.just("rb-1"),
+    flags=st.lists(TEXT, max_size=4).map(tuple),
+    whole=st.booleans(),
+    declared_at=INSTANTS,
+    deadline_at=INSTANTS,
+    escalate_at=INSTANTS,
+    declared_by=TEXT,
+    reason=TEXT,
+    commander=TEXT,
+    data_owner=TEXT,
+    first_breach_at=MAYBE,
+    flips=st.lists(FLIPS, max_size=5).map(tuple),
+    steps=st.lists(STEPS, max_size=12).map(tuple),
+    question=TEXT,
+    answered_go=st.none() | st.booleans(),
+    cut_mark=st.none() | st.builds(CutMark, at=INSTANTS),
+    deltas=st.lists(
+        st.builds(Delta, name=TEXT, count=st.none() | st.floats(0, 1e9), note=TEXT), max_size=3
+    ).map(tuple),
+    cancelled_at=MAYBE,
+    closed_at=MAYBE,
+    closed_by=TEXT,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROLLBACKS, INSTANTS, st.integers(1, 220), st.integers(1, 60))
+def test_every_rollback_has_a_page_that_fits(
+    rollback: Rollback, now: datetime, width: int, height: int
+) -> None:
+    snapshot = replace(rolling_back(), rollback=rollback)
+    page = Page(
+        snapshot=snapshot,
+        watched=Watched(rollback_id=rollback.id),
+        now=now,
+        width=width,
+        height=height,
+        focus=first_focus(rollback.steps),
+    )
+    drawn = lines(page)
+    assert len(drawn) == height
+    assert all(width_of(line) <= width for line in drawn)
+    assert not {category(char) for line in drawn for char in text_of(line)} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROLLBACKS, INSTANTS, st.integers(2, 220), st.integers(4, 60))
+def test_every_rollback_has_a_wall_that_fits(
+    rollback: Rollback, now: datetime, width: int, height: int
+) -> None:
+    drawn = wall_lines(replace(rolling_back(), rollback=rollback), now, width, height)
+    assert len(drawn) == height
+    assert all(width_of(line) <= width for line in drawn)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROLLBACKS, INSTANTS)
+def test_words_are_total_and_agree_with_the_rollback(rollback: Rollback, now: datetime) -> None:
+    snapshot = replace(rolling_back(), rollback=rollback)
+    left = rollback.deadline_at - (rollback.closed_at or rollback.cancelled_at or now)
+    assert countdown(rollback, now).digits.startswith("+") == (left <= timedelta(seconds=-1))
+    assert bool(needs(rollback, now)) <= rollback.open
+    assert bool(escalation(rollback, now)) <= (rollback.open and now >= rollback.escalate_at)
+    assert projected_finish(rollback, now).at >= min(
+        now, rollback.closed_at or now, rollback.cancelled_at or now
+    )
+    assert finish_words(rollback, now)[0]
+    assert (cancel_refusal(rollback) == "") == (rollback.open and not rollback.flip_begun)
+    incident_text(rollback, snapshot, now)
+    late_steps(rollback, now)
+    close_refusal(rollback)
+    for step in rollback.steps:
+        assert step_word(step, rollback, now).text
+        assert budget(step, rollback, now).late_s >= 0
+        assert all(width_of(row) <= 60 for row in step_details(step, rollback, now, 60))
+    for flip in rollback.flips:
+        assert flip_word(flip).text
+        drain_words(flip, 0.5, None)
+
+
+@given(st.text(max_size=12), st.sampled_from(Size))
+def test_block_letters_exist_for_any_text(text: str, size: Size) -> None:
+    rows = big(text, size)
+    assert len({len(row) for row in rows}) == 1
+    assert len(rows) == (3 if size is Size.SMALL else 5 * size)
+
+
+def test_block_letters_take_the_largest_size_that_fits() -> None:
+    assert len(fitting("OK", width=200, height=50)) == 15
+    assert len(fitting("OK", width=22, height=50)) == 5
+    assert len(fitting("OK", width=12, height=50)) == 3
+    assert fitting("ROLLING BACK", width=30, height=9) == ("ROLLING BACK",)
+
+
+@pytest.mark.parametrize(
+    ("left_s", "digits", "word", "role"),
+    [
+        (900, "15:00", "left", Role.STRONG),
+        (899.5, "15:00", "left", Role.STRONG),
+        (180, "03:00", "left", Role.WARN),
+        (0, "00:00", "left", Role.WARN),
+        (-42, "+00:42", "OVERRUN", Role.BAD),
+        (-3661, "+1:01:01", "OVERRUN", Role.BAD),
+    ],
+)
+def test_time_left(left_s: float, digits: str, word: str, role: Role) -> None:
+    rollback = rolling_back(elapsed_s=0).rollback
+    assert rollback is not None
+    count = countdown(rollback, NOW + timedelta(seconds=900 - left_s))
+    assert (count.digits, count.word, count.role) == (digits, word, role)
+
+
+def test_left_and_elapsed_always_add_up_to_the_budget() -> None:
+    rollback = rolling_back(elapsed_s=0).rollback
+    assert rollback is not None
+    for tenth in range(600):
+        now = NOW + timedelta(seconds=tenth / 10)
+        minutes, seconds = countdown(rollback, now).digits.split(":")
+        assert int(minutes) * 60 + int(seconds) + int(tenth / 10) in (900, 901)
+
+
+def test_the_most_urgent_flag_is_named_first() -> None:
+    rollback = refused().rollback
+    assert rollback is not None
+    assert text_of(not_at_zero(rollback, 200)) == (
+        "NOT AT ZERO  2 of 3: convex_courses REFUSED, needs you · convex_resources UNKNOWN, reading back"
+    )
+
+
+def test_zero_is_said_only_when_it_was_read() -> None:
+    rollback = flipping().rollback
+    assert rollback is not None
+    accepted = tuple(replace(flip, state=FlipState.ACCEPTED) for flip in rollback.flips)
+    assert "accepted, re-reading" in text_of(not_at_zero(replace(rollback, flips=accepted), 200))
+
+
+@pytest.mark.parametrize(
+    ("flip", "seen_pct", "words", "role"),
+    [
+        (Flip(flag="a", layer=0), 12.0, "traffic 12%", Role.DIM),
+        (Flip(flag="a", layer=0, state=FlipState.AT_ZERO), None, "traffic not seen yet", Role.UNKNOWN),
+        (Flip(flag="a", layer=0, state=FlipState.AT_ZERO), 3.14, "draining 3.14% ≥ 0.5%", Role.NOTE),
+        (Flip(flag="a", layer=0, state=FlipState.AT_ZERO), 0.2, "draining 0.2% < 0.5%", Role.NOTE),
+        (
+            Flip(flag="a", layer=0, state=FlipState.AT_ZERO, drained_at=NOW, share_pct=0.1),
+            0.0,
+            "drained, 0.1% left",
+            Role.OK,
+        ),
+        (Flip(flag="a", layer=0, state=FlipState.AT_ZERO, drained_at=NOW), None, "never exposed", Role.OK),
+    ],
+)
+def test_drain_words(flip: Flip, seen_pct: float | None, words: str, role: Role) -> None:
+    assert drain_words(flip, 0.5, seen_pct) == (words, role)
+
+
+def test_needs_in_order_of_urgency() -> None:
+    texts = {
+        picture.__name__: [need.text for need in needs(rollback, NOW)]
+        for picture in (question, holding, escalated, ready)
+        if (rollback := picture().rollback) is not None
+    }
+    assert texts["question"][0] == "legacy looks down: g goes anyway · h holds"
+    assert texts["holding"][0] == "HELD by a person: g goes anyway · c cancels"
+    assert texts["escalated"][:2] == [
+        "page a second person, look at plan B",
+        "Update the status page: do it, then enter",
+    ]
+    assert texts["ready"] == ["every line is done: C signs and closes"]
+
+
+def test_the_machine_working_alone_says_so() -> None:
+    rollback = rolling_back().rollback
+    assert rollback is not None
+    named = replace(rollback, reason="x", commander="noor", data_owner="ines")
+    assert text_of(needs_row(named, NOW, 80)).endswith("nothing: the machine works")
+
+
+def test_a_question_is_moot_once_a_write_has_left() -> None:
+    rollback = question().rollback
+    assert rollback is not None
+    begun = replace(rollback, flips=(replace(rollback.flips[0], attempts=1), *rollback.flips[1:]))
+    assert not any("legacy looks down" in need.text for need in needs(begun, NOW))
+
+
+def test_projected_finish_is_the_longest_window_that_is_left() -> None:
+    rollback = rolling_back(elapsed_s=60, settled=4).rollback
+    assert rollback is not None
+    finish = projected_finish(rollback, NOW)
+    assert (finish.late, finish.ready) == (False, False)
+    assert finish.at == NOW + timedelta(seconds=840 - 180), (
+        "announcing has 14 minutes, the flip took 3 of them"
+    )
+    late = projected_finish(rollback, NOW + timedelta(seconds=600))
+    assert late.late, "the drain has outrun its four minutes"
+
+
+def test_a_finished_list_is_ready_to_sign() -> None:
+    rollback = ready().rollback
+    assert rollback is not None
+    assert projected_finish(rollback, NOW).ready
+    assert finish_words(rollback, NOW) == ("now: C signs", Role.OK)
+
+
+def test_a_person_and_a_machine_never_look_alike() -> None:
+    rollback = escalated().rollback
+    assert rollback is not None
+    rows = {
+        step.machine: text_of(step_row(step, rollback, NOW, 100, focused=False)) for step in rollback.steps
+    }
+    assert "☻ YOU" in rows[False]
+    assert "⚙" in rows[True]
+    assert "YOU" not in rows[True]
+
+
+def test_a_late_step_is_amber_and_says_by_how_much() -> None:
+    rollback = escalated().rollback
+    assert rollback is not None
+    drain = rollback.step("drain")
+    row = step_row(drain, rollback, NOW, 100, focused=False)
+    assert "late +06:00" in text_of(row)
+    assert {role for text, role in row if "late" in text} == {Role.WARN}
+
+
+def test_phase_follows_the_rollback_that_was_seen() -> None:
+    assert phase(calm(), Watched()) is Phase.NONE
+    assert phase(calm(), Watched(declare_id="d")) is Phase.DECLARING
+    assert phase(flipping(), Watched(declare_id="d")) is Phase.OPEN
+    assert phase(closed(), Watched(rollback_id="rb-1")) is Phase.ENDED
+    assert phase(closed(), Watched(declare_id="d")) is Phase.DECLARING
+    assert phase(closed(), Watched()) is Phase.ENDED
+
+
+def test_bars_and_wrapping() -> None:
+    assert bar(0, 4) == "────"
+    assert bar(0.001, 4) == "━───"
+    assert bar(2, 4) == "━━━━"
+    assert wrapped("one two three", 7) == ("one two", "three")
+    assert wrapped("one two three four", 7, limit=2) == ("one two", "three…")
+    assert wrapped("", 7) == ()
+
+
+def test_incident_text_is_plain_lines() -> None:
+    snapshot = escalated()
+    assert snapshot.rollback is not None
+    text = incident_text(snapshot.rollback, snapshot, NOW)
+    assert text.startswith("ROLLBACK ALL 3 flags · production · Learning platform to Convex\n02:00 left")
+    assert "  8. ASKS YOU  Update the status page" in text
+    assert ago(780).strftime("%H:%M:%S UTC") in text
