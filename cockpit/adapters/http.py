@@ -10,7 +10,7 @@
 - Cookies are not kept. Proxies and CA files of the environment count. Bodies are capped after
   unpacking, and what we sent as a secret is blanked out of what comes back.
 
-One httpx client per host and lane: a pool shared by many hosts costs the square of its connections.
+Every simultaneous request has an httpx client of its own: shared pools cost the square of their connections.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD: Final = frozenset({307, 308})
 _TRY_AGAIN: Final = frozenset({Cause.REFUSED, Cause.RESET})
 _PAUSE_S: Final = (0.05, 0.2)
-_WRITE_PLACES: Final = 16
+_WRITE_PLACES: Final = 32
 # A server may close an idle connection at the moment we write to it, and then nobody knows what
 # became of the write; so a write uses only a connection that was busy just now.
 _READ_IDLE_S: Final = 10.0
