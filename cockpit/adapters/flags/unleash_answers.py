@@ -20,7 +20,7 @@ from cockpit.adapters.http_path import plan_fault
 from cockpit.core.clean import ZERO, Percent, clean_text, parse_instant
 from cockpit.core.model import Failure, FlagValue
 
-_PLAIN_NUMBER: Final = re.compile(r"\d{1,3}(\.\d{1,2})?")
+_PLAIN_NUMBER: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 _SETTING_EVENTS: Final = frozenset(
     {
         "feature-environment-enabled",
@@ -130,7 +130,8 @@ def _stored_percent(strategy: Mapping[str, object]) -> tuple[Percent | None, lis
 
 
 def _serves_nobody(strategy: Mapping[str, object]) -> bool:
-    return strategy.get("name") == _ROLLOUT and _stored(strategy) in ("0", 0)
+    stored = _stored(strategy)
+    return strategy.get("name") == _ROLLOUT and stored in ("0", 0) and stored is not False
 
 
 def _conditions(strategies: Sequence[Mapping[str, object]]) -> list[str]:
