@@ -12,22 +12,25 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cockpit import __version__
 from cockpit.core.clean import clean_text
-from cockpit.core.model import Mode
+from cockpit.core.model import Failure, Fault, Mode
 from cockpit.core.secret import Secret, SecretRef
 from cockpit.core.snapshot import PlanChange
 from cockpit.core.spec import AnnounceSpec, Plan, ProbeSpec, ServiceSpec
 from cockpit.plan.kinds import Kinds
 
 if TYPE_CHECKING:
-    from cockpit.adapters.base import FlagWriter
+    from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe
+    from cockpit.adapters.http import Web
+    from cockpit.adapters.unavailable import Unavailable
     from cockpit.engine.identity import Identity
     from cockpit.engine.pilot import PlanOffer
     from cockpit.engine.sources import Sources
 
+T = TypeVar("T")
 Secrets = Callable[[SecretRef], Secret]
 
 
@@ -79,54 +82,86 @@ def _own(spec: ServiceSpec | ProbeSpec | AnnounceSpec) -> Any:
     return spec.settings
 
 
+def _or_unavailable(build: Callable[[], T]) -> T | Unavailable:
+    """What `build` makes, or a stand-in that says why it could not be made."""
+    from cockpit.adapters.base import AdapterError
+    from cockpit.adapters.unavailable import Unavailable
+    from cockpit.plan.secrets import SecretProblem
+
+    try:
+        return build()
+    except SecretProblem as problem:
+        return Unavailable(Failure(title=str(problem), retryable=False, fault=Fault.CREDENTIAL))
+    except AdapterError as error:
+        return Unavailable(error.failure)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Builder:
-    """Builds the adapters of a plan; called again when a changed plan is taken."""
+    """Builds the adapters of a plan; called again when a changed plan is taken.
+
+    Raises SecretProblem or AdapterError when a flag service cannot be used. Anything else that cannot be
+    built is unavailable and says so: it must not keep anybody from rolling back.
+    """
 
     secret: Secrets
     read_only: bool
 
     def __call__(self, plan: Plan) -> Sources:
-        from cockpit.adapters import table
         from cockpit.adapters.http import Web
+        from cockpit.engine.clock import SystemClock
         from cockpit.engine.sources import Sources
 
-        web = Web()
-        services, secret = plan.flag_services, self.secret
+        web = Web(clock=SystemClock())
         return Sources(
-            readers={
-                each.name: table.FLAG_SERVICES[each.kind].reader(_own(each), web, secret, each.timeout_s)
-                for each in services
-            },
-            monitors={
-                each.name: table.MONITORS[each.kind].build(_own(each), web, secret, each.timeout_s)
-                for each in plan.monitors
-            },
+            readers=self._readers(plan, web),
+            monitors={each.name: self._monitor(each, web) for each in plan.monitors},
             probes={
-                (probe.side, probe.name): table.PROBES[probe.kind].build(
-                    _own(probe), web, secret, probe.timeout_s
-                )
+                (probe.side, probe.name): self._probe(probe, web)
                 for backend in plan.backends
                 for probe in backend.probes
             },
             writers={} if self.read_only else self._writers(plan, web),
             announcers={}
             if self.read_only
-            else {
-                hook.name: table.ANNOUNCERS[hook.kind].build(_own(hook), web, secret, hook.timeout_s)
-                for hook in plan.announce
-            },
+            else {hook.name: self._announcer(hook, web) for hook in plan.announce},
             close=web.aclose,
         )
 
-    def _writers(self, plan: Plan, web: Any) -> dict[str, FlagWriter]:
-        from cockpit.adapters import table
+    def _readers(self, plan: Plan, web: Web) -> dict[str, FlagReader]:
+        from cockpit.adapters.table import FLAG_SERVICES
+
+        return {
+            each.name: FLAG_SERVICES[each.kind].reader(_own(each), web, self.secret, each.timeout_s)
+            for each in plan.flag_services
+        }
+
+    def _writers(self, plan: Plan, web: Web) -> dict[str, FlagWriter]:
+        from cockpit.adapters.table import FLAG_SERVICES
 
         built = {
-            each.name: table.FLAG_SERVICES[each.kind].writer(_own(each), web, self.secret)
+            each.name: FLAG_SERVICES[each.kind].writer(_own(each), web, self.secret)
             for each in plan.flag_services
         }
         return {name: writer for name, writer in built.items() if writer is not None}
+
+    def _monitor(self, spec: ServiceSpec, web: Web) -> Monitor:
+        from cockpit.adapters.table import MONITORS
+
+        kind = MONITORS[spec.kind]
+        return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, spec.timeout_s))
+
+    def _probe(self, spec: ProbeSpec, web: Web) -> Probe:
+        from cockpit.adapters.table import PROBES
+
+        kind = PROBES[spec.kind]
+        return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, spec.timeout_s))
+
+    def _announcer(self, spec: AnnounceSpec, web: Web) -> Announcer:
+        from cockpit.adapters.table import ANNOUNCERS
+
+        kind = ANNOUNCERS[spec.kind]
+        return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, spec.timeout_s))
 
 
 Offers = Callable[[asyncio.Event, Callable[[], Plan]], "AsyncIterator[PlanOffer]"]
