@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cockpit.engine.engine import Engine
     from cockpit.engine.journal import SqliteJournal
     from cockpit.engine.pilot import Flying
+    from cockpit.face.wall import WallApp
 
 
 def run_fly(path: Path, *, theme: str | None, mouse: bool) -> int:
@@ -70,8 +71,13 @@ def run_wall(path: Path, *, theme: str | None) -> int:
         return complain(problem)
     from cockpit.face.wall import WallApp
 
-    app = WallApp(engine, clock, theme=theme)
-    return attend(engine, app.fly, lambda: app.call_later(app.exit))
+    app = WallApp(engine, clock, theme=theme, theme_dir=own_themes(os.environ))
+    return attend(engine, lambda: _run_wall_app(app), lambda: app.call_later(app.exit))
+
+
+def _run_wall_app(app: WallApp) -> int:
+    app.run(mouse=False)
+    return app.return_code or 0
 
 
 def run_rollback(path: Path, *, flags: tuple[str, ...], reason: str) -> int:
@@ -187,10 +193,26 @@ def flight_journal(path: Path) -> Iterator[FlightBook]:
         journal.close()
 
 
+def own_themes(environ: Mapping[str, str]) -> Path:
+    """Where themes are watched: the user's own directory, else the shipped ones."""
+    from cockpit.face.themes import themes_dir
+
+    root = environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    own = Path(root) / "cutover-cockpit" / "themes"
+    return own if own.is_dir() else themes_dir()
+
+
 def show_deck(engine: Engine, *, theme: str | None, mouse: bool) -> int:
     """The deck on a started engine, until it is left; the exit code."""
     from cockpit.engine.clock import SystemClock
     from cockpit.face.app import CockpitApp
 
-    app = CockpitApp(engine, SystemClock(), operator_name(os.environ), theme=theme, mouse=mouse)
+    app = CockpitApp(
+        engine,
+        SystemClock(),
+        operator_name(os.environ),
+        theme=theme,
+        theme_dir=own_themes(os.environ),
+        mouse=mouse,
+    )
     return attend(engine, app.fly, lambda: app.call_later(app.exit))

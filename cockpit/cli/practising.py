@@ -1,4 +1,4 @@
-"""Demo and drill: a practice world, a real engine and the real deck in one process; nothing real is touched."""
+"""Demo and drill: a practice world, a real engine and the real deck in one process. Nothing is real."""
 
 from __future__ import annotations
 
