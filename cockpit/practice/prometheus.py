@@ -203,6 +203,7 @@ async def _asked(request: Request) -> dict[str, str]:
 
 
 def _duration(asked: Mapping[str, str], name: str) -> float | None:
+    """Seconds, from a plain number or whole numbers with units: 2.42 refuses "3.75s"."""
     raw = asked.get(name)
     if raw is None:
         return None
@@ -210,7 +211,7 @@ def _duration(asked: Mapping[str, str], name: str) -> float | None:
         return float(raw)
     except ValueError:
         try:
-            return parse_duration(raw)
+            return parse_duration(raw.replace(".", "?"))
         except ValueError:
             raise BadData(f'invalid parameter "{name}": cannot parse "{raw}" to a valid duration') from None
 

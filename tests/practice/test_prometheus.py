@@ -93,6 +93,11 @@ def test_a_range(lab: Lab) -> None:
             'invalid parameter "timeout": cannot parse "abc" to a valid duration',
         ),
         (
+            "query",
+            {"query": "up", "timeout": "3.75s"},
+            'invalid parameter "timeout": cannot parse "3.75s" to a valid duration',
+        ),
+        (
             "query_range",
             {"query": "up", "start": "10", "end": "5", "step": "1"},
             'invalid parameter "end": end timestamp must not be before start time',

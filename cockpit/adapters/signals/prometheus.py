@@ -96,7 +96,8 @@ class PrometheusMonitor:
             return error
 
     async def _evaluate(self, expression: str, instant: datetime | None) -> Sample:
-        form = {"query": expression, "timeout": f"{self._timeout_s:g}s"}
+        # The server reads durations without fractions: "3750ms" is one, "3.75s" is refused.
+        form = {"query": expression, "timeout": f"{self._timeout_s * 1000:.0f}ms"}
         if instant is not None:
             form["time"] = f"{instant.timestamp():.3f}"
         answer = await once_more_after_reset(

@@ -245,7 +245,7 @@ async def test_a_hanging_source_is_unreachable_within_the_time_limit(web: Web) -
     async with scripted(lambda request: Hang()) as server:
         with pytest.raises(Unreachable) as caught:
             await monitor(web, server.url, 0.2).query(["a", "b"])
-        assert server.requests[0].form("timeout") == "0.2s"
+        assert server.requests[0].form("timeout") == "200ms"
     assert caught.value.failure.retryable
 
 
