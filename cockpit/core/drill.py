@@ -98,7 +98,8 @@ class StepResult:
 class Debrief:
     """How it went. overrun_s is 0 within the budget and None when the rollback was never closed.
 
-    passed: what the scenario asked for was done, proven and in time.
+    passed: what the scenario asked for was done in time, and users were proven safe. A step that was
+    overridden proves nothing, but is held against nobody where the rest was proven.
     """
 
     scenario: Scenario
@@ -151,9 +152,19 @@ class _Run:
         return step.done_at if step is not None and step.state is StepState.DONE else None
 
     @property
+    def proofs(self) -> tuple[tuple[datetime | None, str], ...]:
+        """What the plan asks to be proven before users count as safe: when it was, and its lack in words."""
+        proofs = [(self.all_zero_at, "a flag not at 0%")]
+        if self.step(StepKey.DRAIN) is not None:
+            proofs.append((self.all_drained_at, "traffic not seen to drain"))
+        if self.step(StepKey.VERIFY) is not None:
+            proofs.append((self.verified_at, "legacy not verified"))
+        return tuple(proofs)
+
+    @property
     def safe_at(self) -> datetime | None:
-        """When users were proven to be safe: every flag at zero and drained, legacy verified."""
-        return _last([self.all_zero_at, self.all_drained_at, self.verified_at])
+        """When users were proven to be safe; None while one proof is missing."""
+        return _last([at for at, _ in self.proofs])
 
 
 def debrief(events: Sequence[Event], scenario: Scenario, fault_at: datetime) -> Debrief:
@@ -269,8 +280,7 @@ def _passed(
         return run is None
     if run is None or not answered:
         return False
-    proven = run.rollback.flipped and not any(step.missed or step.overridden for step in steps)
-    return proven and overrun_s == 0.0
+    return run.safe_at is not None and not any(step.missed for step in steps) and overrun_s == 0.0
 
 
 def _sentences(
@@ -359,15 +369,7 @@ def _about_steps(steps: Sequence[StepResult]) -> Iterator[str]:
 def _about_safety(run: _Run, fault_at: datetime) -> str:
     if run.safe_at is not None:
         return f"Users were proven safe on legacy {_after(fault_at, run.safe_at)}."
-    gaps = [
-        words
-        for at, words in (
-            (run.all_zero_at, "a flag not at 0%"),
-            (run.all_drained_at, "traffic not seen to drain"),
-            (run.verified_at, "legacy not verified"),
-        )
-        if at is None
-    ]
+    gaps = [words for at, words in run.proofs if at is None]
     return f"It was never proven that users were safe on legacy: {', '.join(gaps)}."
 
 
@@ -391,4 +393,6 @@ def _after(fault_at: datetime, at: datetime) -> str:
 
 
 def _took(seconds: float) -> str:
-    return f"{seconds:.1f} s" if abs(seconds) < 60 else f"{span(seconds)} min"
+    if abs(seconds) >= 60:
+        return f"{span(seconds)} min"
+    return f"{seconds:.2f} s" if abs(seconds) < 1 else f"{seconds:.1f} s"

@@ -120,7 +120,7 @@ _ALL: Final = (
         faults=(
             _errors(),
             ScheduledFault(
-                at_s=_FIRST_S + 5, name=FaultName.FLAG_SERVICE_SLOW, params={"seconds": 6.0}, for_s=60.0
+                at_s=_FIRST_S, name=FaultName.FLAG_SERVICE_SLOW, params={"seconds": 6.0}, for_s=60.0
             ),
         ),
         good_play=(

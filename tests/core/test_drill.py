@@ -148,7 +148,7 @@ def test_nobody_did_anything() -> None:
     assert not judged.passed
     assert (judged.rollback, judged.measures, judged.steps, judged.overrun_s) == (None, (), (), None)
     assert judged.sentences == ("Nobody declared a rollback in the 1:15 min recorded after the fault began.",)
-    assert "in the 0.0 s recorded" in told(Journal()).sentences[0]
+    assert "in the 0.00 s recorded" in told(Journal()).sentences[0]
 
 
 def test_a_veto_is_named() -> None:
@@ -194,6 +194,38 @@ def test_late_and_missed_and_overridden_steps_are_told_apart() -> None:
     drained = next(measure for measure in judged.measures if measure.name == "declare to drained")
     assert drained.late
     assert seconds(judged)["declare to legacy verified"] is None
+
+
+def test_going_on_although_legacy_was_sick_can_still_pass() -> None:
+    journal = a_good_rollback()
+    place = next(n for n, event in enumerate(journal.events) if event.body.get("step") == "reconcile")
+    event = journal.events[place]
+    body = {"rollback": "r1", "step": "reconcile", "reason": "by hand"}
+    journal.events[place] = Event(
+        seq=event.seq, at=event.at, actor="ann", kind=Kind.STEP_OVERRIDDEN, body=body
+    )
+    judged = told(journal)
+    assert judged.passed
+    assert "Overridden, so not proven: Reconcile." in judged.sentences
+
+
+def test_a_plan_is_held_to_the_steps_it_has() -> None:
+    journal = a_good_rollback()
+    dropped = ("drain", "verify")
+    declared = next(event for event in journal.events if event.kind is Kind.ROLLBACK_DECLARED)
+    steps = [
+        {"id": key, "key": key, "title": key.title(), "budget_s": budget, "text": "", "machine": machine}
+        for key, budget, machine in STEPS
+        if key not in dropped
+    ]
+    lean = Journal()
+    for event in journal.events:
+        body = {**event.body, "steps": steps} if event is declared else event.body
+        if body.get("step") not in dropped:
+            lean.add((event.at - FAULT_AT).total_seconds(), event.kind, body, event.actor)
+    judged = told(lean)
+    assert judged.passed
+    assert "Users were proven safe on legacy 43.0 s after the fault began." in judged.sentences
 
 
 def test_overrun_is_never_hidden() -> None:
