@@ -6,11 +6,9 @@ import asyncio
 import shutil
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from cockpit.adapters.base import RefusedByService
 from cockpit.adapters.http import Cause, NoAnswer, Web
@@ -84,13 +82,6 @@ def expired(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def misnamed(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     folder = tmp_path_factory.mktemp("misnamed")
     return Certificate(folder, "DNS:elsewhere.invalid", "20250101000000Z", "20990101000000Z")
-
-
-@pytest_asyncio.fixture
-async def web() -> AsyncIterator[Web]:
-    made = Web()
-    yield made
-    await made.aclose()
 
 
 async def failure(web: Web, certificate: Certificate, ca_file: str | None) -> NoAnswer:
