@@ -206,11 +206,11 @@ def gate_lines(flag: FlagStatus, now: datetime, width: int) -> tuple[Line, ...]:
 
 def _gate(name: str, met: bool, text: str, met_at: datetime | None, now: datetime) -> Line:
     if met:
-        return row(("✓ met  ", Role.OK), column(name, 22), f" {text}")
+        return row(("✓ met  ", Role.OK), column(name, 18), f" {text}")
     when = ""
     if met_at is not None and met_at > now:
-        when = f" · met in about {age((met_at - now).total_seconds())}"
-    return row(("✗ OPEN ", Role.BAD), column(name, 22, Role.STRONG), f" {text}", (when, Role.DIM))
+        when = f" · in about {age((met_at - now).total_seconds())}"
+    return row(("✗ OPEN ", Role.BAD), column(name, 18, Role.STRONG), f" {text}", (when, Role.DIM))
 
 
 def advance_refusal(snapshot: Snapshot, flag: FlagStatus | None) -> str:

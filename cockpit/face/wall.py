@@ -17,7 +17,8 @@ from textual.binding import Binding, BindingType
 
 from cockpit.core.clock import Clock
 from cockpit.core.snapshot import Snapshot
-from cockpit.face.themes import Inks, Skin, Wardrobe, automatic, read_wardrobe, themes_dir
+from cockpit.face.dressing import Dressing
+from cockpit.face.themes import Inks
 from cockpit.face.view import Line, Role
 from cockpit.face.view_lines import row
 from cockpit.face.view_wall import lines
@@ -38,7 +39,7 @@ class Pictures(Protocol):
 
 
 class WallApp(App[None]):
-    """theme: the theme to wear, None picks one that suits the terminal. theme_dir: more themes."""
+    """theme: the theme to wear, None picks one that suits the terminal. theme_dir: more themes, watched."""
 
     CSS_PATH = "cockpit.tcss"
     ENABLE_COMMAND_PALETTE = False
@@ -54,20 +55,14 @@ class WallApp(App[None]):
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self._pictures = pictures
         self._clock = clock
-        self._wardrobe = _wardrobe(theme_dir)
+        self._dressing = Dressing(self, asked=theme, extra=theme_dir)
         self._unsubscribe: Callable[[], None] | None = None
         self._note_left = False
         self._help_until_s: float | None = None
-        self.inks: Inks = {}
-        self._wear(self._wardrobe.pick(theme or self._suiting()))
 
-    def _suiting(self) -> str:
-        return automatic(no_color=self.no_color, color_system=self.console.color_system)
-
-    def _wear(self, skin: Skin) -> None:
-        self.register_theme(skin.theme())
-        self.inks = skin.inks()
-        self.theme = skin.name
+    @property
+    def inks(self) -> Inks:
+        return self._dressing.inks
 
     def compose(self) -> ComposeResult:
         yield Paper(id="wall")
@@ -76,10 +71,12 @@ class WallApp(App[None]):
         self._unsubscribe = self._pictures.subscribe(self._leave_note)
         self.set_interval(TICK_S, self.tick)
         self.call_after_refresh(self.tick)
+        self._dressing.watch(lambda: self.call_later(self._dressing.reload))
 
     def on_unmount(self) -> None:
         if self._unsubscribe is not None:
             self._unsubscribe()
+        self._dressing.stop()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.tick)
@@ -115,10 +112,4 @@ class WallApp(App[None]):
         self.tick()
 
     def action_next_theme(self) -> None:
-        self._wear(self._wardrobe.after(self.theme))
-        self.query_one("#wall", Paper).refresh()
-
-
-def _wardrobe(theme_dir: Path | None) -> Wardrobe:
-    extra = () if theme_dir is None else (theme_dir,)
-    return read_wardrobe(themes_dir(), *extra)
+        self._dressing.next()

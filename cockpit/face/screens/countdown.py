@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Protocol, runtime_checkable
 from uuid import uuid4
 
 from textual.app import ComposeResult
@@ -56,6 +56,13 @@ from cockpit.face.widgets import Paper
 QUESTION_READ_S: Final = 0.5
 
 
+@runtime_checkable
+class Acting(Protocol):
+    """An app that does named actions."""
+
+    def action_act(self, action_id: str) -> None: ...
+
+
 class CountdownScreen(Live[None]):
     """`declare` is the command that was just submitted here, when it was."""
 
@@ -75,6 +82,9 @@ class CountdownScreen(Live[None]):
         ("pageup", "scroll(-8)", "up"),
         ("pagedown", "scroll(8)", "down"),
         ("escape", "back", "deck"),
+        ("n", "named('note.add')", "note"),
+        ("t", "named('theme.next')", "theme"),
+        ("q", "named('quit.ask')", "quit"),
     ]
 
     def __init__(
@@ -360,6 +370,11 @@ class CountdownScreen(Live[None]):
     def action_scroll(self, by: int) -> None:
         self._scroll = max(0, self._scroll + by)
         self.tick()
+
+    def action_named(self, action_id: str) -> None:
+        """An action of the app that has no meaning of its own here."""
+        if isinstance(self.app, Acting):
+            self.app.action_act(action_id)
 
     def action_back(self) -> None:
         self.dismiss(None)

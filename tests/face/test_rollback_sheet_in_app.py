@@ -1,0 +1,117 @@
+"""The whole way back inside the real app: `R`, silence, `R`, countdown, deck, leaving."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from textual import events
+
+from cockpit.core.commands import AddNote, DeclareRollback
+from cockpit.core.snapshot import Snapshot
+from cockpit.face.app import CockpitApp
+from cockpit.face.screens.countdown import CountdownScreen
+from cockpit.face.screens.quit import QuitSheet
+from cockpit.face.screens.rollback_sheet import RollbackSheet
+from tests.face.pictures import FakeClock, ScriptedPort, calm, regressed
+from tests.face.pictures_rollback import escalated, flipping, says, shown, until
+
+
+class Stage:
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.port = ScriptedPort(snapshot)
+        self.clock = FakeClock()
+        self.app = CockpitApp(self.port, self.clock, "ines", theme="cockpit")
+
+    def settle(self) -> None:
+        self.clock.advance(1)
+        self.port.show(self.port.latest())
+
+
+async def test_r_silence_r_then_the_countdown_once() -> None:
+    stage = Stage(regressed())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("R")
+        await says(pilot, "release the key")
+        stage.settle()
+        await says(pilot, "press R to roll back")
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(stage.app.screen, CountdownScreen))
+        [command] = stage.port.commands
+        assert isinstance(command, DeclareRollback)
+        assert command.by == "ines"
+        stage.port.show(flipping())
+        await says(pilot, "NOT AT ZERO  2 of 3")
+        await pilot.press("R")
+        await says(pilot, "declared already")
+        await pilot.press("escape")
+        await until(pilot, lambda: stage.app.screen is stage.app.deck)
+        stage.settle()
+        await pilot.pause()
+        assert stage.app.screen is stage.app.deck, "left on purpose, it does not come back by itself"
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(stage.app.screen, CountdownScreen))
+    assert len(stage.port.commands) == 1
+
+
+async def test_keys_typed_at_the_deck_during_a_stall_declare_nothing() -> None:
+    """Three presses wait in the queue before the app handles the first one."""
+    stage = Stage(regressed())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: stage.app.screen is stage.app.deck)
+        for _ in range(3):
+            stage.app.post_message(events.Key("R", "R"))
+        await until(pilot, lambda: isinstance(stage.app.screen, RollbackSheet))
+        await says(pilot, "release the key")
+        stage.clock.advance(30)
+        await pilot.pause()
+    assert stage.port.commands == []
+
+
+async def test_presses_that_waited_while_time_passed_declare_nothing() -> None:
+    """The loop stands still after the first press; the second was made then and is handled later."""
+    stage = Stage(regressed())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("R")
+        await says(pilot, "release the key")
+        waiting = events.Key("R", "R")
+        stage.settle()
+        await says(pilot, "press R to roll back")
+        stage.app.post_message(waiting)
+        await says(pilot, "release the key")
+    assert stage.port.commands == []
+
+
+async def test_a_rollback_that_was_open_at_the_start_is_shown_first() -> None:
+    stage = Stage(escalated())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(stage.app.screen, CountdownScreen))
+        await says(pilot, "ESCALATE")
+
+
+async def test_leaving_with_a_rollback_open_takes_two_acts() -> None:
+    stage = Stage(escalated())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(stage.app.screen, CountdownScreen))
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(stage.app.screen, QuitSheet))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(stage.app.screen, CountdownScreen))
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: isinstance(stage.app.screen, QuitSheet))
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: not stage.app.is_running)
+
+
+async def test_the_rollback_key_works_over_other_sheets_and_is_text_in_a_field() -> None:
+    stage = Stage(replace(calm()))
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("n")
+        await says(pilot, "NOTE")
+        await pilot.press(*"Read", "enter")
+        await until(pilot, lambda: len(stage.port.commands) == 1)
+        [note] = stage.port.commands
+        assert isinstance(note, AddNote)
+        assert note.text == "Read"
+        await pilot.press("question_mark", "R")
+        await until(pilot, lambda: isinstance(stage.app.screen, RollbackSheet))
+        assert "ALL 3 FLAGS" in shown(stage.app.screen)
