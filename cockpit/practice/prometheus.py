@@ -7,6 +7,7 @@ does not know is `bad_data`, never a silent empty answer.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NoReturn
@@ -30,6 +31,7 @@ PARTIAL: Final = (
     "connect: connection refused"
 )
 _MAX_POINTS: Final = 11_000
+_WHOLE_DURATION: Final = re.compile(r"(?=.)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
 
 
 class BadData(Exception):

@@ -124,6 +124,13 @@ def test_what_it_cannot_read(lab: Lab, path: str, params: dict[str, str], error:
     assert body["error"].startswith(error)
 
 
+def test_durations_with_a_unit_are_whole(lab: Lab) -> None:
+    for good in ("2", "1.5", "1500ms", "5s", "1h30m"):
+        assert asked(lab, query="1", timeout=good).status_code == 200
+    for bad in ("1.5s", "", "s", "3x", "30m1h"):
+        assert asked(lab, query="1", timeout=bad).status_code == 400
+
+
 def test_the_pages_around_it(lab: Lab) -> None:
     assert lab.get("prometheus", "/-/healthy").text == "Prometheus Server is Healthy.\n"
     assert lab.get("prometheus", "/-/ready").text == "Prometheus Server is Ready.\n"
