@@ -212,10 +212,9 @@ def _duration(asked: Mapping[str, str], name: str) -> float | None:
     try:
         return float(raw)
     except ValueError:
-        try:
-            return parse_duration(raw.replace(".", "?"))
-        except ValueError:
-            raise BadData(f'invalid parameter "{name}": cannot parse "{raw}" to a valid duration') from None
+        if _WHOLE_DURATION.fullmatch(raw):
+            return parse_duration(raw)
+        raise BadData(f'invalid parameter "{name}": cannot parse "{raw}" to a valid duration') from None
 
 
 def _instant_data(value: Value, unix_s: float) -> dict[str, Any]:
