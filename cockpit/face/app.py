@@ -86,7 +86,7 @@ class CockpitApp(App[None]):
         self.port = port
         self.clock = clock
         self.operator = operator
-        self.deck = DeckScreen(self._record_trouble)
+        self.deck = DeckScreen(self.refresh_picture, self._record_trouble)
         self.troubles: list[str] = []
         self._mouse = mouse
         self._crash_dir = crash_dir
@@ -108,11 +108,12 @@ class CockpitApp(App[None]):
 
     # --- life -------------------------------------------------------------------------------------
 
-    async def on_mount(self) -> None:
-        await self.push_screen(self.deck)
+    def get_default_screen(self) -> Screen[None]:
+        return self.deck
+
+    def on_mount(self) -> None:
         self._unsubscribe = self.port.subscribe(self._wake)
         self.set_interval(TICK_S, self.refresh_picture)
-        self.call_after_refresh(self.refresh_picture)
         self._dressing.watch(lambda: self.call_later(self._reload_themes))
         self._say_theme_problems()
 
@@ -150,7 +151,8 @@ class CockpitApp(App[None]):
         if self._notice is not None and self.clock.monotonic() >= self._notice[1]:
             self._notice = None
         notice = self._notice[0] if self._notice is not None else ()
-        self.deck.show(Frame(live=live, shown=self._still or live, notice=notice))
+        if self.screen is self.deck:
+            self.deck.show(Frame(live=live, shown=self._still or live, notice=notice))
         self._show_new_rollback(live.snapshot)
 
     # --- words to the person ------------------------------------------------------------------------

@@ -342,6 +342,21 @@ def pad(row: Line, width: int) -> Line:
     return merge((*fitted, (" " * (width - width_of(fitted)), Role.TEXT)))
 
 
+def split_end(line: Line, width: int) -> tuple[Line, Line]:
+    """A line and its last `width` characters apart; meant for ends made of narrow characters."""
+    head: list[Segment] = list(line)
+    tail: list[Segment] = []
+    room = width
+    while head and room > 0:
+        text, role = head.pop()
+        if len(text) > room:
+            head.append((text[:-room], role))
+            text = text[-room:]
+        tail.insert(0, (text, role))
+        room -= len(text)
+    return tuple(head), tuple(tail)
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One column of a row: what stands in it and how wide. Width 0 leaves the column out."""

@@ -217,7 +217,7 @@ async def test_an_idle_second_repaints_a_digit_of_the_clock(
         watch = Watch(monkeypatch)
         driven.clock.advance(1)
         driven.app.refresh_picture()
-        assert {name for name, _ in watch.regions} == {"banner"}
+        assert {name for name, _ in watch.regions} == {"clock"}
         assert watch.cells == 1
 
 

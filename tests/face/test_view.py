@@ -194,3 +194,10 @@ def test_a_heading_fits_any_width(title: str, note: str, width: int) -> None:
 def test_an_age_past_an_hour_fits_its_column() -> None:
     reading = Reading(value=1, observed_at=NOW - timedelta(hours=5, minutes=12), interval_s=5)
     assert view.reading_age(reading, NOW)[0] == "5 h"
+
+
+@given(st.lists(st.tuples(st.text("abc ", max_size=9), ROLES), max_size=6).map(tuple), st.integers(0, 30))
+def test_a_split_line_is_the_same_line(line: view.Line, width: int) -> None:
+    head, tail = view.split_end(line, width)
+    assert text_of(head) + text_of(tail) == text_of(line)
+    assert width_of(tail) == min(width, width_of(line))

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Grid
+from textual.containers import Grid, Horizontal
 from textual.screen import Screen
 
 from cockpit.face.keys import ACTIONS, MOVES, footer_line
@@ -21,7 +21,7 @@ from cockpit.face.panels.journal import JournalPanel
 from cockpit.face.panels.panel import Panel, Picture
 from cockpit.face.panels.rollout import RolloutPanel
 from cockpit.face.panels.signals import SignalsPanel
-from cockpit.face.view import Line, Role
+from cockpit.face.view import Line, Role, split_end
 from cockpit.face.view_banner import banner, hint_lines, paused_strip, reason_line, strips
 from cockpit.face.view_deck import Plot, Shape, arrange, shape_of
 from cockpit.face.view_detail import Subject
@@ -29,6 +29,7 @@ from cockpit.face.view_journal import host_line
 from cockpit.face.widgets import Paper
 
 _ROOMY_FROM_HEIGHT = 26
+_CLOCK_WIDTH = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +63,23 @@ def _write(paper: Paper, words: Callable[[], Sequence[Line]]) -> None:
 
 
 class DeckScreen(Screen[None]):
-    """Paints frames. Layout changes only when the size, the number of lines or the zoom does."""
+    """Paints frames. Layout changes only when the size, the number of lines or the zoom does.
+
+    look: asks for a new frame. on_trouble: told when a part could not be drawn.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = _deck_bindings()
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-medium"), (170, "-wide")]  # noqa: RUF012
 
-    def __init__(self, on_trouble: Callable[[Exception], None]) -> None:
+    def __init__(self, look: Callable[[], None], on_trouble: Callable[[Exception], None]) -> None:
         super().__init__(id="deck")
+        self._look = look
         self._on_trouble = on_trouble
         self.zoomed: Panel | None = None
         self._frame: Frame | None = None
         self._arranged: object = None
         self._banner = Paper(id="banner", classes="line")
+        self._clock = Paper(id="clock", classes="line")
         self._reason = Paper(id="reason", classes="line")
         self._strips = Paper(id="strips")
         self._host = Paper(id="host", classes="line")
@@ -90,7 +96,7 @@ class DeckScreen(Screen[None]):
         return (self.rollout, self.backends, self.signals, self.journal)
 
     def compose(self) -> ComposeResult:
-        yield self._banner
+        yield Horizontal(self._banner, self._clock, classes="line")
         yield self._reason
         yield self._strips
         yield self._grid
@@ -99,7 +105,13 @@ class DeckScreen(Screen[None]):
         yield self._footer
 
     def on_mount(self) -> None:
+        """Look before the first layout, so that it is already the right one."""
         self.rollout.focus()
+        self._look()
+
+    def on_screen_resume(self) -> None:
+        """Nothing is painted here while another screen is open: look again when it has closed."""
+        self._look()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.repaint)
@@ -111,7 +123,7 @@ class DeckScreen(Screen[None]):
     def show(self, frame: Frame) -> None:
         """Paint one frame; cheap when nothing changed."""
         self._frame = frame
-        width = self.size.width
+        width = self.app.size.width
         if width < 4:
             return
         live, shown = frame.live, frame.shown
@@ -121,7 +133,8 @@ class DeckScreen(Screen[None]):
         bottom = (frame.notice,) if frame.notice else hint_lines(live.snapshot.hint, width)
         self._guarded(lambda: self._arrange(frame, len(lines), len(bottom)))
         for paper, words in (
-            (self._banner, lambda: [banner(live.snapshot, live.now, width)]),
+            (self._banner, lambda: [split_end(banner(live.snapshot, live.now, width), _CLOCK_WIDTH)[0]]),
+            (self._clock, lambda: [split_end(banner(live.snapshot, live.now, width), _CLOCK_WIDTH)[1]]),
             (self._reason, lambda: [reason_line(live.snapshot, live.now, width)]),
             (self._strips, lambda: lines),
             (self._host, lambda: [host_line(shown.snapshot.host_status, shown.now, width)]),
@@ -144,7 +157,7 @@ class DeckScreen(Screen[None]):
 
     def _arrange(self, frame: Frame, strips_height: int, hint_height: int) -> None:
         """Give rows their heights; touches styles only when the plan of the screen differs."""
-        width, height = self.size
+        width, height = self.app.size
         host = height >= _ROOMY_FROM_HEIGHT
         hint_height = max(hint_height, int(host))
         room = height - 3 - strips_height - hint_height - int(host)
