@@ -26,7 +26,7 @@ class Role(StrEnum):
     """What a piece of text means. UNKNOWN looks like neither OK nor BAD in every theme.
 
     ALARM, CAUTION and DOUBT are BAD, WARN and UNKNOWN on filled ground: the loudest. CURSOR marks where
-    a person is. The last four are the grounds of the mode banner.
+    a person is. The BIG ones are for letters drawn of blocks, which reverse or underline would spoil. The last four are the grounds of the mode banner.
     """
 
     TEXT = "text"
@@ -44,6 +44,9 @@ class Role(StrEnum):
     CAUTION = "caution"
     DOUBT = "doubt"
     CURSOR = "cursor"
+    BIG_UNKNOWN = "big-unknown"
+    BIG_WARN = "big-warn"
+    BIG_BAD = "big-bad"
     LIVE = "live"
     DEMO = "demo"
     DRILL = "drill"
@@ -128,9 +131,9 @@ def worst(levels: Iterable[Level]) -> Level:
 
 
 def age(seconds: float) -> str:
-    """How long ago or how long since: `3 s`, `2 min`, `1 h 20 min`, `3 d`. Never negative."""
+    """How long ago or how long since: `94 s`, `2 min`, `1 h 20 min`, `3 d`. Never negative."""
     whole = max(0, int(seconds))
-    if whole < 60:
+    if whole < 120:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min"
@@ -146,8 +149,7 @@ def since(moment: datetime | None, now: datetime) -> str:
 
 def time_left(seconds: float) -> str:
     """A wait that is still ahead: whole minutes while far, seconds in the last two minutes."""
-    whole = max(0, int(seconds + 0.999))
-    return age(whole) if whole >= 120 else f"{whole} s"
+    return age(int(seconds + 0.999))
 
 
 def countdown(seconds: float) -> str:

@@ -16,6 +16,14 @@ def row(*segments: Segment | str) -> Line:
     return tuple((safe(text), role) for text, role in pairs if text)
 
 
+_BIG = {Role.BAD: Role.BIG_BAD, Role.WARN: Role.BIG_WARN, Role.UNKNOWN: Role.BIG_UNKNOWN}
+
+
+def blocks(rows: Iterable[str], role: Role) -> tuple[Line, ...]:
+    """Block letters in the colour of `role`, never reversed or underlined."""
+    return tuple(row((text, _BIG.get(role, role))) for text in rows)
+
+
 def column(text: str, width: int, role: Role = Role.TEXT) -> Segment:
     """`text` in exactly `width` cells."""
     return fit(safe(text), width), role

@@ -335,7 +335,7 @@ def escalation(rollback: Rollback, now: datetime) -> str:
     if not rollback.open or now < rollback.escalate_at or not waiting:
         return ""
     after = mmss((rollback.escalate_at - rollback.declared_at).total_seconds())
-    return f"ESCALATE  {' and '.join(waiting)} not done after {after} · page backup · plan B"
+    return f"ESCALATE: page backup, plan B · {' and '.join(waiting)} not done after {after}"
 
 
 # --- what is allowed now -----------------------------------------------------------------------------

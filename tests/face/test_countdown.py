@@ -156,7 +156,7 @@ async def test_escalation_is_a_banner_by_the_clock() -> None:
         await says(pilot, "NEEDS YOU")
         assert "ESCALATE" not in shown(stage.screen)
         stage.clock.advance(20)
-        await says(pilot, "ESCALATE  Drain the new side and Verify legacy not done after 12:00")
+        await says(pilot, "ESCALATE: page backup, plan B · Drain the new side and Verify legacy")
 
 
 async def test_the_sick_legacy_question_is_a_choice_of_two() -> None:
@@ -189,6 +189,24 @@ async def test_a_key_that_lands_on_a_question_nobody_read_does_not_answer_it() -
         stage.clock.advance(0.5)
         await pilot.press("g")
     assert isinstance(stage.only, AnswerSickLegacy)
+
+
+async def test_an_answer_leaves_by_itself_a_refusal_stays() -> None:
+    stage = Stage(refused())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.app.push_screen(stage.screen)
+        await pilot.press("g")
+        await says(pilot, "there is no question to answer")
+        stage.clock.advance(11)
+        await until(pilot, lambda: "there is no question" not in shown(stage.screen))
+        await pilot.press("F")
+        await says(pilot, "retry convex_courses: handed to the engine")
+        stage.clock.advance(11)
+        status = CommandStatus(id=stage.only.id, what="retry", state=CommandState.REFUSED, text="too soon")
+        stage.port.show(replace(refused(), commands=(status,)))
+        await says(pilot, "REFUSED  retry convex_courses: too soon")
+        stage.port.show(replace(refused(), commands=(replace(status, state=CommandState.DONE),)))
+        await until(pilot, lambda: "retry convex_courses" not in shown(stage.screen))
 
 
 async def test_without_a_question_go_and_hold_do_nothing() -> None:

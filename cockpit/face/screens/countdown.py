@@ -21,6 +21,7 @@ from cockpit.core.commands import (
     CancelRollback,
     CloseRollback,
     Command,
+    CommandState,
     DeclareRollback,
     DoStep,
     GiveReason,
@@ -54,6 +55,7 @@ from cockpit.face.view_steps import first_focus
 from cockpit.face.widgets import Paper
 
 QUESTION_READ_S: Final = 0.5
+SAID_S: Final = 10.0
 
 
 @runtime_checkable
@@ -99,6 +101,7 @@ class CountdownScreen(Live[None]):
         self._focus = ""
         self._scroll = 0
         self._said: Line = ()
+        self._said_at_s = 0.0
         self._asked: tuple[str, str] | None = None
         self._question_since_s: float | None = None
 
@@ -144,13 +147,17 @@ class CountdownScreen(Live[None]):
         return self._focus if known else first_focus(rollback.steps)
 
     def _answer(self, snapshot: Snapshot) -> Line:
+        old = self.clock.monotonic() - self._said_at_s > SAID_S
         if self._asked is None:
-            return self._said
+            return () if old else self._said
         command_id, what = self._asked
-        return answer_line(status_of(snapshot, command_id), what)
+        status = status_of(snapshot, command_id)
+        done = status is not None and status.state is CommandState.DONE
+        return () if old and done else answer_line(status, what)
 
     def _say(self, text: str, role: Role = Role.WARN) -> None:
         self._asked, self._said = None, row((f" {text}", role))
+        self._said_at_s = self.clock.monotonic()
         self.tick()
 
     # --- acting --------------------------------------------------------------------------------
@@ -168,6 +175,7 @@ class CountdownScreen(Live[None]):
 
     def _submit(self, command: Command, what: str) -> None:
         self._asked, self._said = (command.id, what), ()
+        self._said_at_s = self.clock.monotonic()
         self.port.submit(command)
         self.tick()
 
