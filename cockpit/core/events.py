@@ -24,7 +24,7 @@ class Kind(StrEnum):
     FLIGHT_ENDED = "flight.ended"  # why
     OPERATOR_LOST = "operator.lost"  # why
     PLAN_TAKEN = "plan.taken"  # digest, diff
-    FLAG_ASKED = "flag.asked"  # flag, percent, before
+    FLAG_ASKED = "flag.asked"  # flag, percent, before, gates [text]: as they were met
     WRITE_INTENT = "write.intent"  # write_id, flag, action (set|kill|zero), percent, rollback (id or null)
     WRITE_OUTCOME = "write.outcome"  # write_id, flag, action, outcome (done|refused|unknown), detail, took_s
     FLAG_SEEN = "flag.seen"  # flag, exposure, rollback (id or null): a read that settles a write or sets out

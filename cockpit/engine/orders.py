@@ -5,9 +5,7 @@ Every command ends as done, refused (with the reason) or unknown; none is lost a
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 from cockpit.core import commands as asked
@@ -15,21 +13,18 @@ from cockpit.core.clean import Percent, clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.commands import Command, CommandState, CommandStatus
 from cockpit.core.events import Kind
-from cockpit.core.rollback import Rollback, dependants, layers, open_lines
-from cockpit.core.rollback_steps import is_machine
+from cockpit.core.rollback import IllegalEvent
 from cockpit.core.rollout import next_stage
 from cockpit.core.snapshot import FlagStatus
-from cockpit.core.spec import HookMoment
 from cockpit.engine.drive import Drive, intent_body
 from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
+from cockpit.engine.rollback_orders import Refused, RollbackOrders
 from cockpit.engine.senses import Senses
 
 KEPT: Final = 12
-
-
-class Refused(Exception):
-    """The command cannot be done now; the text says why."""
+ROUNDS: Final = 50
+_ENDS: Final = (CommandState.DONE, CommandState.REFUSED)
 
 
 class Orders:
@@ -55,51 +50,58 @@ class Orders:
         self._may_act = may_act
         self._poll_now = poll_now
         self._take_plan = take_plan
+        self._rollback = RollbackOrders(logbook=logbook, senses=senses, drive=drive, clock=clock)
+        self._taken: set[str] = set()
         self._statuses: dict[str, CommandStatus] = {}
         self._moves: dict[str, tuple[str, str, Percent]] = {}
         self._handlers: Mapping[type[Command], Callable[[Any], str]] = {
             asked.Advance: self._advance,
             asked.Hold: self._hold,
-            asked.DeclareRollback: self._declare,
-            asked.CancelRollback: self._cancel,
-            asked.AnswerSickLegacy: self._answer,
-            asked.DoStep: self._do_step,
-            asked.OverrideStep: self._override_step,
-            asked.RetryFlag: self._retry,
-            asked.GiveReason: self._explain,
-            asked.CloseRollback: self._close,
             asked.VetoProposal: self._veto,
             asked.OverrideVerdict: self._override_verdict,
             asked.AddNote: self._note,
             asked.PollNow: self._poll,
             asked.TakePlan: self._plan,
+            **self._rollback.handlers,
         }
 
     @property
     def statuses(self) -> tuple[CommandStatus, ...]:
         return tuple(self._statuses.values())
 
-    def queued(self, command: Command) -> None:
-        self._statuses.setdefault(command.id, _status(command, CommandState.QUEUED, ""))
+    @property
+    def declared_here(self) -> str | None:
+        """The rollback that was declared in this cockpit, if any."""
+        return self._rollback.declared_here
 
     def carry_out(self, command: Command) -> None:
         """Do it once; the same id again does nothing."""
-        known = self._statuses.get(command.id)
-        if known is not None and known.state is not CommandState.QUEUED:
+        if command.id in self._taken:
             return
+        self._taken.add(command.id)
         try:
-            text = self._handlers[type(command)](command)
+            text = self._decided(command)
             running = command.id in {command_id for command_id, _, _ in self._moves.values()}
             state = CommandState.RUNNING if running else CommandState.DONE
-        except (Refused, ValueError) as error:
+        except (Refused, ValueError, IllegalEvent) as error:
             text, state = str(error), CommandState.REFUSED
-        except SequenceConflict:
-            text, state = "somebody else acted first; look again", CommandState.REFUSED
         except JournalFailure as failure:
             text, state = f"the journal cannot be written: {failure.title}", CommandState.REFUSED
-        self._put(_status(command, state, text))
+        except Exception as error:  # the command edge: one broken command must not swallow those behind it
+            text, state = f"the cockpit's own fault: {type(error).__name__}", CommandState.REFUSED
+        self._put(_status(command, state, clean_text(text)))
+
+    def _decided(self, command: Command) -> str:
+        """Decide again, on the newer state, as often as somebody else's event came first."""
+        for _ in range(ROUNDS):
+            try:
+                return self._handlers[type(command)](command)
+            except SequenceConflict:
+                continue
+        raise Refused("others write to the journal all the time; try again")
 
     def refuse(self, command: Command, why: str) -> None:
+        self._taken.add(command.id)
         self._put(_status(command, CommandState.REFUSED, why))
 
     def settle(self) -> None:
@@ -125,8 +127,9 @@ class Orders:
     def _put(self, status: CommandStatus) -> None:
         self._statuses.pop(status.id, None)
         self._statuses[status.id] = status
-        while len(self._statuses) > KEPT:
-            self._statuses.pop(next(iter(self._statuses)))
+        settled = [each for each in self._statuses.values() if each.state in _ENDS]
+        for old in settled[: max(0, len(self._statuses) - KEPT)]:
+            del self._statuses[old.id]
 
     def _turn(self, command_id: str, state: CommandState, text: str) -> None:
         status = self._statuses.get(command_id)
@@ -135,14 +138,8 @@ class Orders:
 
     def _record(self, command: Command, kind: Kind, **body: object) -> None:
         draft = Draft(kind=kind, body=body)
-        must = self._logbook.flight.rollback is not None or kind is Kind.ROLLBACK_DECLARED
+        must = self._logbook.flight.rollback is not None
         self._logbook.append([draft], actor=command.by, at=self._clock.now(), must=must)
-
-    def _open_rollback(self) -> Rollback:
-        rollback = self._logbook.flight.rollback
-        if rollback is None:
-            raise Refused("no rollback is open")
-        return rollback
 
     def _driving(self) -> None:
         if not self._may_act():
@@ -175,6 +172,7 @@ class Orders:
                     "flag": command.flag,
                     "percent": wanted.hundredths,
                     "before": value.exposure.hundredths,
+                    "gates": [gate.text for gate in status.gates],
                 },
             ),
             Draft(kind=Kind.WRITE_INTENT, body=intent_body(order)),
@@ -199,140 +197,6 @@ class Orders:
             raise Refused("a hold needs a reason")
         self._record(command, Kind.ROLLOUT_HELD, flag=command.flag, reason=reason)
         return f"{command.flag} held"
-
-    def _declare(self, command: asked.DeclareRollback) -> str:
-        """Passes no gate. Anybody may, from any state, until the plan's point of no return."""
-        plan, flight, now = self._senses.plan, self._logbook.flight, self._clock.now()
-        if flight.rollback is not None:
-            raise Refused(f"a rollback is open already, declared by {flight.rollback.declared_by}")
-        limit = plan.rollback.point_of_no_return_at
-        if limit is not None and now >= limit:
-            raise Refused(
-                f"the point of no return was {limit:%Y-%m-%d %H:%M} UTC: legacy cannot take traffic"
-            )
-        unknown = [key for key in command.flags if key not in plan.flags_by_key]
-        if unknown:
-            raise Refused(f"the plan has no flag {clean_text(unknown[0])}")
-        needs = {flag.key: flag.depends_on for flag in plan.flags}
-        scope = layers(needs, command.flags or tuple(needs))
-        breach = flight.first_breach_at
-        self._record(
-            command,
-            Kind.ROLLBACK_DECLARED,
-            rollback=str(uuid.uuid4()),
-            flags=[
-                {
-                    "flag": key,
-                    "layer": layer,
-                    "waits_for": list(dependants(needs, key)),
-                    "before": self._before(key),
-                }
-                for key, layer in scope
-            ],
-            whole=len(scope) == len(plan.flags),
-            deadline_at=(now + timedelta(seconds=plan.rollback.budget_s)).isoformat(),
-            escalate_at=(now + timedelta(seconds=plan.rollback.escalate_after_s)).isoformat(),
-            first_breach_at=breach.isoformat() if breach is not None else None,
-            reason=clean_text(command.reason) or (flight.proposal.text if flight.proposal else ""),
-            steps=self._steps(),
-        )
-        self._drive.declared()
-        return f"rollback of {len(scope)} flags declared"
-
-    def _before(self, key: str) -> int | None:
-        value = self._senses.flags[key].reading.value
-        exposure = value.exposure if value is not None else None
-        return None if exposure is None else exposure.hundredths
-
-    def _steps(self) -> list[dict[str, object]]:
-        plan = self._senses.plan
-        return [
-            {
-                "id": step.id,
-                "key": step.key.value,
-                "title": step.title,
-                "budget_s": step.budget_s,
-                "text": step.text,
-                "machine": is_machine(step.key, plan.rollback, hooks=bool(plan.announce)),
-            }
-            for step in plan.rollback.steps
-        ]
-
-    def _cancel(self, command: asked.CancelRollback) -> str:
-        rollback = self._open_rollback()
-        if rollback.flip_begun:
-            raise Refused("the first write has left: going on is a new forward move, with gates")
-        self._record(
-            command, Kind.ROLLBACK_CANCELLED, rollback=rollback.id, reason=clean_text(command.reason)
-        )
-        self._drive.announce_all(HookMoment.CANCELLED, rollback)
-        return "rollback cancelled, nothing was written"
-
-    def _answer(self, command: asked.AnswerSickLegacy) -> str:
-        rollback = self._open_rollback()
-        if not rollback.question:
-            raise Refused("nothing was asked")
-        self._record(command, Kind.ROLLBACK_ANSWERED, rollback=rollback.id, go=command.go)
-        return "going on" if command.go else "holding the flip"
-
-    def _do_step(self, command: asked.DoStep) -> str:
-        rollback = self._open_rollback()
-        step = _step(rollback, command.step)
-        if step.machine:
-            raise Refused("evidence does this step; it can be overridden with a reason, not ticked")
-        if step.id in {line.id for line in rollback.steps if line.key.value == "close"}:
-            raise Refused("close is signed with its own key")
-        evidence = clean_text(command.note) or "acknowledged"
-        self._record(command, Kind.STEP_DONE, rollback=rollback.id, step=step.id, evidence=evidence)
-        return f"{step.title}: done"
-
-    def _override_step(self, command: asked.OverrideStep) -> str:
-        rollback = self._open_rollback()
-        step, reason = _step(rollback, command.step), clean_text(command.reason)
-        if not step.machine:
-            raise Refused("a person does this step; acknowledge it instead")
-        if not reason:
-            raise Refused("an override needs a reason")
-        if step.key.value == "flip" and not rollback.flip_begun:
-            raise Refused("the flip has not been tried yet")
-        self._record(command, Kind.STEP_OVERRIDDEN, rollback=rollback.id, step=step.id, reason=reason)
-        return f"{step.title}: overridden"
-
-    def _retry(self, command: asked.RetryFlag) -> str:
-        rollback = self._open_rollback()
-        flip = next((flip for flip in rollback.flips if flip.flag == command.flag), None)
-        if flip is None or not flip.exhausted:
-            raise Refused(f"{clean_text(command.flag)} has nothing to retry")
-        self._record(command, Kind.FLAG_RETRIED, rollback=rollback.id, flag=command.flag)
-        return f"trying {command.flag} again"
-
-    def _explain(self, command: asked.GiveReason) -> str:
-        rollback = self._open_rollback()
-        self._record(
-            command,
-            Kind.ROLLBACK_EXPLAINED,
-            rollback=rollback.id,
-            reason=clean_text(command.reason),
-            commander=clean_text(command.commander),
-            data_owner=clean_text(command.data_owner),
-        )
-        return "noted"
-
-    def _close(self, command: asked.CloseRollback) -> str:
-        rollback, now = self._open_rollback(), self._clock.now()
-        waiting = open_lines(rollback)
-        if waiting:
-            raise Refused(f"still open: {', '.join(step.title for step in waiting)}")
-        overrun_s = max(0.0, -rollback.left(now).total_seconds())
-        self._record(
-            command,
-            Kind.ROLLBACK_CLOSED,
-            rollback=rollback.id,
-            note=clean_text(command.note),
-            overrun_s=round(overrun_s, 1),
-        )
-        self._drive.announce_all(HookMoment.CLOSED, rollback)
-        return "rollback closed"
 
     def _veto(self, command: asked.VetoProposal) -> str:
         proposal, reason = self._logbook.flight.proposal, clean_text(command.reason)
@@ -380,13 +244,6 @@ class Orders:
         if self._logbook.flight.rollback is not None:
             raise Refused("nothing reloads while a rollback is open")
         return self._take_plan(command.digest, command.accept)
-
-
-def _step(rollback: Rollback, step_id: str) -> Any:
-    try:
-        return rollback.step(step_id)
-    except KeyError:
-        raise Refused(f"there is no step {clean_text(step_id)}") from None
 
 
 def _status(command: Command, state: CommandState, text: str) -> CommandStatus:

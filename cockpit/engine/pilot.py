@@ -117,7 +117,6 @@ class Pilot:
         self._seq = 0
         self._started_at = self._clock.now()
         self._drives = False
-        self._declared_here: str | None = None
         self._stop_why: str | None = None
         self._stop = asyncio.Event()
         self._redraw: asyncio.TimerHandle | None = None
@@ -239,7 +238,7 @@ class Pilot:
             self._sign_in()
             return
         rollback = self._logbook.flight.rollback
-        mine = rollback is not None and rollback.id == self._declared_here and not rollback.flip_begun
+        mine = rollback is not None and rollback.id == self._orders.declared_here and not rollback.flip_begun
         if mine and rollback is not None:
             waited_s = (self._clock.now() - rollback.declared_at).total_seconds()
             self._drives = waited_s > TAKE_OVER_AFTER_S
@@ -283,8 +282,8 @@ class Pilot:
         """A new stage, somebody else's change or a veto is a new experiment: the evidence starts over."""
         if event.kind is Kind.PROPOSAL_VETOED:
             self._senses.restart_judges()
-        if event.kind is Kind.ROLLBACK_DECLARED and event.actor == self._flying.identity.operator:
-            self._declared_here = str(event.body.get("rollback"))
+        if event.kind is Kind.ROLLBACK_DECLARED:
+            self._drive.declared()
         if event.kind in (Kind.FLAG_SEEN, Kind.FLAG_FOREIGN):
             flag = self._logbook.flight.flag(str(event.body.get("flag")))
             if flag.stage_since == event.at:

@@ -1,0 +1,208 @@
+"""The commands of a rollback: declare, answer, tick, override, retry, explain, close, cancel.
+
+Each is checked against the folded state and then journalled; the drive carries out what follows from it.
+Declaring passes no gate and needs nobody's permission.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from cockpit.core import commands as asked
+from cockpit.core.clean import clean_text
+from cockpit.core.clock import Clock
+from cockpit.core.commands import Command
+from cockpit.core.events import Kind
+from cockpit.core.rollback import Rollback, Step, dependants, layers, open_lines
+from cockpit.core.rollback_steps import is_machine
+from cockpit.core.spec import HookMoment, StepKey
+from cockpit.engine.drive import Drive
+from cockpit.engine.journal_port import Draft
+from cockpit.engine.logbook import Logbook
+from cockpit.engine.senses import Senses
+
+
+class Refused(Exception):
+    """The command cannot be done now; the text says why."""
+
+
+class RollbackOrders:
+    """Used from the engine's thread only. declared_here: the rollback that was declared in this cockpit."""
+
+    def __init__(self, *, logbook: Logbook, senses: Senses, drive: Drive, clock: Clock) -> None:
+        self._logbook = logbook
+        self._senses = senses
+        self._drive = drive
+        self._clock = clock
+        self.declared_here: str | None = None
+        self.handlers: Mapping[type[Command], Callable[[Any], str]] = {
+            asked.DeclareRollback: self._declare,
+            asked.CancelRollback: self._cancel,
+            asked.AnswerSickLegacy: self._answer,
+            asked.DoStep: self._do_step,
+            asked.OverrideStep: self._override_step,
+            asked.RetryFlag: self._retry,
+            asked.GiveReason: self._explain,
+            asked.CloseRollback: self._close,
+        }
+
+    def _record(self, command: Command, kind: Kind, **body: object) -> None:
+        """A rollback's events happen even while they cannot be written."""
+        draft = Draft(kind=kind, body=body)
+        self._logbook.append([draft], actor=command.by, at=self._clock.now(), must=True)
+
+    def _open_rollback(self) -> Rollback:
+        rollback = self._logbook.flight.rollback
+        if rollback is None:
+            raise Refused("no rollback is open")
+        return rollback
+
+    def _declare(self, command: asked.DeclareRollback) -> str:
+        """Passes no gate. Anybody may, from any state, until the plan's point of no return."""
+        plan, flight, now = self._senses.plan, self._logbook.flight, self._clock.now()
+        if flight.rollback is not None:
+            raise Refused(f"a rollback is open already, declared by {flight.rollback.declared_by}")
+        limit = plan.rollback.point_of_no_return_at
+        if limit is not None and now >= limit:
+            raise Refused(
+                f"the point of no return was {limit:%Y-%m-%d %H:%M} UTC: legacy cannot take traffic"
+            )
+        unknown = [key for key in command.flags if key not in plan.flags_by_key]
+        if unknown:
+            raise Refused(f"the plan has no flag {clean_text(unknown[0])}")
+        needs = {flag.key: flag.depends_on for flag in plan.flags}
+        scope = layers(needs, command.flags or tuple(needs))
+        breach, rollback_id = flight.first_breach_at, str(uuid.uuid4())
+        self._record(
+            command,
+            Kind.ROLLBACK_DECLARED,
+            rollback=rollback_id,
+            flags=[
+                {
+                    "flag": key,
+                    "layer": layer,
+                    "waits_for": list(dependants(needs, key)),
+                    "before": self._before(key),
+                }
+                for key, layer in scope
+            ],
+            whole=len(scope) == len(plan.flags),
+            deadline_at=(now + timedelta(seconds=plan.rollback.budget_s)).isoformat(),
+            escalate_at=(now + timedelta(seconds=plan.rollback.escalate_after_s)).isoformat(),
+            first_breach_at=breach.isoformat() if breach is not None else None,
+            reason=clean_text(command.reason) or (flight.proposal.text if flight.proposal else ""),
+            steps=self._steps(),
+        )
+        self.declared_here = rollback_id
+        return f"rollback of {len(scope)} flags declared"
+
+    def _before(self, key: str) -> int | None:
+        value = self._senses.flags[key].reading.value
+        exposure = value.exposure if value is not None else None
+        return None if exposure is None else exposure.hundredths
+
+    def _steps(self) -> list[dict[str, object]]:
+        plan = self._senses.plan
+        return [
+            {
+                "id": step.id,
+                "key": step.key.value,
+                "title": step.title,
+                "budget_s": step.budget_s,
+                "text": step.text,
+                "machine": is_machine(step.key, plan.rollback, hooks=bool(plan.announce)),
+            }
+            for step in plan.rollback.steps
+        ]
+
+    def _cancel(self, command: asked.CancelRollback) -> str:
+        rollback = self._open_rollback()
+        if rollback.flip_begun:
+            raise Refused("the first write has left: going on is a new forward move, with gates")
+        self._record(
+            command, Kind.ROLLBACK_CANCELLED, rollback=rollback.id, reason=clean_text(command.reason)
+        )
+        self._drive.announce_all(HookMoment.CANCELLED, rollback)
+        return "rollback cancelled, nothing was written"
+
+    def _answer(self, command: asked.AnswerSickLegacy) -> str:
+        rollback = self._open_rollback()
+        if not rollback.question:
+            raise Refused("nothing was asked")
+        if rollback.flip_begun:
+            raise Refused("the flip is on its way already")
+        self._record(command, Kind.ROLLBACK_ANSWERED, rollback=rollback.id, go=command.go)
+        return "going on" if command.go else "holding the flip"
+
+    def _do_step(self, command: asked.DoStep) -> str:
+        rollback = self._open_rollback()
+        step = _step(rollback, command.step)
+        if step.machine:
+            raise Refused("evidence does this step; it can be overridden with a reason, not ticked")
+        if step.key is StepKey.CLOSE:
+            raise Refused("close is signed with its own key")
+        evidence = clean_text(command.note) or "acknowledged"
+        self._record(command, Kind.STEP_DONE, rollback=rollback.id, step=step.id, evidence=evidence)
+        return f"{step.title}: done"
+
+    def _override_step(self, command: asked.OverrideStep) -> str:
+        rollback = self._open_rollback()
+        step, reason = _step(rollback, command.step), clean_text(command.reason)
+        if not step.machine:
+            raise Refused("a person does this step; acknowledge it instead")
+        if not reason:
+            raise Refused("an override needs a reason")
+        if step.key is StepKey.FLIP and not rollback.flip_begun:
+            raise Refused("the flip has not been tried yet")
+        self._record(command, Kind.STEP_OVERRIDDEN, rollback=rollback.id, step=step.id, reason=reason)
+        return f"{step.title}: overridden"
+
+    def _retry(self, command: asked.RetryFlag) -> str:
+        rollback = self._open_rollback()
+        flip = next((flip for flip in rollback.flips if flip.flag == command.flag), None)
+        if flip is None or not flip.exhausted:
+            raise Refused(f"{clean_text(command.flag)} has nothing to retry")
+        self._record(command, Kind.FLAG_RETRIED, rollback=rollback.id, flag=command.flag)
+        return f"trying {command.flag} again"
+
+    def _explain(self, command: asked.GiveReason) -> str:
+        rollback = self._open_rollback()
+        self._record(
+            command,
+            Kind.ROLLBACK_EXPLAINED,
+            rollback=rollback.id,
+            reason=clean_text(command.reason),
+            commander=clean_text(command.commander),
+            data_owner=clean_text(command.data_owner),
+        )
+        return "noted"
+
+    def _close(self, command: asked.CloseRollback) -> str:
+        rollback, now = self._open_rollback(), self._clock.now()
+        waiting = open_lines(rollback)
+        if waiting:
+            raise Refused(f"still open: {', '.join(step.title for step in waiting)}")
+        overrun_s = max(0.0, -rollback.left(now).total_seconds())
+        self._record(
+            command,
+            Kind.ROLLBACK_CLOSED,
+            rollback=rollback.id,
+            note=clean_text(command.note),
+            overrun_s=round(overrun_s, 1),
+        )
+        self._drive.announce_all(HookMoment.CLOSED, rollback)
+        return "rollback closed"
+
+
+def _step(rollback: Rollback, step_id: str) -> Step:
+    """The step, while it is open."""
+    try:
+        step = rollback.step(step_id)
+    except KeyError:
+        raise Refused(f"there is no step {clean_text(step_id)}") from None
+    if step.settled:
+        raise Refused(f"{step.title} is {step.state} already")
+    return step
