@@ -26,7 +26,8 @@ class Role(StrEnum):
     """What a piece of text means. UNKNOWN looks like neither OK nor BAD in every theme.
 
     ALARM, CAUTION and DOUBT are BAD, WARN and UNKNOWN on filled ground: the loudest. CURSOR marks where
-    a person is. The BIG ones are for letters drawn of blocks, which reverse or underline would spoil. The last four are the grounds of the mode banner.
+    a person is. The BIG ones are for letters drawn of blocks, which reverse or underline would spoil.
+    The last four are the grounds of the mode banner.
     """
 
     TEXT = "text"

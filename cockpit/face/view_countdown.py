@@ -20,7 +20,7 @@ from cockpit.face.bigtype import Size, big
 from cockpit.face.view import Line, Role, Segment, clip, pad, width_of
 from cockpit.face.view_banner import banner
 from cockpit.face.view_journal import journal_lines
-from cockpit.face.view_lines import column, joined, row, rule, utc, wrapped
+from cockpit.face.view_lines import blocks, column, joined, row, rule, utc, wrapped
 from cockpit.face.view_result import result_block
 from cockpit.face.view_rollback import (
     asks,
@@ -152,7 +152,7 @@ def _no_rollback(page: Page) -> tuple[Line, ...]:
             waiting = row(("the engine has the command and did not answer yet", Role.TEXT))
             late = row((f" {waited_s:.0f} s without an answer: is the engine alive?", Role.ALARM))
             return (
-                *(row((text, Role.WARN)) for text in big("declaring")),
+                *blocks(big("declaring"), Role.WARN),
                 (),
                 late if waited_s > 3 else waiting,
             )
@@ -196,9 +196,9 @@ def _beside(digits: Sequence[str], facts: Sequence[Line], role: Role) -> tuple[L
     """Facts stand to the right of the digits, centred on their height."""
     offset = max(0, (len(digits) - len(facts)) // 2)
     rows: list[Line] = []
-    for position, text in enumerate(digits):
+    for position, text in enumerate(blocks(digits, role)):
         fact = facts[position - offset] if 0 <= position - offset < len(facts) else ()
-        rows.append(row((text, role), "   ", *fact))
+        rows.append(row(*text, "   ", *fact))
     return tuple(rows)
 
 

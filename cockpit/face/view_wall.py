@@ -21,7 +21,7 @@ from cockpit.face.bigtype import Size, big, fitting
 from cockpit.face.view import NOTHING, Line, Role, Word, age, clip, cut, pad, percent, safe
 from cockpit.face.view_backends import backend_word, by_side, probe_word
 from cockpit.face.view_banner import SILENT_AFTER_S, data_age_s, level_now, mode_words, reason_line
-from cockpit.face.view_lines import column, joined, row, rule, utc
+from cockpit.face.view_lines import blocks, column, joined, row, rule, utc
 from cockpit.face.view_rollback import clocks, countdown, needs_row, not_at_zero, origin
 from cockpit.face.view_rollout import configured, flag_word, observed
 from cockpit.face.view_signals import side_rate, signal_word
@@ -166,7 +166,7 @@ def _word_part(snapshot: Snapshot, now: datetime, width: int, height: int) -> tu
     share = 4 if open_rollback(snapshot) else 3
     block = fitting(said.word, width=width, height=max(3, min(15, height // share)))
     reason = row((said.words, Role.STRONG)) if said.words else reason_line(snapshot, now, width)
-    return (*(row((text, said.role)) for text in block), (), clip(reason, width))
+    return (*blocks(block, said.role), (), clip(reason, width))
 
 
 def _countdown_part(rollback: Rollback, now: datetime, width: int, height: int) -> tuple[Line, ...]:
@@ -184,8 +184,8 @@ def _countdown_part(rollback: Rollback, now: datetime, width: int, height: int) 
     offset = max(0, (len(digits) - len(facts)) // 2)
     beside = [()] * offset + list(facts)
     block = tuple(
-        row((text, count.role), "   ", *(beside[index] if index < len(beside) else ()))
-        for index, text in enumerate(digits)
+        row(*text, "   ", *(beside[index] if index < len(beside) else ()))
+        for index, text in enumerate(blocks(digits, count.role))
     )
     return (
         *block,
@@ -224,7 +224,7 @@ def _card(flag: FlagStatus, now: datetime, width: int, height: int) -> tuple[Lin
     seen, seen_role = observed(flag, now)
     rows = (
         row((cut(flag.title or flag.key, width - 2), Role.STRONG)),
-        *(row((cut(text, width - 1), tone)) for text in digits),
+        *blocks((cut(text, width - 1) for text in digits), tone),
         row((asked, Role.DIM), (" · seen ", Role.DIM), (seen, seen_role)),
         row(word.segment),
     )

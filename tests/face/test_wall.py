@@ -33,7 +33,7 @@ from tests.face.pictures import (
     stale,
     unknown_all,
 )
-from tests.face.pictures_rollback import EVERY_ROLLBACK, refused, says, shown, until
+from tests.face.pictures_rollback import EVERY_ROLLBACK, WARDROBE, refused, says, shown, until
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
@@ -191,6 +191,14 @@ async def test_hostile_text_neither_crashes_nor_leaks(text: str) -> None:
         async with stage.app.run_test(size=(80, 24)) as pilot:
             await says(pilot, "READ-ONLY WALL")
             assert shown(stage.app.screen).replace("\n", "").isprintable()
+
+
+def test_block_letters_are_never_reversed_or_underlined_in_any_theme() -> None:
+    for skin in WARDROBE.skins.values():
+        inks = skin.inks()
+        for role in (Role.BIG_BAD, Role.BIG_WARN, Role.BIG_UNKNOWN, Role.STRONG, Role.OK):
+            assert not inks[role].reverse
+            assert not inks[role].underline
 
 
 def test_huge_words_are_drawn_in_blocks() -> None:

@@ -24,7 +24,7 @@ from cockpit.face.screens.countdown import CountdownScreen
 from cockpit.face.screens.live import Sheet
 from cockpit.face.screens.reason import Answers, Field, Form
 from cockpit.face.view import Line, Role
-from cockpit.face.view_lines import column, row, wrapped
+from cockpit.face.view_lines import blocks, column, row, wrapped
 from cockpit.face.view_sheets import (
     Scope,
     budget_line,
@@ -75,7 +75,7 @@ class RollbackSheet(Sheet[None]):
 
     def words(self, snapshot: Snapshot, now: datetime, width: int, room: int) -> tuple[Line, ...]:
         chosen = self._scope(snapshot)
-        title = (*(row((text, Role.BAD)) for text in big("ROLL BACK")),)
+        title = blocks(big("ROLL BACK"), Role.BAD)
         head = (target(snapshot), (), scope_line(chosen, self._focused), row((order_words(chosen), Role.DIM)))
         legacy = legacy_state(snapshot, now)[:3]
         tail = ((), *legacy, reason_line(snapshot), budget_line(snapshot), ())
