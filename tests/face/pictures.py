@@ -1,323 +1,81 @@
 """Whole snapshots for the face's tests and for looking at it: one builder per situation.
 
 Every builder returns a full `Snapshot` as the engine would swap it in at `NOW`. Change single fields
-with `dataclasses.replace`. `ScriptedPort` and `FakeClock` are the face's whole world in tests.
+with `dataclasses.replace`. The pieces are in `parts`, the clock and the port in `scripted`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from cockpit.core.clean import Percent
-from cockpit.core.commands import Command
 from cockpit.core.model import (
-    Failure,
-    Fault,
-    FlagValue,
     Health,
     Mode,
-    ProbeValue,
-    Quality,
-    Reading,
     Side,
     Verdict,
 )
-from cockpit.core.rollback import CutMark, Flip, FlipState, Rollback, Step, StepState
+from cockpit.core.rollback import CutMark, Flip, FlipState, Rollback
 from cockpit.core.snapshot import (
     Agreement,
     BackendStatus,
-    Evidence,
     FlagStatus,
     ForeignChange,
     GateResult,
     HostStatus,
     JournalHealth,
-    JournalLine,
     Level,
-    ProbeStatus,
     Proposal,
     Reason,
-    Share,
-    SideRate,
     SignalStatus,
     Snapshot,
 )
-from cockpit.core.spec import Stage, StepKey
-
-NOW: Final = datetime(2026, 3, 14, 3, 12, 7, tzinfo=UTC)
-HOSTILE: Final = (
-    "[/]",
-    "[/foo]",
-    "[type=x, v={'a[0]'}]",
-    "[@click=app.rollback('evil')]go[/]",
-    "[red]not red[/red]",
-    "\x1b[2Jwiped",
-    "\x1b]52;c;ZXZpbA==\x07clip",
-    "\x1b]8;;http://evil\x1b\\link\x1b]8;;\x1b\\",
-    "\x9b31mC1",
-    "\x00nul\x7fdel",
-    "\u202eright to left",
-    "zero\u200bwidth\ufeff",
-    "two\nlines\r\tand a tab",
-    "\ud800lone",
-    "z\u0301\u0301\u0301\u0301\u0301algo",
-    "宽字符" * 40,
+from tests.face.parts import (
+    HOSTILE,
+    NOW,
+    UNREACHABLE,
+    ago,
+    ahead,
+    flag,
+    line,
+    poisoned,
+    probe,
+    shifted,
+    signal,
+    steps,
 )
+from tests.face.scripted import FakeClock, ScriptedPort
 
-
-def ago(seconds: float) -> datetime:
-    return NOW - timedelta(seconds=seconds)
-
-
-def ahead(seconds: float) -> datetime:
-    return NOW + timedelta(seconds=seconds)
-
-
-class FakeClock:
-    """A clock that stands still until `advance`."""
-
-    def __init__(self, at: datetime = NOW) -> None:
-        self._at = at
-        self._monotonic = 1000.0
-
-    def now(self) -> datetime:
-        return self._at
-
-    def monotonic(self) -> float:
-        return self._monotonic
-
-    def advance(self, seconds: float) -> None:
-        self._at += timedelta(seconds=seconds)
-        self._monotonic += seconds
-
-
-class ScriptedPort:
-    """A port whose snapshots a test sets with `show`; what the face submits is kept in `commands`."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        self._callbacks: list[Callable[[], None]] = []
-        self.commands: list[Command] = []
-        self.stopped = False
-
-    def latest(self) -> Snapshot:
-        return self._snapshot
-
-    def submit(self, command: Command) -> None:
-        self.commands.append(command)
-
-    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        self._callbacks.append(callback)
-        return lambda: self._callbacks.remove(callback)
-
-    def stop(self) -> None:
-        self.stopped = True
-
-    @property
-    def subscribers(self) -> int:
-        return len(self._callbacks)
-
-    def show(self, snapshot: Snapshot) -> None:
-        """Swap in a snapshot and wake the subscribers, from whatever thread calls."""
-        self._snapshot = replace(snapshot, seq=self._snapshot.seq + 1)
-        for callback in tuple(self._callbacks):
-            callback()
-
-
-STAGES: Final = (
-    Stage(percent=Percent(1000), cohort="internal", hold_s=1800),
-    Stage(percent=Percent(2500), cohort="beta", hold_s=3600),
-    Stage(percent=Percent(10000), cohort="all", hold_s=0),
-)
-
-
-def flag(
-    key: str,
-    percent: float | None,
-    *,
-    title: str = "",
-    asked: float | None = None,
-    observed_pct: float | None = None,
-    stage: int | None = 0,
-    hold_left_s: float | None = None,
-    held_by: str | None = None,
-    held_reason: str = "",
-    agreement: Agreement = Agreement.AGREE,
-    differs_since: datetime | None = None,
-    foreign: ForeignChange | None = None,
-    gates: tuple[GateResult, ...] = (),
-    age_s: float = 2,
-    failure: Failure | None = None,
-    depends_on: tuple[str, ...] = (),
-    on: bool = True,
-) -> FlagStatus:
-    """One flag; `percent` None means never read."""
-    value = None
-    if percent is not None:
-        value = FlagValue(
-            key=key,
-            on=on,
-            percent=Percent.parse(percent),
-            revision="41",
-            changed_by="driver",
-            changed_at=ago(1320),
-        )
-    share = None
-    if observed_pct is not None:
-        events = 1200.0
-        share = Share(
-            percent=Percent.parse(observed_pct),
-            legacy_events=events * (100 - observed_pct) / 100,
-            new_events=events * observed_pct / 100,
-            window_s=15,
-        )
-    return FlagStatus(
-        key=key,
-        title=title or key.replace("_", " "),
-        service="unleash",
-        stages=STAGES,
-        depends_on=depends_on,
-        propagation_s=30,
-        asked=None if asked is None else Percent.parse(asked),
-        configured=Reading(
-            value=value,
-            observed_at=None if value is None else ago(age_s),
-            took_s=0.021,
-            failure=failure,
-            failing_since=None if failure is None else ago(age_s),
-            attempted_at=ago(1),
-            interval_s=5,
-        ),
-        observed=Reading(
-            value=share,
-            observed_at=None if share is None else ago(age_s + 2),
-            took_s=0.044,
-            failure=failure if share is None else None,
-            failing_since=ago(age_s) if share is None and failure is not None else None,
-            attempted_at=ago(1),
-            interval_s=15,
-        ),
-        observable=True,
-        stage=stage,
-        stage_since=None if stage is None else ago(1320),
-        hold_until=None if hold_left_s is None else ahead(hold_left_s),
-        held_by=held_by,
-        held_reason=held_reason,
-        agreement=agreement,
-        differs_since=differs_since,
-        foreign=foreign,
-        gates=gates,
-        writing=None,
-        writing_text="",
-        writable=True,
-    )
-
-
-def probe(
-    name: str,
-    side: Side,
-    *,
-    health: Health | None = Health.OK,
-    latency_ms: float | None = 12.0,
-    detail: str = "200 OK",
-    age_s: float = 2,
-    failure: Failure | None = None,
-    kind: str = "http",
-    history: tuple[float | None, ...] | None = None,
-    facts: tuple[tuple[str, str], ...] = (("version", "2.14.1"),),
-) -> ProbeStatus:
-    """One probe; `health` None means that it never answered."""
-    value = None
-    if health is not None:
-        value = ProbeValue(health=health, detail=detail, latency_ms=latency_ms, facts=facts)
-    base = latency_ms or 10.0
-    wobble = (0, 2, 1, 4, 3, 2, 6, 3, 1, 2, 5, 3)
-    default_history = tuple(base * (1 + step / 12) for step in wobble)
-    return ProbeStatus(
-        name=name,
-        kind=kind,
-        side=side,
-        required=True,
-        reading=Reading(
-            value=value,
-            observed_at=None if value is None else ago(age_s),
-            took_s=0.012,
-            failure=failure,
-            failing_since=None if failure is None else ago(age_s),
-            attempted_at=ago(1),
-            interval_s=5,
-        ),
-        history=default_history if history is None else history,
-        passes=14 if health is Health.OK else 0,
-    )
-
-
-def signal(
-    name: str,
-    title: str,
-    *,
-    legacy: tuple[float, float] | None = (42, 5400),
-    new: tuple[float, float] | None = (11, 1800),
-    verdict: Verdict = Verdict.UNDECIDED,
-    fill_regressed: float = 0.1,
-    fill_not_worse: float = 0.6,
-    limit_pct: float | None = 5.0,
-    limit_breached: bool = False,
-    forecast_s: float | None = 340,
-    age_s: float = 3,
-    failure: Failure | None = None,
-    text: str = "",
-    warning: bool = False,
-) -> SignalStatus:
-    """One signal; `legacy` and `new` are (bad, total), None without data."""
-
-    def rate(pair: tuple[float, float] | None) -> SideRate:
-        if pair is None:
-            return SideRate(bad=0, total=0, quality=Quality.NO_DATA, note="no series matches")
-        return SideRate(bad=pair[0], total=pair[1], quality=Quality.GOOD)
-
-    seen = legacy is not None and new is not None
-    (k0, n0), (k1, n1) = legacy or (0, 0), new or (0, 0)
-    return SignalStatus(
-        name=name,
-        title=title,
-        legacy=rate(legacy),
-        new=rate(new),
-        reading=Reading(
-            value=100 * k1 / n1 if n1 else None,
-            observed_at=ago(age_s) if seen else None,
-            took_s=0.034,
-            failure=failure,
-            failing_since=None if failure is None else ago(age_s),
-            attempted_at=ago(1),
-            interval_s=15,
-        ),
-        evidence=Evidence(
-            verdict=verdict,
-            e_regressed=100**fill_regressed,
-            e_not_worse=20**fill_not_worse,
-            threshold=100,
-            fill_regressed=fill_regressed,
-            fill_not_worse=fill_not_worse,
-            bad_legacy=k0,
-            bad_new=k1,
-            total_legacy=n0,
-            total_new=n1,
-            warning=warning,
-            text=text,
-            forecast_s=forecast_s,
-            since=ago(260) if verdict is not Verdict.UNKNOWN else None,
-        ),
-        limit_pct=limit_pct,
-        limit_breached=limit_breached,
-        limit_text=f"{limit_pct:g}% in 3 of 5 polls" if limit_pct is not None else "",
-        window_s=300,
-        required=True,
-        proposes_rollback=True,
-    )
+__all__ = [
+    "EVERY",
+    "HOSTILE",
+    "NOW",
+    "FakeClock",
+    "ScriptedPort",
+    "ago",
+    "ahead",
+    "calm",
+    "demo",
+    "drill",
+    "engine_silent",
+    "flag",
+    "foreign",
+    "hostile",
+    "line",
+    "overrun",
+    "probe",
+    "ramping",
+    "read_only",
+    "regressed",
+    "rolling_back",
+    "shifted",
+    "signal",
+    "stale",
+    "steps",
+    "unknown_all",
+]
 
 
 def _backends() -> tuple[BackendStatus, ...]:
@@ -407,12 +165,6 @@ def _signals() -> tuple[SignalStatus, ...]:
     )
 
 
-def line(
-    seq: int, seconds_ago: float, actor: str, kind: str, text: str, level: Level = Level.NOTE
-) -> JournalLine:
-    return JournalLine(seq=seq, at=ago(seconds_ago), actor=actor, kind=kind, text=text, level=level)
-
-
 _TAIL: Final = (
     line(31, 3900, "ines@bastion-2", "flight.opened", "flight opened: Learning platform to Convex"),
     line(32, 3300, "ines@bastion-2", "flag.asked", "convex_courses asked for 10% (was 0%)"),
@@ -495,13 +247,6 @@ def ramping() -> Snapshot:
     return replace(base, flags=(moving, *base.flags[1:]), reasons=(reason,), level=Level.NOTE)
 
 
-_UNREACHABLE: Final = Failure(
-    title="no answer within 5 s",
-    detail="connect timeout to 10.4.0.17:4242",
-    fault=Fault.NETWORK,
-)
-
-
 def unknown_all() -> Snapshot:
     """The first second of a flight in which nothing answers: nothing was ever seen."""
     base = calm()
@@ -514,7 +259,7 @@ def unknown_all() -> Snapshot:
                 title=item.title,
                 stage=None,
                 agreement=Agreement.UNKNOWN,
-                failure=_UNREACHABLE,
+                failure=UNREACHABLE,
             )
             for item in base.flags
         ),
@@ -523,7 +268,7 @@ def unknown_all() -> Snapshot:
                 backend,
                 health=Health.UNKNOWN,
                 probes=tuple(
-                    probe(item.name, item.side, health=None, failure=_UNREACHABLE, history=())
+                    probe(item.name, item.side, health=None, failure=UNREACHABLE, history=())
                     for item in backend.probes
                 ),
             )
@@ -540,7 +285,7 @@ def unknown_all() -> Snapshot:
                 fill_not_worse=0,
                 forecast_s=None,
                 limit_pct=item.limit_pct,
-                failure=_UNREACHABLE,
+                failure=UNREACHABLE,
             )
             for item in base.signals
         ),
@@ -569,7 +314,7 @@ def stale() -> Snapshot:
             replace(
                 item,
                 configured=replace(
-                    item.configured, observed_at=ago(16), failure=_UNREACHABLE, failing_since=ago(11)
+                    item.configured, observed_at=ago(16), failure=UNREACHABLE, failing_since=ago(11)
                 ),
             )
             for item in base.flags
@@ -578,7 +323,7 @@ def stale() -> Snapshot:
             replace(
                 backend,
                 probes=tuple(
-                    replace(item, reading=replace(item.reading, observed_at=ago(16), failure=_UNREACHABLE))
+                    replace(item, reading=replace(item.reading, observed_at=ago(16), failure=UNREACHABLE))
                     for item in backend.probes
                 ),
             )
@@ -715,44 +460,6 @@ def drill() -> Snapshot:
     return replace(regressed(), mode=Mode.DRILL, environment="practice", plan_title="Drill: error burst")
 
 
-_STEPS: Final = (
-    ("declare", StepKey.DECLARE, "Declare", 30, True),
-    ("freeze", StepKey.FREEZE, "Freeze", 60, True),
-    ("prove", StepKey.PROVE, "Prove the way back", 105, True),
-    ("flip", StepKey.FLIP, "Flip", 180, True),
-    ("drain", StepKey.DRAIN, "Drain the new side", 420, True),
-    ("verify", StepKey.VERIFY, "Verify legacy", 600, True),
-    ("reconcile", StepKey.RECONCILE, "Count writes on the new side", 780, True),
-    ("status_page", StepKey.MANUAL, "Update the status page", 780, False),
-    ("announce", StepKey.ANNOUNCE, "Announce", 840, True),
-    ("close", StepKey.CLOSE, "Close", 900, False),
-)
-
-
-def steps(settled: int, *, elapsed_s: float) -> tuple[Step, ...]:
-    """The plan's steps with the first `settled` done and the next one running."""
-
-    def one(index: int, row: tuple[str, StepKey, str, float, bool]) -> Step:
-        step_id, key, title, budget_s, machine = row
-        done, running = index < settled, index == settled
-        return Step(
-            id=step_id,
-            key=key,
-            number=index + 1,
-            title=title,
-            budget_s=budget_s,
-            machine=machine,
-            text="Say that lessons are read-only until we are back." if not machine else "",
-            state=StepState.DONE if done else StepState.RUNNING if running else StepState.WAITING,
-            evidence="seen" if done else "",
-            started_at=ago(elapsed_s) if done or running else None,
-            done_at=ago(elapsed_s - 1) if done else None,
-            done_by="cockpit" if done else "",
-        )
-
-    return tuple(one(index, row) for index, row in enumerate(_STEPS))
-
-
 def rolling_back(*, elapsed_s: float = 192, settled: int = 4) -> Snapshot:
     """A rollback of all flags, `elapsed_s` after declare: flags at zero, traffic still draining."""
     base = regressed()
@@ -816,47 +523,9 @@ def hostile(text: str) -> Snapshot:
             *unknown_all().flags[1:],
         ),
     )
-    poisoned = _poison(base, text)
-    assert isinstance(poisoned, Snapshot)
-    return poisoned
-
-
-def shifted(snapshot: Snapshot, seconds: float) -> Snapshot:
-    """The same picture with every instant that many seconds earlier."""
-    moved = _shift(snapshot, timedelta(seconds=seconds))
-    assert isinstance(moved, Snapshot)
-    return moved
-
-
-def _shift(value: Any, by: timedelta) -> Any:
-    if isinstance(value, datetime):
-        return value - by
-    if isinstance(value, tuple):
-        return tuple(_shift(item, by) for item in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(
-            value, **{field.name: _shift(getattr(value, field.name), by) for field in fields(value)}
-        )
-    return value
-
-
-_KEEP: Final = frozenset({"id"})
-
-
-def _poison(value: Any, text: str) -> Any:
-    """A copy of a value with every plain `str` replaced, enums and step ids kept."""
-    if type(value) is str:
-        return text
-    if isinstance(value, tuple):
-        return tuple(_poison(item, text) for item in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        changes = {
-            field.name: _poison(getattr(value, field.name), text)
-            for field in fields(value)
-            if field.name not in _KEEP
-        }
-        return replace(value, **changes)
-    return value
+    whole = poisoned(base, text)
+    assert isinstance(whole, Snapshot)
+    return whole
 
 
 EVERY: Final[tuple[Callable[[], Snapshot], ...]] = (
