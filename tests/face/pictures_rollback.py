@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 from typing import Any, Final
@@ -56,10 +56,7 @@ async def says(pilot: Pilot[Any], text: str) -> None:
     await until(pilot, lambda: text in shown(pilot.app.screen))
 
 
-Act = Callable[[], Awaitable[None]]
-
-
-def _flips(*states: FlipState, **changes: object) -> tuple[Flip, ...]:
+def _flips(*states: FlipState) -> tuple[Flip, ...]:
     keys = ("convex_live_sessions", "convex_courses", "convex_resources")
     befores = (Percent(0), Percent(2500), Percent(1000))
     return tuple(
