@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.events import Kind
@@ -17,6 +18,9 @@ from cockpit.engine.effects import Effects
 from cockpit.engine.facts import effective_health
 from cockpit.engine.journal_port import Draft
 from cockpit.engine.senses import FlagSense, Senses
+
+
+TELLING: Final = frozenset({Verdict.REGRESSED, Verdict.NOT_WORSE})
 
 
 class Lookout:
@@ -76,7 +80,7 @@ class Lookout:
         for signal in signals:
             verdict = signal.evidence.verdict
             before = self._verdicts.get(signal.name)
-            if before is not verdict and (before is not None or verdict is Verdict.REGRESSED):
+            if before is not verdict and not {before, verdict}.isdisjoint(TELLING):
                 body = {"signal": signal.name, "verdict": verdict.value, "text": signal.evidence.text}
                 yield Draft(kind=Kind.VERDICT_CHANGED, body=body)
             self._verdicts[signal.name] = verdict

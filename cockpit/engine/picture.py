@@ -130,6 +130,7 @@ def draw(
         plan_source=plan.source,
         budget_s=plan.rollback.budget_s,
         escalate_after_s=plan.rollback.escalate_after_s,
+        drain_below_pct=plan.rollback.drain_below_pct,
         no_return_at=plan.rollback.point_of_no_return_at,
         flags=flags,
         backends=backends,

@@ -44,6 +44,7 @@ from cockpit.engine.sources import Sources
 T = TypeVar("T")
 Answers = Mapping[str, Sample | AdapterError]
 HISTORY = 40
+HALF_A_SECOND = 0.5  # Date headers are cut to whole seconds, so on average they lie this much behind
 
 
 @dataclass(slots=True)
@@ -154,7 +155,7 @@ class Senses:
         sense.history.append(value.latency_ms)
         sense.good = [*sense.good, began_at][-HISTORY:] if value.health is Health.OK else []
         if value.server_time is not None:
-            sense.skew_s = (value.server_time - began_at).total_seconds()
+            sense.skew_s = (value.server_time - began_at).total_seconds() + HALF_A_SECOND - took_s / 2
         self._changed(f"{spec.side}/{spec.name}")
         return None
 

@@ -25,4 +25,4 @@ class Port(Protocol):
         """
 
     def stop(self) -> None:
-        """Ask the engine to stop; returns at once. With a rollback open it finishes the machine steps first."""
+        """Ask the engine to stop; returns at once. It first finishes the machine's part of a rollback."""

@@ -73,7 +73,7 @@ def host_line(host: HostStatus | None, now: datetime, width: int) -> Line:
     old_s = (now - host.sampled_at).total_seconds()
     if old_s > HOST_STALE_AFTER_S:
         return ((f"~ host figures are {age(old_s)} old", Role.UNKNOWN),)
-    skew = NOTHING if host.clock_skew_s is None else f"{host.clock_skew_s * 1000:+.0f} ms"
+    skew = NOTHING if host.clock_skew_s is None else f"{host.clock_skew_s:+.0f} s"
     skewed = host.clock_skew_s is not None and abs(host.clock_skew_s) > SKEW_WARN_S
     busy = host.load_1m > LOAD_WARN_PER_CPU * max(1, host.cpus)
     figures = (
