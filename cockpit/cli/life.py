@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from cockpit.cli.plans import say, say_error
+from cockpit.cli.output import say, say_error
 
 if TYPE_CHECKING:
     from cockpit.engine.engine import Engine
@@ -23,6 +23,22 @@ TTY_LOOK_S: Final = 2.0
 FACE_GRACE_S: Final = 2.0
 NARRATE_S: Final = 1.0
 HUNG_UP: Final = 128 + signal.SIGHUP
+KEYS_FD: Final = 0
+SCREEN_FD: Final = 2
+PLAIN_TERMINALS: Final = frozenset({"dumb", "unknown"})
+
+
+def screen_refusal(environ: Mapping[str, str]) -> str:
+    """Why no screen can be shown here, empty when it can.
+
+    Keys come from standard input, and the screen goes to standard error, so that output may be redirected.
+    """
+    term = environ.get("TERM", "")
+    if term in PLAIN_TERMINALS:
+        return f"TERM={term} has no cursor to move"
+    if not os.isatty(KEYS_FD):
+        return "standard input is not a terminal"
+    return "" if os.isatty(SCREEN_FD) else "standard error, where the screen is drawn, is not a terminal"
 
 
 def attend(engine: Engine, fly: Callable[[], int], leave: Callable[[], object]) -> int:
@@ -105,7 +121,7 @@ class _Life:
     def _watch(self) -> None:
         misses = 0
         while not self._wanted.wait(TTY_LOOK_S):
-            misses = 0 if os.isatty(0) else misses + 1
+            misses = 0 if os.isatty(KEYS_FD) else misses + 1
             if misses >= 2:
                 self.code = HUNG_UP
                 self._engine.stop_because("the terminal is gone")

@@ -13,8 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cockpit.cli.plans import complain, load_plan, say, say_error
+from cockpit.cli.output import say, say_error
+from cockpit.cli.plans import complain, load_plan
 from cockpit.cli.wiring import Builder, identity, kinds, plan_secrets
+from cockpit.core.clean import clean_text
 from cockpit.core.model import Mode
 from cockpit.core.snapshot import Level, Snapshot
 from cockpit.core.spec import Plan
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 
 PUBLISHED_FRESH_S: Final = 3.0
 FIRST_LOOK_S: Final = 15.0
-EXIT_BY_LEVEL: Final = {Level.OK: 0, Level.NOTE: 0, Level.WARN: 0, Level.BAD: 1, Level.UNKNOWN: 3}
+UNKNOWN: Final = 3
+EXIT_BY_LEVEL: Final = {Level.OK: 0, Level.NOTE: 0, Level.WARN: 0, Level.BAD: 1, Level.UNKNOWN: UNKNOWN}
 
 
 def journal_to_follow(path: Path) -> Journal:
@@ -52,8 +55,11 @@ def run_status(path: Path, *, as_json: bool, follow: bool) -> int:
             snapshot = _published(journal) or _own_look(plan, journal)
         finally:
             journal.close()
-    except (PlanProblems, SecretProblem, JournalFailure) as problem:
+    except (PlanProblems, SecretProblem) as problem:
         return complain(problem)
+    except JournalFailure as failure:
+        complain(failure)
+        return UNKNOWN
     _tell(snapshot, as_json=as_json)
     return EXIT_BY_LEVEL[snapshot.level]
 
@@ -99,8 +105,8 @@ def _own_look(plan: Plan, journal: Journal) -> Snapshot:
     engine = _looker(plan, journal)
     changed = threading.Event()
     unsubscribe = engine.subscribe(changed.set)
-    deadline = _monotonic() + FIRST_LOOK_S
-    while not _complete(engine.latest()) and _monotonic() < deadline:
+    deadline = monotonic() + FIRST_LOOK_S
+    while not _complete(engine.latest()) and monotonic() < deadline:
         changed.wait(0.1)
         changed.clear()
     unsubscribe()
@@ -109,7 +115,7 @@ def _own_look(plan: Plan, journal: Journal) -> Snapshot:
     return engine.latest()
 
 
-def _monotonic() -> float:
+def monotonic() -> float:
     from cockpit.engine.clock import SystemClock
 
     return SystemClock().monotonic()
@@ -194,7 +200,7 @@ def run_check(path: Path, *, offline: bool) -> int:
     try:
         plan = load_plan(path)
         if offline:
-            say(f"{path}: a good plan ({len(plan.flags)} flags, {len(plan.signals)} signals)")
+            say(f"{clean_text(path)}: a good plan ({len(plan.flags)} flags, {len(plan.signals)} signals)")
             return 0
         return preflight(plan)
     except (PlanProblems, SecretProblem) as problem:
@@ -215,9 +221,12 @@ def run_report(path: Path, *, as_json: bool) -> int:
         finally:
             journal.close()
     except JournalFailure as failure:
-        return complain(failure)
+        complain(failure)
+        return UNKNOWN
     if not events:
-        say_error(f"there is no journal of {path} for this user on this host: it was never flown from here")
+        say_error(
+            f"there is no journal of {clean_text(path)} for this user on this host: never flown from here"
+        )
         return 3
     value = report(events, made_at=SystemClock().now())
     say(json.dumps(to_json(value), ensure_ascii=False, indent=2) if as_json else markdown(value).rstrip())

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
 import click
 
 from cockpit import __version__
+from cockpit.cli.output import OutputLost, say_error, speak_plainly
 
 PLAN = click.argument("plan", type=click.Path(path_type=Path))
 THEME = click.option("--theme", default=None, help="A theme by name; `t` changes it while flying.")
 MOUSE = click.option("--mouse", is_flag=True, help="Let the mouse work (it then cannot select text).")
 SEED = click.option("--seed", type=int, default=None, help="Repeat the same practice world.")
+
+
+def _finite(context: click.Context, parameter: click.Parameter, seconds: float) -> float:
+    """A range lets NaN through."""
+    if not math.isfinite(seconds):
+        raise click.BadParameter(f"{seconds} is not a number of seconds")
+    return seconds
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,7 +31,14 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--fault-after", default=60.0, show_default=True, help="Seconds until the new side goes bad.")
+@click.option(
+    "--fault-after",
+    type=click.FloatRange(0, 86_400),
+    default=60.0,
+    show_default=True,
+    callback=_finite,
+    help="Seconds until the new side goes bad.",
+)
 @SEED
 @THEME
 @MOUSE
@@ -100,7 +116,7 @@ def rollback(plan: Path, flags: tuple[str, ...], reason: str) -> None:
 
     Ends when the machine's steps are done; what people have to do stays open in the journal.
     """
-    from cockpit.cli.flying import run_rollback
+    from cockpit.cli.headless import run_rollback
 
     sys.exit(run_rollback(plan, flags=flags, reason=reason))
 
@@ -125,4 +141,9 @@ def schema() -> None:
 
 def main() -> None:
     """The console entry point."""
-    cli(prog_name="cockpit")
+    speak_plainly()
+    try:
+        cli(prog_name="cockpit")
+    except OutputLost as lost:
+        say_error(str(lost))
+        sys.exit(1)

@@ -9,8 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cockpit.cli.flying import show_deck
-from cockpit.cli.plans import USAGE, complain, load_plan, say, say_error
+from cockpit.cli.flying import refuses_screen, show_deck
+from cockpit.cli.output import say, say_error
+from cockpit.cli.plans import USAGE, complain, load_plan
 from cockpit.cli.wiring import Builder, identity
 from cockpit.core.drill import Debrief, debrief
 from cockpit.core.flight import Flight
@@ -45,6 +46,8 @@ def run_demo(*, fault_after_s: float, seed: int | None, theme: str | None, mouse
         plan = load_plan(sample_plan(DEMO_PLAN))
     except PlanProblems as problems:
         return complain(problems)
+    if refuses_screen():
+        return USAGE
     with PracticeServer(plan, seed=_seed(seed), clock=SystemClock()) as practice:
         practice.world.start_at(start_percents(plan, DEMO_START_PCT))
         fault_at = stage_demo(practice.world, fault_after_s)
@@ -68,6 +71,8 @@ def run_drill(path: Path | None, *, scenario: str | None, seed: int | None, them
         plan = load_plan(path or sample_plan(DEMO_PLAN))
     except PlanProblems as problems:
         return complain(problems)
+    if refuses_screen():
+        return USAGE
     chosen_seed = _seed(seed)
     chosen = SCENARIOS[scenario or random.Random(f"{chosen_seed}/draw").choice(sorted(SCENARIOS))]
     with PracticeServer(plan, seed=chosen_seed, clock=SystemClock()) as practice:

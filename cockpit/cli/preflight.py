@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cockpit.adapters.base import AdapterError, Preflight
-from cockpit.cli.plans import say
+from cockpit.cli.output import say
 from cockpit.cli.wiring import Builder, plan_secrets
 from cockpit.core.model import Health, ProbeValue
 from cockpit.core.spec import Plan, ProbeSpec

@@ -10,6 +10,9 @@ import fcntl
 import os
 from pathlib import Path
 
+from cockpit.core.clean import clean_text
+from cockpit.engine.journal_port import FailureKind, JournalFailure
+
 
 class DriverLock:
     """`<journal>.driver`, mode 0600. `take` may be called again and again."""
@@ -23,10 +26,14 @@ class DriverLock:
         return self._fd is not None
 
     def take(self) -> bool:
-        """True when this process holds the lock now. Raises OSError when the file cannot be made."""
+        """True when this process holds the lock now. Raises JournalFailure when its file cannot be used."""
         if self._fd is not None:
             return True
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as trouble:
+            detail = f"{clean_text(self._path)}: {trouble.strerror}"
+            raise JournalFailure(FailureKind.UNSAFE, "The driver's lock cannot be used", detail) from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -31,6 +31,7 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pilot: Pilot | None = None
         self._stop_why: str | None = None
+        self._leave_open = False
         self._thread = threading.Thread(target=self._run, name="cockpit-engine", daemon=True)
 
     def start(self) -> None:
@@ -68,6 +69,11 @@ class Engine:
         if self._stop_why is None:
             self._stop_why = why
         self._call(self._tell_to_stop)
+
+    def leave_now(self, why: str) -> None:
+        """Ask to stop and leave an open rollback where it is: the next cockpit on its journal goes on."""
+        self._leave_open = True
+        self.stop_because(why)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread; True when it has ended."""
@@ -121,7 +127,7 @@ class Engine:
 
     def _tell_to_stop(self) -> None:
         if self._stop_why is not None and self._pilot is not None:
-            self._pilot.stop(self._stop_why)
+            self._pilot.stop(self._stop_why, leave_open=self._leave_open)
 
     def _show(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

@@ -118,6 +118,7 @@ class Pilot:
         self._started_at = self._clock.now()
         self._drives = False
         self._stop_why: str | None = None
+        self._leave_open = False
         self._stop = asyncio.Event()
         self._redraw: asyncio.TimerHandle | None = None
         self._drawn_at = self._published_at = self._sampled_at = float("-inf")
@@ -177,7 +178,9 @@ class Pilot:
             self._orders.carry_out(command)
         self._turn()
 
-    def stop(self, why: str) -> None:
+    def stop(self, why: str, *, leave_open: bool = False) -> None:
+        """leave_open: do not wait for the machine's part of an open rollback."""
+        self._leave_open = self._leave_open or leave_open
         if self._stop_why is None:
             self._stop_why = why
             rollback = self._logbook.flight.rollback
@@ -222,7 +225,7 @@ class Pilot:
     def _may_leave(self) -> bool:
         """Nobody is needed any more: no rollback, or the machine's part is done, or its time is over."""
         rollback = self._logbook.flight.rollback
-        if rollback is None or not self._drives:
+        if rollback is None or not self._drives or self._leave_open:
             return self._effects.idle
         waiting = [step for step in rollback.steps if step.machine and not step.settled]
         stuck = all(step.state is StepState.FAILED for step in waiting) and rollback.flip_begun

@@ -1,0 +1,246 @@
+"""`cockpit rollback`: the rollback without a screen, for scripts and for the worst night.
+
+It passes no gate. It waits a moment for a first look at the legacy side, because a sick one is a question
+that a script cannot answer; it goes ahead without a journal, loudly, where none can be had; and a lost
+line or a signal ends it only when the machine's part is done. A second signal leaves at once: the
+journal says where it stood, and the next cockpit on the plan goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from cockpit.cli.flying import FlightBook, flight_journal
+from cockpit.cli.looking import monotonic
+from cockpit.cli.output import say, say_error
+from cockpit.cli.plans import USAGE, complain, load_plan
+from cockpit.cli.wiring import operator_name
+from cockpit.core.commands import CommandState, DeclareRollback
+from cockpit.core.model import Side
+from cockpit.core.rollback import FlipState, Rollback, StepState
+from cockpit.core.snapshot import Snapshot
+from cockpit.core.spec import Plan
+from cockpit.plan.problems import PlanProblems, unknown
+from cockpit.plan.secrets import SecretProblem
+
+if TYPE_CHECKING:
+    from cockpit.engine.engine import Engine
+
+FIRST_SIGHT_S: Final = 3.0
+LOOK_S: Final = 1.0
+
+
+def run_rollback(path: Path, *, flags: tuple[str, ...], reason: str) -> int:
+    from cockpit.engine.journal_port import JournalFailure
+
+    try:
+        plan = load_plan(path)
+        wrong = [unknown("flag", key, [flag.key for flag in plan.flags]) for key in _strange(plan, flags)]
+        for words in wrong:
+            say_error(f"{path.name}: {words}")
+        if wrong:
+            return USAGE
+        try:
+            with flight_journal(path) as book:
+                return _fly_back(plan, book, flags, reason)
+        except JournalFailure as failure:
+            say_error(f"{failure}")
+            say_error("NO JOURNAL: rolling back all the same. Nothing is recorded and no deck will show it;")
+            say_error("keep these lines.")
+            with _no_journal() as book:
+                return _fly_back(plan, book, flags, reason)
+    except (PlanProblems, SecretProblem) as problem:
+        return complain(problem)
+
+
+def _strange(plan: Plan, flags: tuple[str, ...]) -> tuple[str, ...]:
+    known = {flag.key for flag in plan.flags}
+    return tuple(key for key in flags if key not in known)
+
+
+@contextmanager
+def _no_journal() -> Iterator[FlightBook]:
+    from cockpit.engine.journal_memory import MemoryJournal
+
+    journal = MemoryJournal()
+    try:
+        yield FlightBook(journal=journal, where=None, lock=None)
+    finally:
+        journal.close()
+
+
+def _fly_back(plan: Plan, book: FlightBook, flags: tuple[str, ...], reason: str) -> int:
+    from cockpit.engine.engine import Engine
+
+    engine = Engine(book.flying(plan))
+    engine.start()
+    with _ears(engine) as ears:
+        try:
+            return _roll_back(engine, ears, flags, reason)
+        finally:
+            engine.leave_now("the headless rollback ended")
+            engine.join()
+
+
+class _Ears:
+    """Signals: the first asks the engine to end when the machine's part is done, the second at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._heard: int | None = None
+
+    def interrupted(self) -> bool:
+        return self._heard is not None
+
+    def code(self) -> int:
+        """The exit code of a process that ends because of what was heard; 1 when nothing was."""
+        return 1 if self._heard is None else 128 + self._heard
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        why = f"signal {signal.Signals(number).name}"
+        if self._heard is not None:
+            self._engine.leave_now(why)
+        else:
+            self._heard = number
+            self._engine.stop_because(why)
+
+
+@contextmanager
+def _ears(engine: Engine) -> Iterator[_Ears]:
+    ears = _Ears(engine)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, ears.hear) for number in numbers}
+    try:
+        yield ears
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Teller:
+    """New lines of the journal, as they come. Nobody has to be there to read them."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._told = max((line.seq for line in snapshot.tail if line.at < snapshot.started_at), default=0)
+
+    def tell(self, snapshot: Snapshot) -> None:
+        for line in snapshot.tail:
+            if line.seq > self._told:
+                self._told = line.seq
+                self.say(f"{line.at:%H:%M:%S}  {line.text}")
+
+    def say(self, line: str) -> None:
+        with suppress(OSError):
+            say(line)
+
+    def alarm(self, line: str) -> None:
+        with suppress(OSError):
+            say_error(line)
+
+
+def _roll_back(engine: Engine, ears: _Ears, flags: tuple[str, ...], reason: str) -> int:
+    """Declare, then tell every change until the machine's part is done; 0 only when users are safe."""
+    changed = threading.Event()
+    unsubscribe = engine.subscribe(changed.set)
+    teller = _Teller(engine.latest())
+    command = DeclareRollback(id=str(uuid4()), by=operator_name(os.environ), flags=flags, reason=reason)
+    try:
+        _first_look(engine, changed, ears)
+        if ears.interrupted():
+            teller.alarm("ended before anything was declared")
+            return ears.code()
+        engine.submit(command)
+        warned = False
+        while True:
+            alive = engine.alive
+            snapshot = engine.latest()
+            teller.tell(snapshot)
+            code = _end(snapshot, command, teller)
+            if code is not None:
+                return code
+            if not alive:
+                break
+            if ears.interrupted() and not warned:
+                warned = True
+                teller.alarm("the machine's steps go on until they are done; once more leaves at once")
+            changed.wait(LOOK_S)
+            changed.clear()
+    finally:
+        unsubscribe()
+    teller.alarm("left before the rollback was done: a cockpit that flies this plan goes on with it")
+    return ears.code()
+
+
+def _first_look(engine: Engine, changed: threading.Event, ears: _Ears) -> None:
+    """What a sick legacy and the counters say, if they say it soon; an open rollback waits for nothing."""
+    until_s = monotonic() + FIRST_SIGHT_S
+    while engine.alive and not ears.interrupted() and monotonic() < until_s:
+        snapshot = engine.latest()
+        if snapshot.rollback is not None or _looked(snapshot):
+            return
+        changed.wait(0.1)
+        changed.clear()
+
+
+def _looked(snapshot: Snapshot) -> bool:
+    """Whether legacy's probes and every signal were asked at least once."""
+    probes = [probe for each in snapshot.backends if each.side is Side.LEGACY for probe in each.probes]
+    return all(probe.reading.attempted_at is not None for probe in probes) and all(
+        signal.reading.attempted_at is not None for signal in snapshot.signals
+    )
+
+
+def _end(snapshot: Snapshot, command: DeclareRollback, teller: _Teller) -> int | None:
+    """The exit code once there is nothing left to wait for."""
+    state = next((each for each in snapshot.commands if each.id == command.id), None)
+    if state is None:
+        return None
+    rollback = snapshot.rollback
+    if rollback is None:
+        teller.alarm(f"refused: {state.text}" if state.state is CommandState.REFUSED else "it was closed")
+        return 1
+    wanted = command.flags or tuple(flag.key for flag in snapshot.flags)
+    missing = [key for key in wanted if key not in rollback.flags]
+    if missing:
+        teller.alarm(f"refused: {state.text}, and it is not about {', '.join(missing)}")
+        return 1
+    if _asks(rollback):
+        teller.alarm(f"{rollback.question} Answer on the deck: cockpit fly {snapshot.plan_source}")
+        return 1
+    over = snapshot.engine_at > rollback.deadline_at
+    return _say_result(rollback, teller) if over or machine_part_over(rollback) else None
+
+
+def _asks(rollback: Rollback) -> bool:
+    """Whether the flip waits for a person, which a script is not."""
+    return bool(rollback.question) and not rollback.answered_go and not rollback.flip_begun
+
+
+def machine_part_over(rollback: Rollback) -> bool:
+    """Nothing is left that evidence alone could still bring about soon."""
+    waiting = [step for step in rollback.steps if step.machine and not step.settled]
+    stuck = any(flip.exhausted for flip in rollback.flips)
+    ended = all(flip.exhausted or flip.drained_at is not None for flip in rollback.flips)
+    return (stuck and ended) or all(step.state is StepState.FAILED for step in waiting)
+
+
+def _say_result(rollback: Rollback, teller: _Teller) -> int:
+    for flip in rollback.flips:
+        teller.say(f"{flip.flag}: {flip.state}" + (f" ({flip.detail})" if flip.detail else ""))
+    for step in rollback.steps:
+        if not step.settled:
+            evidence = f" ({step.evidence})" if step.evidence else ""
+            teller.say(f"still open: {step.number} {step.title}{evidence}")
+    at_zero = all(flip.state is FlipState.AT_ZERO for flip in rollback.flips)
+    drained = all(flip.drained_at is not None for flip in rollback.flips)
+    safe = at_zero and drained
+    teller.say("users are back on legacy" if safe else "NOT every flag is proved to be back")
+    return 0 if safe else 1
