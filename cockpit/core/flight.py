@@ -101,7 +101,8 @@ def _with_rollback(flight: Flight, rollback: Rollback) -> Flight:
 
 
 def _unasked(flight: Flight, rollback: Rollback) -> Mapping[str, FlagFlight]:
-    """A cancelled rollback wrote nothing: its flags are asked what they were asked before."""
+    """A cancelled rollback wrote nothing: its flags are asked what they were asked before, and what held
+    them holds them still."""
     flags = [flight.flag(key) for key in rollback.flags]
     return {flag.key: replace(flag, asked=flag.asked_before) for flag in flags}
 
@@ -150,6 +151,8 @@ def _intent(flight: Flight, event: Event) -> Flight:
         percent=percent(event.body, "percent"),
         at=event.at,
     )
+    if pending.action == "kill":
+        flag = replace(flag, foreign=None, held_by=None, held_reason="", overrides=())
     return _with_flag(flight, replace(flag, pending=pending))
 
 
@@ -187,10 +190,10 @@ def _seen(flight: Flight, event: Event) -> Flight:
         overrides=() if changed else flag.overrides,
     )
     pending = flag.pending
-    if pending is not None and pending.action == "set" and exposure != pending.percent:
+    moved = pending is not None and pending.action == "set" and flag.asked == pending.percent
+    if pending is not None and moved and exposure != pending.percent:
         trouble = f"asked {pending.percent}, but it reads {'unclear' if exposure is None else exposure}"
-        asked = exposure if flag.asked == pending.percent else flag.asked
-        seen = replace(seen, asked=asked, trouble=trouble)
+        seen = replace(seen, asked=exposure, trouble=trouble)
     elif pending is not None:
         seen = replace(seen, trouble="")
     return _with_flag(flight, seen)
@@ -274,18 +277,8 @@ def _declared(flight: Flight, event: Event) -> Flight:
     flags = dict(flight.flags)
     for key in rollback.flags:
         flag = flight.flag(key)
-        pending = flag.pending if flag.pending and not flag.pending.answered else None
         flags[key] = replace(
-            flag,
-            asked=ZERO,
-            asked_at=event.at,
-            asked_by=event.actor,
-            asked_before=flag.asked,
-            foreign=None,
-            held_by=None,
-            held_reason="",
-            overrides=(),
-            pending=pending,
+            flag, asked=ZERO, asked_at=event.at, asked_by=event.actor, asked_before=flag.asked
         )
     return replace(flight, flags=flags, rollback=rollback, proposal=None, first_breach_at=None)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -28,7 +28,7 @@ class FlagFact:
     """What is known of one flag now.
 
     exposure/read_began_at: the last good read. shares: observed share in percent per poll, oldest first.
-    busy: a write or a read-back of this process is in flight. trouble: why it cannot be read, if so.
+    busy: a write of this process is in flight. trouble: why it cannot be read, if so.
     """
 
     exposure: Percent | None = None
@@ -129,12 +129,6 @@ def decide(rollback: Rollback, facts: Facts, spec: RollbackSpec, now: datetime) 
     acts.extend(_people(rollback))
     acts.extend(_escalate(rollback, now))
     return tuple(acts)
-
-
-def next_wake(rollback: Rollback, spec: RollbackSpec, now: datetime) -> datetime | None:
-    """The next instant at which time alone changes what `decide` says; None when it never will."""
-    moments = [rollback.declared_at + timedelta(seconds=spec.side_limit_s), rollback.escalate_at]
-    return min((moment for moment in moments if moment > now), default=None)
 
 
 def _step(rollback: Rollback, key: StepKey) -> Step | None:

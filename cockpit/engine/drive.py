@@ -58,6 +58,7 @@ class Drive:
 
     def run(self) -> None:
         """Decide and act until only answers, readings or people are waited for."""
+        self.trouble = ""
         for _ in range(ROUNDS):
             acts = self._acts()
             if not acts:
@@ -120,10 +121,14 @@ class Drive:
                 self.announce(act.hook, act.moment, rollback)
 
     def _order(self, act: Write, rollback: Rollback) -> WriteOrder:
+        """Raises IllegalEvent for a flag that the plan flown now does not have."""
+        spec = self.plan.flags_by_key.get(act.flag)
+        if spec is None:
+            raise IllegalEvent(f"the plan has no flag {act.flag}: bring it to zero by hand")
         return WriteOrder(
             write_id=str(uuid.uuid4()),
             flag=act.flag,
-            service=self.plan.flag(act.flag).service,
+            service=spec.service,
             action=act.action.value,
             percent=ZERO if act.action is Action.ZERO else None,
             expected=None,
@@ -145,7 +150,10 @@ class Drive:
 
     def start(self, order: WriteOrder) -> None:
         """Start a write whose intent is journalled; without a writer it is refused on the spot."""
-        if order.service in self._effects.writable:
+        if self._effects.busy(order.flag):
+            detail = f"another write to {order.flag} is still in flight"
+            self.wrote(order, WriteResult(outcome=WriteOutcome.REFUSED, detail=detail))
+        elif order.service in self._effects.writable:
             self._effects.write(order)
         else:
             detail = f"this cockpit has no right to write to {order.service}"
@@ -167,16 +175,27 @@ class Drive:
     def record(
         self, kind: Kind, body: dict[str, object], *, actor: str = MACHINE, must: bool = False
     ) -> bool:
-        """Append one event, deciding again after a conflict; False when it could not be appended."""
+        """Append one event, deciding again after a conflict; False when it could not be appended.
+
+        While a rollback is open everything happens, written or not. What must not be lost and cannot
+        follow the state any more (an answer that another cockpit gave up) is kept as a note.
+        """
         for _ in range(ROUNDS):
+            needed = must or self._logbook.flight.rollback is not None
             try:
                 self._logbook.append(
-                    [Draft(kind=kind, body=body)], actor=actor, at=self._clock.now(), must=must
+                    [Draft(kind=kind, body=body)], actor=actor, at=self._clock.now(), must=needed
                 )
                 return True
             except SequenceConflict:
                 continue
-            except (IllegalEvent, JournalFailure) as error:
+            except IllegalEvent as error:
+                self.trouble = str(error)
+                if not must:
+                    return False
+                text = clean_text(f"came too late ({error}): {body.get('action')} {body.get('outcome')}")
+                kind, body, must = Kind.NOTE_ADDED, {"text": f"{body.get('flag')}: {text}"}, False
+            except JournalFailure as error:
                 self.trouble = str(error)
                 return False
         return False
@@ -200,9 +219,9 @@ class Drive:
             self.record(Kind.ANNOUNCE_FAILED, {**body, "detail": failure.title})
 
     def give_up_orphans(self) -> None:
-        """At start: a write whose answer an earlier process never journalled is unknown, not lost."""
+        """At take-off and take-over: a write whose answer another process never journalled is unknown."""
         for key, flag in self._logbook.flight.flags.items():
-            if flag.pending is not None and not flag.pending.answered:
+            if flag.pending is not None and not flag.pending.answered and not self._effects.busy(key):
                 self._orphan(key, flag.pending)
 
     def _orphan(self, key: str, pending: PendingWrite) -> None:
@@ -221,8 +240,10 @@ class Drive:
 
     def declared(self) -> None:
         """A forward write that is still unanswered gets the side limit, then the rollback goes first."""
-        loop = asyncio.get_running_loop()
-        loop.call_later(self.plan.rollback.side_limit_s, self._effects.abandon_forward_writes)
+        rollback = self._logbook.flight.rollback
+        if rollback is not None:
+            abandon = self._effects.abandon_forward_writes
+            asyncio.get_running_loop().call_later(self.plan.rollback.side_limit_s, abandon, rollback.flags)
 
     def announce_all(self, moment: HookMoment, rollback: Rollback) -> None:
         for hook in self.plan.announce:

@@ -7,7 +7,7 @@ unknown. It never repeats a write by itself; what comes next is decided from the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
 
 from cockpit.adapters.base import AdapterError, Announcement, FlagWriter
@@ -56,8 +56,8 @@ class Effects:
         self._writes: dict[str, tuple[WriteOrder, asyncio.Task[None]]] = {}
         self._abandoned: set[str] = set()
         self._read_failures: dict[str, int] = {}
-        self.reading: set[str] = set()
-        self.announcing: set[tuple[str, str]] = set()
+        self._reading: set[str] = set()
+        self._announcements: dict[tuple[str, str], str] = {}
 
     def adopt(self, sources: Sources) -> None:
         """Act through these adapters from now on; nothing may be in flight."""
@@ -72,8 +72,18 @@ class Effects:
     def idle(self) -> bool:
         return not self._tasks
 
+    @property
+    def writing(self) -> bool:
+        return bool(self._writes)
+
+    @property
+    def announcing(self) -> frozenset[tuple[str, str]]:
+        """Hook and moment of every announcement in flight."""
+        return frozenset((hook, moment) for (hook, _), moment in self._announcements.items())
+
     def busy(self, flag: str) -> bool:
-        return flag in self._writes or flag in self.reading
+        """Whether a write of this flag is in flight. A read in flight keeps nobody from writing."""
+        return flag in self._writes
 
     def write(self, order: WriteOrder) -> None:
         """Start the write of a journalled intent. At most one per flag."""
@@ -81,31 +91,31 @@ class Effects:
             raise RuntimeError(f"{order.flag} has a write in flight")
         self._writes[order.flag] = (order, self._spawn(self._write(order)))
 
-    def abandon_forward_writes(self) -> None:
+    def abandon_forward_writes(self, flags: Collection[str]) -> None:
         """A rollback waits no longer for an unanswered forward write: its outcome becomes unknown."""
         for order, task in self._writes.values():
-            if order.action == "set":
+            if order.action == "set" and order.flag in flags:
                 self._abandoned.add(order.write_id)
                 task.cancel()
 
     def read_back(self, flag: str) -> None:
-        if flag not in self.reading:
-            self.reading.add(flag)
+        if flag not in self._reading:
+            self._reading.add(flag)
             self._spawn(self._read_back(flag))
 
     def announce(self, hook: str, announcement: Announcement, timeout_s: float) -> None:
-        key = (hook, announcement.moment)
-        if key not in self.announcing:
-            self.announcing.add(key)
+        key = (hook, announcement.event_id)
+        if key not in self._announcements:
+            self._announcements[key] = announcement.moment
             self._spawn(self._announce(hook, announcement, timeout_s))
 
     async def finish(self, limit_s: float) -> None:
-        """Let what is in flight end, at most `limit_s`, then cancel the rest."""
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=limit_s)
-        for task in set(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Let what is in flight end, at most `limit_s`, then cancel the rest and give that as long."""
+        for _ in range(2):
+            if self._tasks:
+                await asyncio.wait(set(self._tasks), timeout=limit_s)
+            for task in set(self._tasks):
+                task.cancel()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -147,7 +157,7 @@ class Effects:
             if failures:
                 await asyncio.sleep(READ_BACK_PAUSES_S[min(failures, len(READ_BACK_PAUSES_S)) - 1])
         finally:
-            self.reading.discard(flag)
+            self._reading.discard(flag)
         self._freed()
 
     async def _announce(self, hook: str, announcement: Announcement, timeout_s: float) -> None:
@@ -163,7 +173,7 @@ class Effects:
             title = f"the cockpit's own fault: {type(error).__name__}"
             failure = Failure(title=title, fault=Fault.COCKPIT)
         finally:
-            self.announcing.discard((hook, announcement.moment))
+            self._announcements.pop((hook, announcement.event_id), None)
         self._announced(hook, announcement, receipt, failure)
 
 

@@ -133,5 +133,11 @@ class Engine:
         self._snapshot = snapshot
         with self._guard:
             callbacks = tuple(self._subscribers.values())
+        failed: Exception | None = None
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception as error:  # the screen's edge: a broken one keeps nobody from looking or flying
+                failed = error
+        if failed is not None:
+            raise failed

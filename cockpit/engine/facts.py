@@ -57,7 +57,7 @@ def rollback_facts(senses: Senses, effects: Effects, now: datetime) -> Facts:
         legacy=legacy_fact(senses, now),
         counters={name: reading.fresh_value(now) for name, reading in senses.counters.items()},
         hooks=tuple((hook.name, hook.moments) for hook in plan.announce),
-        announcing=frozenset(effects.announcing),
+        announcing=effects.announcing,
     )
 
 

@@ -1,19 +1,25 @@
 """The engine's hand on the journal: append, fold, and what happens when it cannot be written.
 
 Whatever is built on an event has been journalled before. If the journal fails, forward moves are refused,
-but a rollback goes ahead: its events are kept in memory, in order, and written as soon as it is possible.
+but a rollback goes ahead: its events are kept in memory, in order, and written as soon as it is possible,
+behind whatever others wrote meanwhile. After a failure the disk is left alone until `mend` is called, so
+that a slow disk cannot hold up a rollback more than once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from cockpit.core import flight as folding
-from cockpit.core.events import Event
+from cockpit.core.clean import clean_text
+from cockpit.core.events import MACHINE, Event, Kind
 from cockpit.core.flight import Flight
 from cockpit.core.rollback import IllegalEvent
 from cockpit.engine.journal_port import Draft, FailureKind, Journal, JournalFailure, SequenceConflict
+
+_UNFOLDABLE = (IllegalEvent, ValueError, KeyError, TypeError)
 
 
 class Logbook:
@@ -28,22 +34,30 @@ class Logbook:
         self._keep = keep
         self.kept: list[Event] = []
         self.unsaved: list[tuple[str, Event]] = []
-        self.failure: JournalFailure | None = None
         self.flight = Flight()
+        self._saved = self.flight
+        self._read_failure: JournalFailure | None = None
+        self._write_failure: JournalFailure | None = None
         self.on_event: Callable[[Event], None] = lambda event: None
+
+    @property
+    def failure(self) -> JournalFailure | None:
+        """What is wrong with the journal now; None while the last attempts to write and to read were good."""
+        return self._write_failure or self._read_failure
 
     def catch_up(self) -> int:
         """Fold what others (or an earlier process) appended; returns how many events that were."""
         if self.unsaved:
             return 0
+        folded = 0
         try:
-            events = self._journal.read(self.flight.last_seq)
+            for event in self._journal.read(self.flight.last_seq):
+                self._fold(event)
+                folded += 1
+            self._read_failure = None
         except JournalFailure as failure:
-            self.failure = failure
-            return 0
-        for event in events:
-            self._fold(event)
-        return len(events)
+            self._read_failure = failure
+        return folded
 
     def append(self, drafts: Sequence[Draft], *, actor: str, at: datetime, must: bool) -> None:
         """Journal and fold. `must`: happens even if it cannot be written (a rollback); else raises.
@@ -52,26 +66,43 @@ class Logbook:
         follow the state, JournalFailure when it cannot be written and need not happen.
         """
         self._check(drafts, actor=actor, at=at)
-        if self.unsaved:
-            self.flush()
         try:
-            if self.unsaved and self.failure is not None:
-                raise self.failure
-            events: Sequence[Event] = self._journal.append_many(
-                drafts, actor=actor, at=at, expected_seq=self.flight.last_seq
-            )
-            self.failure = None
-        except SequenceConflict:
-            self.catch_up()
-            raise
+            events = self._written(drafts, actor=actor, at=at)
         except JournalFailure as failure:
-            if failure.kind is not FailureKind.UNFIT:
-                self.failure = failure
+            if failure.kind is not FailureKind.UNFIT or must:
+                self._write_failure = failure
             if not must:
                 raise
             events = self._keep_unsaved(drafts, actor=actor, at=at)
         for event in events:
             self._fold(event)
+
+    def _written(self, drafts: Sequence[Draft], *, actor: str, at: datetime) -> Sequence[Event]:
+        if self._write_failure is not None:
+            raise self._write_failure
+        try:
+            return self._journal.append_many(drafts, actor=actor, at=at, expected_seq=self.flight.last_seq)
+        except SequenceConflict as conflict:
+            if self.catch_up():
+                raise
+            raise self._read_failure or _shrunk(conflict) from conflict
+
+    def mend(self, at: datetime) -> bool:
+        """Try the journal again after a failure; True while nothing is wrong with writing it.
+
+        What is only in memory is written first; then the journal is told that it had a gap.
+        """
+        failure = self._write_failure
+        if failure is None:
+            return True
+        if not self.flush():
+            return False
+        words = f"the journal could not be written ({failure.title}); from here on it can be again"
+        try:
+            self.append([Draft(kind=Kind.NOTE_ADDED, body={"text": words})], actor=MACHINE, at=at, must=False)
+        except (JournalFailure, SequenceConflict):
+            self._write_failure = self._write_failure or failure
+        return self._write_failure is None
 
     def flush(self) -> bool:
         """Write what is only in memory; True when nothing is left unsaved."""
@@ -81,12 +112,49 @@ class Logbook:
                 self._journal.append(
                     event.kind, event.body, actor=actor, at=event.at, expected_seq=event.seq - 1
                 )
-            except (JournalFailure, SequenceConflict) as trouble:
-                if isinstance(trouble, JournalFailure):
-                    self.failure = trouble
-                return False
+            except SequenceConflict as conflict:
+                if not self._go_behind_others(conflict):
+                    return False
+                continue
+            except JournalFailure as failure:
+                if failure.kind is not FailureKind.UNFIT or event.kind is Kind.NOTE_ADDED:
+                    self._write_failure = failure
+                    return False
+                self.unsaved[0] = (MACHINE, _in_its_place(event, failure.detail))
+                continue
+            self._saved = folding.apply(self._saved, event)
             self.unsaved.pop(0)
-        self.failure = None
+        self._write_failure = None
+        return True
+
+    def _go_behind_others(self, conflict: SequenceConflict) -> bool:
+        """Others wrote while we could not: fold theirs first, and ours again behind them."""
+        try:
+            others = self._journal.read(self._saved.last_seq)
+            state = folding.fold(others, self._saved)
+        except JournalFailure as failure:
+            self._write_failure = failure
+            return False
+        except _UNFOLDABLE as error:
+            self._write_failure = _corrupt(conflict.last_seq, error)
+            return False
+        if not others:
+            self._write_failure = _shrunk(conflict)
+            return False
+        before, self._saved, moved = self._saved.last_seq, state, list[tuple[str, Event]]()
+        for actor, event in self.unsaved:
+            event = replace(event, seq=state.last_seq + 1)
+            try:
+                state = folding.apply(state, event)
+            except _UNFOLDABLE as error:
+                actor, event = MACHINE, _in_its_place(event, str(error))
+                state = folding.apply(state, event)
+            moved.append((actor, event))
+        self.flight, self.unsaved = state, moved
+        known = [event for event in self.kept if event.seq <= before]
+        self.kept = [*known, *others, *(event for _, event in moved)][-self._keep :]
+        for event in others:
+            self.on_event(event)
         return True
 
     def _check(self, drafts: Sequence[Draft], *, actor: str, at: datetime) -> None:
@@ -94,7 +162,10 @@ class Logbook:
         state = self.flight
         for draft in drafts:
             event = Event(seq=state.last_seq + 1, at=at, actor=actor, kind=draft.kind, body=draft.body)
-            state = folding.apply(state, event)
+            try:
+                state = folding.apply(state, event)
+            except (ValueError, KeyError, TypeError) as error:
+                raise IllegalEvent(f"{draft.kind}: {error}") from error
 
     def _keep_unsaved(self, drafts: Sequence[Draft], *, actor: str, at: datetime) -> Sequence[Event]:
         first = self.flight.last_seq + 1
@@ -108,10 +179,26 @@ class Logbook:
     def _fold(self, event: Event) -> None:
         try:
             self.flight = folding.apply(self.flight, event)
-        except (IllegalEvent, ValueError) as error:
-            title = f"event {event.seq} cannot follow what was before"
-            self.failure = JournalFailure(FailureKind.CORRUPT, title, str(error))
-            raise self.failure from error
+        except _UNFOLDABLE as error:
+            raise _corrupt(event.seq, error) from error
+        if not self.unsaved:
+            self._saved = self.flight
         self.kept.append(event)
         del self.kept[: -self._keep]
         self.on_event(event)
+
+
+def _corrupt(seq: int, error: Exception) -> JournalFailure:
+    return JournalFailure(
+        FailureKind.CORRUPT, f"event {seq} cannot follow what was before", clean_text(error)
+    )
+
+
+def _shrunk(conflict: SequenceConflict) -> JournalFailure:
+    return JournalFailure(FailureKind.CORRUPT, "The journal lost events", str(conflict))
+
+
+def _in_its_place(event: Event, why: str) -> Event:
+    """A note instead of an event that can never be written as it is."""
+    text = clean_text(f"happened while the journal could not be written: {event.kind} ({why})")
+    return replace(event, actor=MACHINE, kind=Kind.NOTE_ADDED, body={"text": text})

@@ -19,8 +19,20 @@ from cockpit.engine.facts import effective_health
 from cockpit.engine.journal_port import Draft
 from cockpit.engine.senses import FlagSense, Senses
 
-
 TELLING: Final = frozenset({Verdict.REGRESSED, Verdict.NOT_WORSE})
+
+
+SAID_ONCE: Final = frozenset(
+    {
+        Kind.VERDICT_CHANGED,
+        Kind.LIMIT_BREACHED,
+        Kind.LIMIT_CLEARED,
+        Kind.PROBE_CHANGED,
+        Kind.SOURCE_LOST,
+        Kind.SOURCE_BACK,
+    }
+)
+"""What one look says and no later look repeats; the others are told until the flight knows them."""
 
 
 class Lookout:
@@ -154,7 +166,8 @@ def _may_be_exposed(sense: FlagSense) -> bool:
 def _proposal(signal: SignalStatus, now: datetime) -> Draft:
     evidence = signal.evidence
     regressed = evidence.verdict is Verdict.REGRESSED
-    since = (evidence.since if regressed else signal.limit_since) or now
+    breaches = (evidence.since if regressed else None, signal.limit_since if signal.limit_breached else None)
+    since = min((at for at in breaches if at is not None), default=now)
     rate = signal.new.rate_pct
     return Draft(
         kind=Kind.PROPOSAL_RAISED,

@@ -13,7 +13,7 @@ from cockpit.core.agreement import agreement
 from cockpit.core.clean import ZERO
 from cockpit.core.commands import CommandStatus
 from cockpit.core.flight import FlagFlight, Flight
-from cockpit.core.model import Freshness, Reading, Side, WriteOutcome
+from cockpit.core.model import Reading, Side, WriteOutcome
 from cockpit.core.rollout import (
     FlagFacts,
     Situation,
@@ -31,6 +31,7 @@ from cockpit.core.snapshot import (
     JournalLine,
     PlanChange,
     ProbeStatus,
+    Reason,
     SignalStatus,
     Snapshot,
 )
@@ -62,7 +63,7 @@ class Frame:
     agreements: Agreements
     drives: bool
     now: datetime
-    trouble: str = ""
+    troubles: tuple[Reason, ...] = ()
 
 
 def signal_statuses(senses: Senses, now: datetime) -> tuple[SignalStatus, ...]:
@@ -114,6 +115,7 @@ def draw(
         host=host,
         plan_change=plan_change,
         drives=frame.drives or identity.read_only,
+        troubles=frame.troubles,
         now=now,
     )
     return Snapshot(
@@ -296,7 +298,7 @@ def _journal(frame: Frame) -> JournalHealth:
         ok=failure is None and not unsaved,
         path=logbook.path,
         last_seq=frame.flight.last_seq,
-        detail=detail or frame.trouble,
+        detail=detail,
     )
 
 
@@ -310,13 +312,3 @@ def _tail(logbook: Logbook) -> tuple[JournalLine, ...]:
             )
         )
     return tuple(out)
-
-
-def all_attempted(senses: Senses, now: datetime) -> bool:
-    """Whether every source of the plan has answered or failed at least once."""
-    readings: list[Reading] = [senses.flags[flag.key].reading for flag in senses.plan.flags]  # type: ignore[type-arg]
-    readings += [sense.reading for sense in senses.probes.values()]
-    readings += list(senses.signal_readings.values())
-    return all(
-        reading.attempted_at is not None or reading.freshness(now) is Freshness.FRESH for reading in readings
-    )

@@ -1,34 +1,39 @@
 """What happens on the engine's loop: polls, turns, and the picture.
 
 A turn is short and never waits: it journals what changed, lets `Drive` carry out what the core decides,
-settles commands, and draws a new snapshot. It follows every reading, answer and command.
+settles commands, and draws a new snapshot. It follows every reading, answer and command. A part of it that
+breaks is shown and journalled and keeps no other part from happening: nothing ends the engine but `stop`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from cockpit.core import commands as asked
+from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.commands import Command
 from cockpit.core.events import Event, Kind
 from cockpit.core.flight import Flight
-from cockpit.core.model import Failure
-from cockpit.core.rollback import StepState
-from cockpit.core.snapshot import HostStatus, PlanChange, Snapshot
+from cockpit.core.model import Failure, Fault
+from cockpit.core.rollback import Rollback, StepState
+from cockpit.core.snapshot import HostStatus, Level, PlanChange, Reason, Snapshot
 from cockpit.core.spec import Plan
 from cockpit.engine.drive import Drive
 from cockpit.engine.driver_lock import DriverLock
 from cockpit.engine.effects import Effects
 from cockpit.engine.host import HostSampler
 from cockpit.engine.identity import Identity
-from cockpit.engine.journal_port import Journal, JournalFailure
+from cockpit.engine.journal_port import Draft, Journal
 from cockpit.engine.logbook import Logbook
-from cockpit.engine.lookout import Lookout
+from cockpit.engine.lookout import SAID_ONCE, Lookout
 from cockpit.engine.orders import Orders
 from cockpit.engine.picture import Agreements, Frame, agree, draw, flag_status, signal_statuses
 from cockpit.engine.polls import Polls
@@ -36,11 +41,16 @@ from cockpit.engine.published import encode
 from cockpit.engine.senses import Senses
 from cockpit.engine.sources import Sources
 
+T = TypeVar("T")
+
 BEAT_S = 0.25
 SNAPSHOT_SPACING_S = 0.05
 PUBLISH_SPACING_S = 0.5
 HOST_SPACING_S = 2.0
 TAKE_OVER_AFTER_S = 3.0
+MEND_SPACING_S = 0.5
+LEAVE_LIMIT_S = 2.0
+UNTOLD_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +119,8 @@ class Pilot:
             take_plan=self._take_plan,
         )
         self._lookout = Lookout()
+        self._untold: list[Draft] = []
+        self._faults: dict[str, str] = {}
         self._polls = Polls(self._senses, flying.rng)
         self._sampler = HostSampler()
         self._host: HostStatus | None = None
@@ -121,7 +133,7 @@ class Pilot:
         self._leave_open = False
         self._stop = asyncio.Event()
         self._redraw: asyncio.TimerHandle | None = None
-        self._drawn_at = self._published_at = self._sampled_at = float("-inf")
+        self._drawn_at = self._published_at = self._sampled_at = self._mended_at = float("-inf")
         self._lag_s = 0.0
 
     def open(self) -> None:
@@ -151,16 +163,20 @@ class Pilot:
             await asyncio.gather(offers, return_exceptions=True)
 
     async def leave(self) -> None:
-        """Let what is in flight end, sign out, release everything."""
-        await self._effects.finish(limit_s=2.0)
-        if self._drives:
-            self._logbook.flush()
-            body: dict[str, object] = {"why": self._stop_why or "the engine failed"}
-            self._drive.record(Kind.FLIGHT_ENDED, body)
-        for sources in (*self._retired, self._sources):
-            await sources.aclose()
-        if self._flying.lock is not None:
-            self._flying.lock.release()
+        """Let what is in flight end, sign out, release everything; whatever hangs or breaks meanwhile."""
+        try:
+            await self._effects.finish(limit_s=LEAVE_LIMIT_S)
+            if self._drives:
+                self._logbook.flush()
+                body: dict[str, object] = {"why": self._stop_why or "the engine failed"}
+                self._drive.record(Kind.FLIGHT_ENDED, body)
+        finally:
+            for sources in (*self._retired, self._sources):
+                with suppress(Exception):  # the process ends: nobody is left to be told
+                    async with asyncio.timeout(LEAVE_LIMIT_S):
+                        await sources.aclose()
+            if self._flying.lock is not None:
+                self._flying.lock.release()
 
     def take(self, batch: Sequence[Command]) -> None:
         """Carry out commands in order, but a rollback first; forward moves behind it are then refused."""
@@ -205,7 +221,8 @@ class Pilot:
     def _may_drive(self) -> bool:
         if self._flying.identity.read_only:
             return False
-        return self._flying.lock is None or self._flying.lock.take()
+        lock = self._flying.lock
+        return lock is None or self._guarded("driver lock", lock.take) is True
 
     async def _beat(self) -> None:
         """Four times a second: what others journalled, what time alone changes, the host, the stop."""
@@ -215,36 +232,53 @@ class Pilot:
             await asyncio.sleep(max(0.0, due - loop.time()))
             self._lag_s = max(self._lag_s, loop.time() - due)
             due = max(due + BEAT_S, loop.time())
-            if self._logbook.unsaved:
-                self._logbook.flush()
-            self._logbook.catch_up()
-            self._take_over()
-            self._sample_host()
+            self._guarded("journal", self._tend_journal)
+            self._guarded("driver's seat", self._take_over)
+            self._guarded("host", self._sample_host)
             self._turn()
+
+    def _tend_journal(self) -> None:
+        """Write what could not be written, now and then; fold what others wrote."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._mended_at >= MEND_SPACING_S:
+            self._mended_at = now_s
+            self._logbook.mend(self._clock.now())
+        self._logbook.catch_up()
 
     def _may_leave(self) -> bool:
         """Nobody is needed any more: no rollback, or the machine's part is done, or its time is over."""
         rollback = self._logbook.flight.rollback
-        if rollback is None or not self._drives or self._leave_open:
-            return self._effects.idle
+        if rollback is None or self._leave_open:
+            return not self._effects.writing
+        if not self._drives:
+            return not self._effects.writing and not self._waits_for_driver(rollback)
         waiting = [step for step in rollback.steps if step.machine and not step.settled]
         stuck = all(step.state is StepState.FAILED for step in waiting) and rollback.flip_begun
         over = self._clock.now() > rollback.deadline_at
-        return self._effects.idle and (not waiting or stuck or over)
+        return over or (self._effects.idle and (not waiting or stuck))
+
+    def _waits_for_driver(self, rollback: Rollback) -> bool:
+        """Declared here, where another cockpit drives, and that one has not begun it yet."""
+        mine = rollback.id == self._orders.declared_here
+        return mine and not self._drives and not rollback.flip_begun and not rollback.question
 
     def _take_over(self) -> None:
-        """Drive when the driver is gone; carry out an own rollback when the driver does not begin it."""
-        if self._drives or self._flying.identity.read_only:
+        """Drive when the driver is gone; carry out an own rollback while the driver does not begin it."""
+        lock = self._flying.lock
+        if self._flying.identity.read_only or lock is None or lock.held:
             return
         if self._may_drive():
             self._drives = True
             self._sign_in()
             return
-        rollback = self._logbook.flight.rollback
-        mine = rollback is not None and rollback.id == self._orders.declared_here and not rollback.flip_begun
-        if mine and rollback is not None:
+        rollback, stood_in = self._logbook.flight.rollback, self._drives
+        if rollback is None:
+            self._drives = False
+        elif self._waits_for_driver(rollback):
             waited_s = (self._clock.now() - rollback.declared_at).total_seconds()
             self._drives = waited_s > TAKE_OVER_AFTER_S
+        if self._drives and not stood_in:
+            self._drive.give_up_orphans()
 
     def _sample_host(self) -> None:
         now_s = self._clock.monotonic()
@@ -260,26 +294,56 @@ class Pilot:
         self._turn()
 
     def _then(self, function: Callable[..., None], *values: object) -> None:
-        function(*values)
+        self._guarded("answer", partial(function, *values))
         self._turn()
 
     def _turn(self) -> None:
         """Journal what changed, act on it, settle commands, draw. Never waits, never raises upwards."""
+        self._guarded("numbers", self._compare)
+        if self._drives:
+            self._guarded("lookout", self._look_out)
+            self._guarded("drive", self._drive.run)
+        self._guarded("commands", self._orders.settle)
+        self._draw_soon()
+
+    def _guarded(self, part: str, work: Callable[[], T]) -> T | None:
+        """The turn's edge: what breaks is shown until it works again, and journalled once."""
+        try:
+            done = work()
+        except Exception as error:
+            words = clean_text(f"{part}: {type(error).__name__}: {error}")
+            if self._faults.get(part) != words:
+                self._faults[part] = words
+                with suppress(Exception):  # the record of a fault must not be the next one
+                    self._tell_fault(words)
+            return None
+        self._faults.pop(part, None)
+        return done
+
+    def _tell_fault(self, words: str) -> None:
+        if not self._flying.identity.read_only:
+            self._drive.record(Kind.NOTE_ADDED, {"text": f"the cockpit's own fault: {words}"})
+
+    def _compare(self) -> None:
         now = self._clock.now()
         self._agreements = agree(self._senses, self._logbook.flight, self._agreements, now)
-        if self._drives:
-            signals = signal_statuses(self._senses, self._clock.now())
-            for draft in self._lookout.look(
-                senses=self._senses,
-                effects=self._effects,
-                flight=self._logbook.flight,
-                signals=signals,
-                now=self._clock.now(),
-            ):
-                self._drive.record(draft.kind, dict(draft.body))
-            self._drive.run()
-        self._orders.settle()
-        self._draw_soon()
+
+    def _look_out(self) -> None:
+        """Journal what changed. What cannot be written now is said later, unless the next look says it."""
+        now = self._clock.now()
+        seen = self._lookout.look(
+            senses=self._senses,
+            effects=self._effects,
+            flight=self._logbook.flight,
+            signals=signal_statuses(self._senses, now),
+            now=now,
+        )
+        drafts, self._untold = [*self._untold, *seen], []
+        for draft in drafts:
+            told = self._drive.record(draft.kind, dict(draft.body))
+            if not told and draft.kind in SAID_ONCE:
+                self._untold.append(draft)
+        del self._untold[:-UNTOLD_LIMIT]
 
     def _on_event(self, event: Event) -> None:
         """A new stage, somebody else's change or a veto is a new experiment: the evidence starts over."""
@@ -295,14 +359,22 @@ class Pilot:
 
     async def _read_flag(self, key: str) -> bool:
         """A read-back: one flag, now, beside the poller. True when it gave a value."""
-        spec = self._plan.flag(key)
-        service = next(service for service in self._plan.flag_services if service.name == spec.service)
+        spec = self._plan.flags_by_key.get(key)
+        service = next(
+            (each for each in self._plan.flag_services if spec and each.name == spec.service), None
+        )
+        if service is None:
+            return False
         try:
             async with asyncio.timeout(service.timeout_s):
                 return await self._senses.read_service(service, (key,)) is None
         except TimeoutError:
-            self._senses.service_failed((key,), Failure(title=f"no answer in {service.timeout_s:g} s"))
-            return False
+            failure = Failure(title=f"no answer in {service.timeout_s:g} s", fault=Fault.NETWORK)
+        except Exception as error:  # the poll edge: a broken reader is one more way of not knowing
+            title = f"the cockpit's own fault while reading: {type(error).__name__}"
+            failure = Failure(title=title, fault=Fault.COCKPIT)
+        self._senses.service_failed((key,), failure)
+        return False
 
     def _poke(self) -> None:
         self._polls.poke()
@@ -310,10 +382,13 @@ class Pilot:
     async def _watch_plan(self) -> None:
         if self._flying.plan_offers is None:
             return
-        async for offer in self._flying.plan_offers(self._stop, lambda: self._plan):
-            same = offer.plan is not None and offer.plan.digest == self._plan.digest
-            self._offer = None if same else offer
-            self._draw()
+        try:
+            async for offer in self._flying.plan_offers(self._stop, lambda: self._plan):
+                same = offer.plan is not None and offer.plan.digest == self._plan.digest
+                self._offer = None if same else offer
+                self._draw()
+        except Exception as error:  # the poll edge: without the watch the flight goes on by the plan it has
+            self._faults["plan file"] = clean_text(f"not watched any more: {type(error).__name__}: {error}")
 
     def _take_plan(self, digest: str, accept: bool) -> str:
         offer = self._offer
@@ -333,6 +408,7 @@ class Pilot:
             actor=self._flying.identity.operator,
         )
         if not taken:
+            self._retired.append(fresh)
             raise ValueError("the journal cannot be written")
         self._retired.append(self._sources)
         self._plan, self._sources, self._offer = offer.plan, fresh, None
@@ -352,8 +428,14 @@ class Pilot:
             agreements=self._agreements,
             drives=self._drives,
             now=self._clock.now(),
-            trouble=self._drive.trouble,
+            troubles=tuple(self._troubles()),
         )
+
+    def _troubles(self) -> Iterator[Reason]:
+        for part, words in self._faults.items():
+            yield Reason(level=Level.BAD, subject="cockpit", what=f"own fault, {words or part}")
+        if self._drive.trouble:
+            yield Reason(level=Level.WARN, subject="cockpit", what=self._drive.trouble)
 
     def _draw_soon(self) -> None:
         """Many readings in one moment make one picture."""
@@ -368,8 +450,14 @@ class Pilot:
             self._redraw.cancel()
             self._redraw = None
         self._drawn_at = asyncio.get_running_loop().time()
+        snapshot = self._guarded("picture", self._picture)
+        if snapshot is not None:
+            self._guarded("screen", partial(self._show, snapshot))
+            self._guarded("picture for observers", partial(self._publish, snapshot))
+
+    def _picture(self) -> Snapshot:
         self._seq += 1
-        snapshot = draw(
+        return draw(
             self._frame(),
             seq=self._seq,
             started_at=self._started_at,
@@ -378,15 +466,10 @@ class Pilot:
             plan_change=self._offer.change if self._offer is not None else None,
             hint=self._flying.hint(self._logbook.flight, self._clock.now()),
         )
-        self._show(snapshot)
-        self._publish(snapshot)
 
     def _publish(self, snapshot: Snapshot) -> None:
         """The driver's picture for those who only look on; losing one is no loss."""
         if not self._drives or self._drawn_at - self._published_at < PUBLISH_SPACING_S:
             return
         self._published_at = self._drawn_at
-        try:
-            self._flying.journal.publish(encode(snapshot), snapshot.engine_at)
-        except JournalFailure as failure:
-            self._logbook.failure = self._logbook.failure or failure
+        self._flying.journal.publish(encode(snapshot), snapshot.engine_at)

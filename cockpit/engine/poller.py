@@ -58,7 +58,8 @@ class Poller:
             if failure is not None and failure.retry_after_s is not None:
                 self._not_before = loop.time() + failure.retry_after_s
             await self._wait(self._delay_s(loop.time()))
-            floor_s = max(self._not_before, self._began_at + POKE_SPACING_S) - loop.time()
+            spacing_s = min(POKE_SPACING_S, self._interval_s)
+            floor_s = max(self._not_before, self._began_at + spacing_s) - loop.time()
             if floor_s > 0:
                 await asyncio.sleep(floor_s)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from cockpit.core.clean import ZERO
 from cockpit.core.flight import Flight
 from cockpit.core.model import Freshness, Health, Verdict
 from cockpit.core.snapshot import (
@@ -38,9 +39,11 @@ def reasons(
     host: HostStatus | None,
     plan_change: PlanChange | None,
     drives: bool,
+    troubles: tuple[Reason, ...],
     now: datetime,
 ) -> tuple[Reason, ...]:
     found = [
+        *troubles,
         *_workflow(flight, journal),
         *(reason for signal in signals for reason in _signal(signal, now)),
         *(reason for flag in flags for reason in _flag(flag, now)),
@@ -80,7 +83,8 @@ def _signal(signal: SignalStatus, now: datetime) -> Iterator[Reason]:
     value = "" if rate is None else f"{rate:.2g}%"
     if signal.limit_breached:
         limit = "" if signal.limit_pct is None else f"{signal.limit_pct:g}%"
-        yield Reason(level=Level.BAD, subject=signal.title, what=signal.limit_text, value=value, limit=limit)
+        what, since = signal.limit_text, signal.limit_since
+        yield Reason(level=Level.BAD, subject=signal.title, what=what, value=value, limit=limit, since=since)
     if evidence.verdict is Verdict.REGRESSED:
         limit = f"E {evidence.threshold:g}"
         yield Reason(
@@ -117,9 +121,21 @@ def _flag(flag: FlagStatus, now: datetime) -> Iterator[Reason]:
         since = flag.configured.failing_since
         yield Reason(level=Level.UNKNOWN, subject=flag.key, what=what, since=since)
     value = flag.configured.value
+    yield from _unobserved(flag, now)
     if value is not None and value.complexities:
         what = f"may be killed but not promoted: {', '.join(value.complexities)}"
         yield Reason(level=Level.WARN, subject=flag.key, what=what)
+
+
+def _unobserved(flag: FlagStatus, now: datetime) -> Iterator[Reason]:
+    """Users may be on the new side and nobody sees how many."""
+    value = flag.configured.value
+    exposed = value is None or value.exposure != ZERO
+    if flag.observable and exposed and flag.observed.freshness(now) is not Freshness.FRESH:
+        failure = flag.observed.failure
+        what = f"traffic share cannot be seen: {failure.title if failure is not None else 'no fresh answer'}"
+        since = flag.observed.failing_since
+        yield Reason(level=Level.UNKNOWN, subject=flag.key, what=what, since=since)
 
 
 def _numbers(flag: FlagStatus) -> str:
@@ -148,7 +164,8 @@ def _probe(probe: ProbeStatus, now: datetime) -> Iterator[Reason]:
         what = f"degraded: {value.detail}".rstrip(": ")
         yield Reason(level=Level.WARN, subject=subject, what=what)
     elif value.health is Health.UNKNOWN:
-        yield Reason(level=Level.UNKNOWN, subject=subject, what=value.detail or "says that it does not know")
+        level = Level.UNKNOWN if probe.required else Level.NOTE
+        yield Reason(level=level, subject=subject, what=value.detail or "says that it does not know")
 
 
 def _surroundings(

@@ -49,10 +49,14 @@ HALF_A_SECOND = 0.5  # Date headers are cut to whole seconds, so on average they
 
 @dataclass(slots=True)
 class FlagSense:
-    """began_at: when the good read began; a read proves only what was true after that."""
+    """began_at: when the good read began; a read proves only what was true after that.
+
+    began_s: the same on the monotonic clock. Of two reads at once the one that began later counts.
+    """
 
     reading: Reading[FlagValue]
     began_at: datetime | None = None
+    began_s: float = float("-inf")
     skew_s: float | None = None
 
 
@@ -95,22 +99,27 @@ class Senses:
         monitors = {monitor.name: monitor for monitor in plan.monitors}
         for flag in plan.flags:
             interval_s = services[flag.service].interval_s
-            self.flags.setdefault(flag.key, FlagSense(Reading(interval_s=interval_s)))
+            seen = self.flags.setdefault(flag.key, FlagSense(Reading(interval_s=interval_s)))
+            seen.reading = replace(seen.reading, interval_s=interval_s)
             if flag.traffic is not None:
                 interval_s = monitors[flag.traffic.monitor].interval_s
-                self.shares.setdefault(flag.key, ShareSense(Reading(interval_s=interval_s)))
+                observed = self.shares.setdefault(flag.key, ShareSense(Reading(interval_s=interval_s)))
+                observed.reading = replace(observed.reading, interval_s=interval_s)
                 self.share_trackers.setdefault(flag.key, ShareTracker())
         for backend in plan.backends:
             for probe in backend.probes:
-                sense = ProbeSense(Reading(interval_s=probe.interval_s))
-                self.probes.setdefault((backend.side, probe.name), sense)
+                fresh = ProbeSense(Reading(interval_s=probe.interval_s))
+                sense = self.probes.setdefault((backend.side, probe.name), fresh)
+                sense.reading = replace(sense.reading, interval_s=probe.interval_s)
         for signal in plan.signals:
             interval_s = monitors[signal.monitor].interval_s
-            self.signal_readings.setdefault(signal.name, Reading(interval_s=interval_s))
+            known = self.signal_readings.get(signal.name, Reading())
+            self.signal_readings[signal.name] = replace(known, interval_s=interval_s)
             self.trackers[signal.name] = start_signal(signal, plan, self._clock.now())
         for counter in plan.rollback.write_counters:
             interval_s = monitors[counter.monitor].interval_s
-            self.counters.setdefault(counter.name, Reading(interval_s=interval_s))
+            counted = self.counters.get(counter.name, Reading())
+            self.counters[counter.name] = replace(counted, interval_s=interval_s)
 
     async def read_service(self, service: ServiceSpec, keys: Sequence[str]) -> Failure | None:
         """One read of one flag service; the worst failure of its flags, if any."""
@@ -127,10 +136,10 @@ class Senses:
             if isinstance(answer, AdapterError):
                 worst = answer.failure
                 self._flag_failed(key, answer.failure)
-            else:
+            elif began >= self.flags[key].began_s:
                 sense = self.flags[key]
                 sense.reading = self._good(sense.reading, answer, began_at, took_s)
-                sense.began_at = began_at
+                sense.began_at, sense.began_s = began_at, began
         self._changed(service.name)
         return worst
 
