@@ -78,8 +78,12 @@ def run_drill(path: Path | None, *, scenario: str | None, seed: int | None, them
     with PracticeServer(plan, seed=chosen_seed, clock=SystemClock()) as practice:
         fault_at = stage(practice.world, chosen, plan)
         code, journal = _practise(plan, practice, Mode.DRILL, _drill_hint, theme, mouse=False)
-    for line in debrief_lines(debrief(journal.read(), chosen, fault_at)):
-        say(line)
+    events = journal.read()
+    if events[-1].at < fault_at:
+        say("The drill was left before anything went wrong: nothing to debrief.")
+    else:
+        for line in debrief_lines(debrief(events, chosen, fault_at)):
+            say(line)
     say(f"the same drill again: cockpit drill{f' {path}' if path else ''} --seed {chosen_seed}")
     return code
 
