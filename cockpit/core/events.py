@@ -61,6 +61,7 @@ class Kind(StrEnum):
     ANNOUNCE_SENT = "announce.sent"  # hook, moment, event_id, receipt
     ANNOUNCE_FAILED = "announce.failed"  # hook, moment, event_id, detail
     NOTE_ADDED = "note.added"  # text
+    CLOCK_JUMPED = "clock.jumped"  # by_s, rollback (id or null)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from cockpit.core import rollback_fold
-from cockpit.core.body import instant, percent, text
+from cockpit.core.body import instant, number, percent, text
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.events import Event, Kind
 from cockpit.core.rollback import IllegalEvent, Rollback
@@ -65,6 +65,7 @@ class Flight:
     closed: tuple[Rollback, ...] = ()
     proposal: Proposal | None = None
     first_breach_at: datetime | None = None
+    clock_jump: tuple[datetime, float] | None = None
 
     def flag(self, key: str) -> FlagFlight:
         return self.flags.get(key) or FlagFlight(key=key)
@@ -178,6 +179,8 @@ def _refused(flag: FlagFlight, detail: str) -> FlagFlight:
 
 def _seen(flight: Flight, event: Event) -> Flight:
     flag = _flag(flight, event)
+    if flag.pending is not None and not flag.pending.answered:
+        raise IllegalEvent(f"{flag.key} has a write in flight: a read now proves nothing")
     exposure = percent(event.body, "exposure")
     changed = not flag.seen or exposure != flag.seen_exposure
     seen = replace(
@@ -270,6 +273,10 @@ def _vetoed(flight: Flight, event: Event) -> Flight:
     return replace(flight, proposal=vetoed)
 
 
+def _clock_jumped(flight: Flight, event: Event) -> Flight:
+    return replace(flight, clock_jump=(event.at, number(event.body, "by_s")))
+
+
 def _declared(flight: Flight, event: Event) -> Flight:
     if flight.rollback is not None:
         raise IllegalEvent("a rollback is open already")
@@ -299,4 +306,5 @@ _FOLDS: Final[Mapping[Kind, Callable[[Flight, Event], Flight]]] = {
     Kind.PROPOSAL_CLEARED: _proposal_cleared,
     Kind.PROPOSAL_VETOED: _vetoed,
     Kind.ROLLBACK_DECLARED: _declared,
+    Kind.CLOCK_JUMPED: _clock_jumped,
 }

@@ -109,7 +109,10 @@ class Delta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
-    """One rollback from declare to close. The countdown is `deadline_at - now`, nothing else."""
+    """One rollback from declare to close. The countdown is `deadline_at - now`, nothing else.
+
+    clock_jumped_s: by how much the wall clock jumped since declare; the countdown says so.
+    """
 
     id: str
     flags: tuple[str, ...]
@@ -131,6 +134,7 @@ class Rollback:
     deltas: tuple[Delta, ...] = ()
     announced: tuple[tuple[str, str, bool], ...] = ()
     escalated_at: datetime | None = None
+    clock_jumped_s: float = 0.0
     cancelled_at: datetime | None = None
     closed_at: datetime | None = None
     closed_by: str = ""

@@ -296,6 +296,11 @@ def _announced(ok: bool) -> Callable[[Rollback, Event], Rollback]:
     return fold
 
 
+def _clock_jumped(rollback: Rollback, event: Event) -> Rollback:
+    by_s = number(event.body, "by_s")
+    return replace(rollback, clock_jumped_s=rollback.clock_jumped_s + by_s)
+
+
 def _escalated(rollback: Rollback, event: Event) -> Rollback:
     return replace(rollback, escalated_at=rollback.escalated_at or event.at)
 
@@ -337,6 +342,7 @@ _FOLDS: Final[Mapping[Kind, Callable[[Rollback, Event], Rollback]]] = {
     Kind.ANNOUNCE_SENT: _announced(True),
     Kind.ANNOUNCE_FAILED: _announced(False),
     Kind.ROLLBACK_ESCALATED: _escalated,
+    Kind.CLOCK_JUMPED: _clock_jumped,
     Kind.ROLLBACK_CANCELLED: _cancelled,
     Kind.ROLLBACK_CLOSED: _closed,
 }

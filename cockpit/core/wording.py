@@ -283,6 +283,12 @@ def _not_announced(said: Recorded) -> Line:
     return _with(text, said.said("detail"), ", "), Level.WARN
 
 
+def _clock_jumped(said: Recorded) -> Line:
+    by_s = said.number("by_s")
+    size = NOT_RECORDED if by_s is None else f"{by_s:+.0f} s"
+    return f"this host's clock jumped by {size}: times before and after do not fit together", Level.WARN
+
+
 def _note(said: Recorded) -> Line:
     return said.text("text"), Level.NOTE
 
@@ -328,4 +334,5 @@ _WORDS: Final[dict[Kind, Callable[[Recorded], Line]]] = {
     Kind.ANNOUNCE_SENT: _announced,
     Kind.ANNOUNCE_FAILED: _not_announced,
     Kind.NOTE_ADDED: _note,
+    Kind.CLOCK_JUMPED: _clock_jumped,
 }

@@ -19,6 +19,7 @@ from typing import TypeVar
 from cockpit.core import commands as asked
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
+from cockpit.core.clocks import ClockPair, jump
 from cockpit.core.commands import Command
 from cockpit.core.events import Event, Kind
 from cockpit.core.flight import Flight
@@ -126,6 +127,7 @@ class Pilot:
         self._host: HostStatus | None = None
         self._offer: PlanOffer | None = None
         self._agreements: Agreements = {}
+        self._clocks = self._read_clocks()
         self._seq = 0
         self._started_at = self._clock.now()
         self._drives = False
@@ -232,10 +234,24 @@ class Pilot:
             await asyncio.sleep(max(0.0, due - loop.time()))
             self._lag_s = max(self._lag_s, loop.time() - due)
             due = max(due + BEAT_S, loop.time())
+            self._guarded("clock", self._compare_clocks)
             self._guarded("journal", self._tend_journal)
             self._guarded("driver's seat", self._take_over)
             self._guarded("host", self._sample_host)
             self._turn()
+
+    def _compare_clocks(self) -> None:
+        """A wall clock that jumped would shorten or stretch the countdown silently: journal it."""
+        before, self._clocks = self._clocks, self._read_clocks()
+        by_s = jump(before, self._clocks)
+        if by_s is not None and self._drives:
+            rollback = self._logbook.flight.rollback
+            open_id = rollback.id if rollback is not None else None
+            body: dict[str, object] = {"by_s": round(by_s, 1), "rollback": open_id}
+            self._drive.record(Kind.CLOCK_JUMPED, body, must=rollback is not None)
+
+    def _read_clocks(self) -> ClockPair:
+        return ClockPair(wall=self._clock.now(), steady_s=self._clock.monotonic())
 
     def _tend_journal(self) -> None:
         """Write what could not be written, now and then; fold what others wrote."""
@@ -248,7 +264,9 @@ class Pilot:
     def _may_leave(self) -> bool:
         """Nobody is needed any more: no rollback, or the machine's part is done, or its time is over."""
         rollback = self._logbook.flight.rollback
-        if rollback is None or self._leave_open:
+        if self._leave_open:
+            return True
+        if rollback is None:
             return not self._effects.writing
         if not self._drives:
             return not self._effects.writing and not self._waits_for_driver(rollback)

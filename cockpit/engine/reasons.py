@@ -27,6 +27,7 @@ from cockpit.core.snapshot import (
 
 _ORDER: Final = (Level.BAD, Level.UNKNOWN, Level.WARN, Level.NOTE)
 SKEW_LIMIT_S: Final = 2.0
+JUMP_SHOWN_S: Final = 600.0
 
 
 def reasons(
@@ -48,6 +49,7 @@ def reasons(
         *(reason for signal in signals for reason in _signal(signal, now)),
         *(reason for flag in flags for reason in _flag(flag, now)),
         *(reason for backend in backends for probe in backend.probes for reason in _probe(probe, now)),
+        *_clock(flight, now),
         *_surroundings(host, plan_change, drives=drives),
     ]
     return tuple(sorted(found, key=lambda reason: _ORDER.index(reason.level)))
@@ -76,6 +78,16 @@ def _workflow(flight: Flight, journal: JournalHealth) -> Iterator[Reason]:
             limit=proposal.limit,
             since=proposal.since,
         )
+
+
+def _clock(flight: Flight, now: datetime) -> Iterator[Reason]:
+    """A jump stays on the screen while it could still mislead somebody."""
+    if flight.clock_jump is None:
+        return
+    at, by_s = flight.clock_jump
+    if flight.rollback is not None or abs((now - at).total_seconds()) < JUMP_SHOWN_S:
+        what = "this host's clock jumped: times before and after do not fit together"
+        yield Reason(level=Level.WARN, subject="clock", what=what, value=f"{by_s:+.0f} s", since=at)
 
 
 def _signal(signal: SignalStatus, now: datetime) -> Iterator[Reason]:

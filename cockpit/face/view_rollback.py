@@ -72,12 +72,23 @@ def scope_words(rollback: Rollback) -> str:
     return f"ONLY {joined(rollback.flags, ', ')}"
 
 
+def _jumped(rollback: Rollback) -> tuple[Segment, ...]:
+    """A wall clock that jumped since declare shortened or stretched the countdown: say by how much."""
+    if not rollback.clock_jumped_s:
+        return ()
+    return (
+        (f"CLOCK JUMPED {rollback.clock_jumped_s:+.0f} s: the countdown is off by that", Role.WARN),
+        " · ",
+    )
+
+
 def origin(rollback: Rollback, *, keys: bool = True) -> Line:
     """Scope, who declared it and why; a missing reason says which key gives it."""
     reason: Segment = (rollback.reason, Role.TEXT)
     if not rollback.reason:
         reason = ("reason not given" + (": press e" if rollback.open and keys else ""), Role.WARN)
     return row(
+        *_jumped(rollback),
         (scope_words(rollback), Role.STRONG),
         (" · declared by ", Role.DIM),
         rollback.declared_by,
