@@ -78,7 +78,7 @@ def _jumped(rollback: Rollback) -> tuple[Segment, ...]:
         return ()
     return (
         (f"CLOCK JUMPED {rollback.clock_jumped_s:+.0f} s: the countdown is off by that", Role.WARN),
-        " · ",
+        (" · ", Role.DIM),
     )
 
 
