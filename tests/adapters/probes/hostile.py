@@ -91,7 +91,7 @@ def mutated(document: Any, seed: int) -> Any:
 
 def _with_one_change(value: Any, dice: random.Random) -> Any:
     if not isinstance(value, dict | list) or not value or dice.random() < 0.15:
-        return dice.choice(_SURPRISES)
+        return deepcopy(dice.choice(_SURPRISES))
     key = dice.choice(list(value)) if isinstance(value, dict) else dice.randrange(len(value))
     if dice.random() < 0.1:
         del value[key]
