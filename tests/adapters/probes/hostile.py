@@ -7,6 +7,7 @@ import json
 import random
 import unicodedata
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
 from cockpit.adapters.base import AdapterError
