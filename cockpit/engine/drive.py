@@ -84,17 +84,18 @@ class Drive:
                 self.trouble = str(error)
 
     def _acts(self) -> Sequence[Act]:
+        """First what settles earlier reads and writes: a read must not stand behind the write it preceded."""
         flight, now = self._logbook.flight, self._clock.now()
         acts: list[Act] = []
-        if flight.rollback is not None:
-            facts = rollback_facts(self._senses, self._effects, now)
-            acts.extend(decide(flight.rollback, facts, self.plan.rollback, now))
         scope = flight.rollback.flags if flight.rollback is not None else ()
         for flag in self.plan.flags:
             fact, state = flag_fact(self._senses, self._effects, flag.key), flight.flag(flag.key)
             act = set_out(state, fact) or (settle(state, fact) if flag.key not in scope else None)
             if act is not None:
                 acts.append(act)
+        if flight.rollback is not None:
+            facts = rollback_facts(self._senses, self._effects, now)
+            acts.extend(decide(flight.rollback, facts, self.plan.rollback, now))
         return acts
 
     def _carry_out(self, acts: Sequence[Act]) -> None:

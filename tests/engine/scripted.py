@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from cockpit.adapters.base import AdapterError, Announcement, Preflight
 from cockpit.core.clean import ZERO, Percent
+from cockpit.core.events import Event, Kind
 from cockpit.core.model import (
     Failure,
     FlagValue,
@@ -26,6 +27,8 @@ from cockpit.core.model import (
     WriteOutcome,
     WriteResult,
 )
+from cockpit.engine.journal_memory import MemoryJournal
+from cockpit.engine.journal_port import Draft, FailureKind, JournalFailure
 
 START = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 DEADLINE_S = 20.0
@@ -325,6 +328,47 @@ class ScriptedHook:
 
     async def aclose(self) -> None:
         self.closed += 1
+
+
+class FickleJournal(MemoryJournal):
+    """A journal that fails when told to; `refusing` is asked before every append."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusing: JournalFailure | None = None
+        self.unreadable: JournalFailure | None = None
+        self.unpublishable: JournalFailure | None = None
+        self.attempts = 0
+
+    def append(
+        self, kind: Kind, body: Mapping[str, object], *, actor: str, at: datetime, expected_seq: int
+    ) -> Event:
+        (event,) = self.append_many(
+            [Draft(kind=kind, body=body)], actor=actor, at=at, expected_seq=expected_seq
+        )
+        return event
+
+    def append_many(
+        self, drafts: Sequence[Draft], *, actor: str, at: datetime, expected_seq: int
+    ) -> tuple[Event, ...]:
+        self.attempts += 1
+        if self.refusing is not None:
+            raise self.refusing
+        return super().append_many(drafts, actor=actor, at=at, expected_seq=expected_seq)
+
+    def read(self, after_seq: int = 0, limit: int | None = None) -> list[Event]:
+        if self.unreadable is not None:
+            raise self.unreadable
+        return super().read(after_seq, limit)
+
+    def publish(self, snapshot: bytes, at: datetime) -> None:
+        if self.unpublishable is not None:
+            raise self.unpublishable
+        super().publish(snapshot, at)
+
+
+FULL = JournalFailure(FailureKind.FULL, "The journal's disk is full", "/state/test.journal")
+BUSY = JournalFailure(FailureKind.BUSY, "Another process keeps the journal busy")
 
 
 @dataclass

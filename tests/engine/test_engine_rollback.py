@@ -1,0 +1,350 @@
+"""A rollback on the real engine: nothing holds up the first write, and nothing is called done unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from cockpit.core import commands as asked
+from cockpit.core.clean import Percent
+from cockpit.core.commands import CommandState
+from cockpit.core.events import Kind
+from cockpit.core.model import Health
+from cockpit.core.rollback import FlipState, StepState
+from cockpit.core.spec import HookMoment
+from tests.engine.conftest import World, advance, declare, ident, note, seen_at
+from tests.engine.scripted import LIE, LOST, OBEY, REFUSE, Answer, down
+
+MACHINE_STEPS = ("declare", "freeze", "prove", "flip", "drain", "verify", "reconcile", "announce")
+
+
+@pytest.fixture
+def exposed(exposed: World) -> Iterator[World]:
+    exposed.cast.monitor.bad_pct["new"] = 1.0
+    yield exposed
+
+
+def test_a_rollback_goes_from_declare_to_signed_off(exposed: World) -> None:
+    pilot = exposed.start()
+    pilot.until(lambda shot: shot.level.value == "ok")
+    pilot.done(declare())
+    pilot.settled(*MACHINE_STEPS)
+    assert [exposed.service.exposure(key) for key in ("writes", "reads")] == [0, 0]
+    assert "Stop the jobs" in pilot.refused(asked.CloseRollback(id=ident(), by="ana"))
+    pilot.done(asked.DoStep(id=ident(), by="ben", step="jobs", note="stopped two"))
+    pilot.until(lambda _: pilot.rollback.step("close").state is StepState.ASKING)
+    pilot.done(asked.CloseRollback(id=ident(), by="ana", note="all well"))
+    closed = pilot.until(lambda shot: shot.rollback is None).last_closed
+    assert closed is not None and closed.closed_by == "ana"
+    assert closed.step("jobs").done_by == "ben"
+    exposed.bell.until(lambda: "closed" in exposed.cast.hook.moments)
+    assert exposed.cast.hook.moments == ["declared", "flipped", "closed"]
+    assert not exposed.events(Kind.FLAG_FOREIGN)
+
+
+def test_after_the_close_the_watch_window_keeps_flags_where_they_are(exposed: World) -> None:
+    pilot = exposed.start()
+    pilot.until(lambda shot: shot.level.value == "ok")
+    pilot.done(declare())
+    pilot.settled(*MACHINE_STEPS)
+    pilot.done(asked.DoStep(id=ident(), by="ana", step="jobs"))
+    pilot.done(asked.CloseRollback(id=ident(), by="ana"))
+    assert "watch window after the rollback" in pilot.refused(advance("writes", 10))
+    assert pilot.flag("writes").stage == -1
+    exposed.clock.advance(exposed.plan.rollback.watch_window_s + 1)
+    pilot.fly_to("writes", 10)
+
+
+def test_the_first_write_leaves_while_every_poll_is_stuck(exposed: World) -> None:
+    exposed.cast.shut_polls()
+    exposed.cast.hook.gate.shut()
+    pilot = exposed.start()
+    exposed.bell.until(lambda: exposed.service.read_gate.held == 1)
+    pilot.engine.submit(declare())
+    exposed.bell.until(lambda: bool(exposed.service.written("reads", "kill")), "the kill")
+    assert exposed.service.read_gate.held >= 1, "no read was answered before the write"
+    assert pilot.flag("reads").configured.value is None
+
+
+def test_a_read_back_in_flight_does_not_hold_up_the_kill(exposed: World) -> None:
+    exposed.service.next_answers("writes", LOST)
+    pilot = exposed.start()
+    pilot.ready("writes")
+    exposed.service.read_gate.shut()
+    exposed.bell.until(lambda: exposed.service.read_gate.held == 1)
+    pilot.give(advance("writes", 100), CommandState.UNKNOWN)
+    exposed.bell.until(lambda: exposed.service.read_gate.held == 2, "a read-back beside the poll")
+    pilot.engine.submit(declare("writes"))
+    exposed.bell.until(lambda: bool(exposed.service.written("reads", "kill")))
+
+
+def test_declaring_needs_nothing_to_be_known_or_well(exposed: World) -> None:
+    exposed.service.failing = down("503")
+    exposed.cast.legacy.failing = down("cannot ask")
+    exposed.cast.new.says(Health.DOWN, "dead")
+    exposed.cast.monitor.failing = down("no monitor")
+    exposed.cast.hook.failing = down("no chat")
+    pilot = exposed.start()
+    pilot.done(declare())
+    exposed.bell.until(lambda: bool(exposed.service.written("reads", "kill")))
+    exposed.service.failing = None
+    pilot.until(lambda _: pilot.rollback.flipped)
+    assert [each.flag for each in exposed.service.writes if each.action == "kill"] == ["reads", "writes"]
+
+
+def test_a_legacy_that_is_down_asks_and_a_person_decides(exposed: World) -> None:
+    exposed.cast.legacy.says(Health.DOWN, "connection refused")
+    pilot = exposed.start()
+    pilot.until(lambda shot: shot.backends[0].health is Health.DOWN)
+    pilot.done(declare())
+    pilot.until(lambda _: bool(pilot.rollback.question))
+    assert "connection refused" in pilot.rollback.question
+    pilot.done(asked.AnswerSickLegacy(id=ident(), by="ana", go=False))
+    pilot.done(note("still held"))
+    assert not exposed.service.writes
+    pilot.done(asked.AnswerSickLegacy(id=ident(), by="ana", go=True))
+    pilot.until(lambda _: pilot.rollback.flipped)
+    assert pilot.rollback.step("prove").state is StepState.OVERRIDDEN
+    text = pilot.refused(asked.AnswerSickLegacy(id=ident(), by="ana", go=False))
+    assert "on its way" in text, "a held flip must not be promised once writes have left"
+
+
+def test_what_depends_on_a_flag_goes_first_and_is_seen_before_it_follows(exposed: World) -> None:
+    pilot = exposed.start()
+    pilot.until(lambda shot: seen_at(shot, "reads") == 50)
+    gate = exposed.gate()
+    exposed.service.next_answers("reads", Answer(gate=gate))
+    pilot.done(declare())
+    exposed.bell.until(lambda: gate.held == 1)
+    pilot.done(note("writes wait for reads"))
+    assert not exposed.service.written("writes")
+    gate.open()
+    pilot.until(lambda _: pilot.rollback.flipped)
+    kinds = [
+        (event.body["flag"], event.kind)
+        for event in exposed.events(Kind.WRITE_INTENT, Kind.FLAG_SEEN)
+        if event.body.get("rollback") and event.body.get("action") != "zero"
+    ]
+    assert kinds.index(("reads", Kind.FLAG_SEEN)) < kinds.index(("writes", Kind.WRITE_INTENT))
+
+
+def test_a_refused_kill_is_tried_once_more_and_then_a_person_is_asked(exposed: World) -> None:
+    exposed.service.always["reads"] = REFUSE
+    pilot = exposed.start()
+    pilot.done(declare())
+    pilot.until(lambda _: pilot.flip("reads").exhausted)
+    assert len(exposed.service.written("reads", "kill")) == 2
+    pilot.until(lambda _: pilot.flip("writes").state is FlipState.AT_ZERO)
+    assert "nothing to retry" in pilot.refused(asked.RetryFlag(id=ident(), by="ana", flag="writes"))
+    exposed.service.always["reads"] = OBEY
+    pilot.done(asked.RetryFlag(id=ident(), by="ana", flag="reads"))
+    pilot.until(lambda _: pilot.rollback.flipped)
+
+
+def test_a_service_that_lies_about_a_kill_is_found_out_by_reading(exposed: World) -> None:
+    exposed.service.next_answers("reads", LIE)
+    pilot = exposed.start()
+    pilot.done(declare())
+    pilot.until(lambda _: pilot.rollback.flipped)
+    assert len(exposed.service.written("reads", "kill")) == 2
+    assert pilot.flip("reads").attempts == 2
+
+
+def test_an_unanswered_forward_write_is_given_up_for_the_rollback(exposed: World) -> None:
+    gate = exposed.gate()
+    exposed.service.next_answers("writes", Answer(gate=gate))
+    pilot = exposed.start()
+    pilot.ready("writes")
+    move = advance("writes", 100)
+    pilot.give(move, CommandState.RUNNING)
+    exposed.bell.until(lambda: gate.held == 1)
+    pilot.done(declare("writes"))
+    pilot.until(lambda _: pilot.rollback.flipped)
+    outcomes = {event.body["action"]: event.body for event in exposed.events(Kind.WRITE_OUTCOME)}
+    assert "given up unanswered" in str(outcomes["set"]["detail"])
+    assert pilot.ends(move, CommandState.REFUSED)
+    assert all(each.others_in_flight == 0 for each in exposed.service.writes)
+
+
+def test_a_rollback_jumps_the_queue_and_the_forward_move_behind_it_is_refused(exposed: World) -> None:
+    pilot = exposed.start()
+    pilot.ready("writes")
+    move, back = advance("writes", 100), declare()
+    gate = exposed.gate()
+    exposed.service.always["reads"] = exposed.service.always["writes"] = Answer(gate=gate)
+    pilot.engine._inbox.extend([move, back])
+    pilot.engine.submit(note("wakes the engine once for all three"))
+    assert "no forward move while a rollback is open" in pilot.ends(move, CommandState.REFUSED).text
+    pilot.ends(back, CommandState.DONE)
+    exposed.bell.until(lambda: gate.held >= 1)
+    assert not [each for each in exposed.service.writes if each.action == "set"]
+
+
+def test_a_second_rollback_is_refused_while_one_is_open(exposed: World) -> None:
+    pilot = exposed.start()
+    pilot.done(declare())
+    assert "open already, declared by ana" in pilot.refused(declare(by="ben"))
+
+
+def test_one_flag_takes_along_what_depends_on_it_and_nothing_else(exposed: World) -> None:
+    pilot = exposed.start()
+    pilot.done(declare("reads"))
+    pilot.until(lambda _: pilot.rollback.flipped)
+    assert pilot.rollback.flags == ("reads",)
+    assert not pilot.rollback.whole
+    assert exposed.service.exposure("writes") == 50
+
+
+def test_the_deadline_stays_where_it_was_journalled(exposed: World) -> None:
+    pilot = exposed.start()
+    pilot.done(declare())
+    deadline = pilot.rollback.deadline_at
+    pilot.settled("flip")
+    exposed.clock.advance(1000)
+    pilot.until(lambda shot: shot.engine_at > deadline)
+    assert pilot.rollback.deadline_at == deadline
+    assert pilot.rollback.left(pilot.now.engine_at).total_seconds() < 0
+    pilot.done(note("overrun"))
+    assert pilot.rollback.open
+
+
+def test_past_the_point_of_no_return_it_is_refused_in_words(exposed: World) -> None:
+    spec = replace(exposed.plan.rollback, point_of_no_return_at=exposed.clock.now())
+    pilot = exposed.start(exposed.flying(plan=replace(exposed.plan, rollback=spec)))
+    assert "point of no return" in pilot.refused(declare())
+    assert not exposed.service.writes
+
+
+def test_cancelling_works_before_the_first_write_and_leaves_holds_in_place(exposed: World) -> None:
+    exposed.cast.legacy.says(Health.DOWN, "dead")
+    pilot = exposed.start()
+    pilot.until(lambda shot: shot.backends[0].health is Health.DOWN)
+    pilot.done(asked.Hold(id=ident(), by="ben", flag="writes", reason="errors"))
+    pilot.done(declare())
+    pilot.until(lambda _: bool(pilot.rollback.question))
+    pilot.done(asked.CancelRollback(id=ident(), by="ana", reason="wrong plan"))
+    pilot.until(lambda shot: shot.rollback is None)
+    exposed.bell.until(lambda: "cancelled" in exposed.cast.hook.moments)
+    assert not exposed.service.writes
+    assert pilot.now.rollbacks_closed == 0
+    assert pilot.flag("writes").held_by == "ben", "nobody released it"
+    assert pilot.flag("writes").asked is None
+
+
+def test_there_is_no_cancel_once_a_write_may_have_left(exposed: World) -> None:
+    gate = exposed.gate()
+    exposed.service.next_answers("reads", Answer(gate=gate))
+    pilot = exposed.start()
+    pilot.done(declare())
+    exposed.bell.until(lambda: gate.held == 1)
+    assert "with gates" in pilot.refused(asked.CancelRollback(id=ident(), by="ana", reason="oops"))
+
+
+def test_steps_of_the_machine_are_overridden_but_never_ticked(exposed: World) -> None:
+    exposed.cast.legacy.failing = down("probe broken")
+    pilot = exposed.start()
+    pilot.done(declare())
+    pilot.settled("flip")
+    assert "not ticked" in pilot.refused(asked.DoStep(id=ident(), by="ana", step="verify"))
+    assert "needs a reason" in pilot.refused(
+        asked.OverrideStep(id=ident(), by="ana", step="verify", reason=" ")
+    )
+    pilot.done(asked.OverrideStep(id=ident(), by="ana", step="verify", reason="seen with own eyes"))
+    again = asked.OverrideStep(id=ident(), by="ana", step="verify", reason="once more")
+    assert "overridden already" in pilot.refused(again)
+    assert "acknowledge it instead" in pilot.refused(
+        asked.OverrideStep(id=ident(), by="ana", step="jobs", reason="no")
+    )
+    assert "no step nonsense" in pilot.refused(asked.DoStep(id=ident(), by="ana", step="nonsense"))
+    assert "its own key" in pilot.refused(asked.DoStep(id=ident(), by="ana", step="close"))
+    step = pilot.rollback.step("verify")
+    assert (step.state, step.done_by, step.evidence) == (StepState.OVERRIDDEN, "ana", "seen with own eyes")
+
+
+def test_reason_and_names_are_given_while_the_flip_is_on_its_way(exposed: World) -> None:
+    gate = exposed.gate()
+    exposed.service.next_answers("reads", Answer(gate=gate))
+    pilot = exposed.start()
+    pilot.done(declare(reason=""))
+    exposed.bell.until(lambda: gate.held == 1)
+    pilot.done(asked.GiveReason(id=ident(), by="ana", reason="slow queries", commander="cleo"))
+    pilot.done(asked.GiveReason(id=ident(), by="ana", data_owner="dan"))
+    rollback = pilot.rollback
+    assert (rollback.reason, rollback.commander, rollback.data_owner) == ("slow queries", "cleo", "dan")
+
+
+@pytest.mark.parametrize("failing", [down("chat is down"), ZeroDivisionError()])
+def test_a_hook_that_fails_is_shown_once_and_holds_up_nothing(exposed: World, failing: Exception) -> None:
+    exposed.cast.hook.failing = failing
+    pilot = exposed.start()
+    pilot.done(declare())
+    pilot.settled("flip", "drain", "verify")
+    pilot.until(lambda _: pilot.rollback.step("announce").state is StepState.FAILED)
+    exposed.bell.until(lambda: exposed.cast.hook.moments == ["declared", "flipped"])
+    pilot.done(note("told once each"))
+    assert exposed.cast.hook.moments == ["declared", "flipped"]
+
+
+def test_a_hook_that_hangs_holds_up_nothing(exposed: World) -> None:
+    exposed.cast.hook.gate.shut()
+    pilot = exposed.start()
+    pilot.done(declare())
+    pilot.settled("flip", "drain", "verify")
+    exposed.cast.hook.gate.open()
+    pilot.settled("announce")
+
+
+def test_two_stages_at_once_are_both_announced(world: World) -> None:
+    world.cast.hook.gate.shut()
+    flags = tuple(replace(flag, depends_on=()) for flag in world.plan.flags)
+    pilot = world.start(world.flying(plan=replace(world.plan, flags=flags)))
+    for key in ("writes", "reads"):
+        pilot.fly_to(key, 10)
+    world.bell.until(lambda: world.cast.hook.gate.held == 2)
+    assert {each.facts["flag"] for each in world.cast.hook.told} == {"writes", "reads"}
+    assert {each.moment for each in world.cast.hook.told} == {HookMoment.STAGE.value}
+
+
+def test_a_flag_that_the_plan_no_longer_has_does_not_keep_the_others_up(exposed: World) -> None:
+    exposed.service.always["reads"] = REFUSE
+    pilot = exposed.start()
+    pilot.done(declare())
+    pilot.until(lambda _: pilot.flip("reads").attempts == 1 or pilot.flip("reads").exhausted)
+    pilot.engine.leave_now("the plan is edited")
+    assert pilot.engine.join(20)
+    kept = tuple(replace(flag, depends_on=()) for flag in exposed.plan.flags if flag.key == "writes")
+    exposed.service.always["reads"] = OBEY
+    again = exposed.start(exposed.flying(plan=replace(exposed.plan, flags=kept)))
+    again.until(lambda _: again.flip("writes").state is FlipState.AT_ZERO)
+    assert again.rollback.flags == ("reads", "writes")
+
+
+def test_somebody_raising_a_flag_behind_the_rollback_is_fought_once_and_named(exposed: World) -> None:
+    pilot = exposed.start()
+    pilot.done(declare())
+    pilot.settled("flip")
+    kills = len(exposed.service.written("reads", "kill"))
+    exposed.service.change("reads", 20)
+    exposed.bell.until(lambda: len(exposed.service.written("reads", "kill")) == kills + 1)
+    pilot.until(lambda _: pilot.flip("reads").fought and pilot.rollback.flipped)
+    (foreign,) = exposed.events(Kind.FLAG_FOREIGN)
+    assert (foreign.body["who"], foreign.body["raised"]) == ("mallory", True)
+    exposed.service.change("reads", 20)
+    pilot.until(lambda _: pilot.flip("reads").exhausted)
+    assert "not fought a second time" in pilot.flip("reads").detail
+    assert pilot.flag("reads").asked == Percent(0)
+
+
+def test_a_monitor_that_is_gone_keeps_the_drain_open_and_says_so(exposed: World) -> None:
+    pilot = exposed.start()
+    pilot.until(lambda shot: shot.level.value == "ok")
+    exposed.cast.monitor.failing = down("prometheus is gone")
+    pilot.done(declare())
+    pilot.settled("flip", "verify")
+    assert pilot.rollback.step("drain").state is StepState.RUNNING
+    exposed.clock.advance(exposed.plan.rollback.escalate_after_s)
+    pilot.until(lambda _: pilot.rollback.escalated_at is not None)
+    exposed.cast.monitor.failing = None
+    pilot.settled("drain")
