@@ -174,7 +174,7 @@ def _sentence(state: JudgeState, verdict: Verdict, sight: Sight, forecast: Forec
         claim = f"not worse than {state.rules.margin:g}x"
         if state.rules.negligible is not None:
             claim += f" or below {rate(100 * state.rules.negligible)}"
-        return f"{_compared(state.pace)}, {claim}, E={value} of {state.rules.not_worse_at:g}"
+        return f"{_compared(state.pace)}, {claim}, E {value} of {state.rules.not_worse_at:g}"
     return _undecided_words(state, sight, forecast, now)
 
 
@@ -182,7 +182,7 @@ def _regressed_words(state: JudgeState, sight: Sight) -> str:
     assert state.regressed is not None
     peak = max(state.regressed.log_e, state.log_e_regressed)
     words = (
-        f"{_compared(state.regressed.pace)}, E={evidence_value(as_e(peak))} of {state.rules.regressed_at:g}"
+        f"{_compared(state.regressed.pace)}, E {evidence_value(as_e(peak))} of {state.rules.regressed_at:g}"
     )
     if sight.trouble:
         return f"{words}; cannot see now: {sight.trouble}"

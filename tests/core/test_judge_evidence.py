@@ -39,7 +39,7 @@ def until(row: Counts, verdict: Verdict) -> tuple[JudgeState, float]:
 def test_a_regression_says_both_rates_the_ratio_and_the_evidence() -> None:
     state, _ = until(TRIPLE, Verdict.REGRESSED)
     seen = evidence(state, START)
-    assert seen.text.startswith("new 3.0% vs legacy 1.0%: 3.0x, E=")
+    assert seen.text.startswith("new 3.0% vs legacy 1.0%: 3.0x, E ")
     assert seen.text.endswith(" of 100")
     assert seen.e_regressed >= seen.threshold == 100
     assert seen.fill_regressed == 1.0
