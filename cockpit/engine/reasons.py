@@ -46,7 +46,7 @@ def reasons(
     found = [
         *troubles,
         *_workflow(flight, journal),
-        *(reason for signal in signals for reason in _signal(signal, now)),
+        *(reason for signal in signals for reason in _signal(signal, flight, now)),
         *(reason for flag in flags for reason in _flag(flag, now)),
         *(reason for backend in backends for probe in backend.probes for reason in _probe(probe, now)),
         *_clock(flight, now),
@@ -90,14 +90,16 @@ def _clock(flight: Flight, now: datetime) -> Iterator[Reason]:
         yield Reason(level=Level.WARN, subject="clock", what=what, value=f"{by_s:+.0f} s", since=at)
 
 
-def _signal(signal: SignalStatus, now: datetime) -> Iterator[Reason]:
+def _signal(signal: SignalStatus, flight: Flight, now: datetime) -> Iterator[Reason]:
+    """What the open proposal says already is not said twice."""
+    proposed = flight.proposal is not None and flight.proposal.signal == signal.name
     evidence, rate = signal.evidence, signal.new.rate_pct
     value = "" if rate is None else f"{rate:.2g}%"
-    if signal.limit_breached:
+    if signal.limit_breached and not proposed:
         limit = "" if signal.limit_pct is None else f"{signal.limit_pct:g}%"
         what, since = signal.limit_text, signal.limit_since
         yield Reason(level=Level.BAD, subject=signal.title, what=what, value=value, limit=limit, since=since)
-    if evidence.verdict is Verdict.REGRESSED:
+    if evidence.verdict is Verdict.REGRESSED and not proposed:
         limit = f"E {evidence.threshold:g}"
         yield Reason(
             level=Level.BAD,
