@@ -109,7 +109,7 @@ def _signal(signal: SignalStatus, flight: Flight, now: datetime) -> Iterator[Rea
             limit=limit,
             since=evidence.since,
         )
-    elif evidence.warning:
+    elif evidence.warning and not proposed:
         yield Reason(level=Level.WARN, subject=signal.title, what=evidence.text, value=value)
     if signal.reading.freshness(now) is not Freshness.FRESH:
         failure = signal.reading.failure
