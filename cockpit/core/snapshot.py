@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from cockpit.core.clean import Percent
 from cockpit.core.commands import CommandStatus
@@ -36,6 +37,12 @@ class Level(StrEnum):
     UNKNOWN = "unknown"
     WARN = "warn"
     BAD = "bad"
+
+
+FOLLOWING: Final = "following"
+NOBODY_PUBLISHES: Final = "nobody publishes"
+"""FOLLOWING is the subject of reasons about an observer's own following, not about the flight; of all
+things that can be wrong with it, the driver's silence is the one that is not the observer's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
