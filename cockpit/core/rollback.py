@@ -158,7 +158,7 @@ class Rollback:
     @property
     def flip_begun(self) -> bool:
         """Whether a write may have left: from here on there is no cancel."""
-        return any(flip.attempts for flip in self.flips)
+        return any(flip.attempts or flip.write_id is not None or flip.stored for flip in self.flips)
 
     def step(self, step_id: str) -> Step:
         """Raises KeyError with the id."""

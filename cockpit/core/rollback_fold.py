@@ -174,15 +174,25 @@ def _raised(flip: Flip, reads: str, at: datetime) -> Flip:
     return replace(undone, state=FlipState.WAITING, fought=True, attempts=1, detail=detail)
 
 
+_PROVED_AT_ZERO: Final = frozenset({StepKey.FLIP, StepKey.DRAIN, StepKey.VERIFY, StepKey.RECONCILE})
+
+
 def _reopened(rollback: Rollback, flag: str, reads: str) -> Rollback:
-    """What was proved about flip and drain no longer holds once a flag left zero."""
-    steps = tuple(
-        replace(step, state=StepState.RUNNING, done_at=None, done_by="", evidence=f"{flag} back at {reads}")
-        if step.key in (StepKey.FLIP, StepKey.DRAIN) and step.settled
-        else step
-        for step in rollback.steps
+    """What was proved about flip, drain, legacy and writes no longer holds once a flag left zero."""
+    return replace(
+        rollback,
+        steps=tuple(
+            _open_again(step, f"{flag} back at {reads}")
+            if step.key in _PROVED_AT_ZERO and step.settled
+            else step
+            for step in rollback.steps
+        ),
     )
-    return replace(rollback, steps=steps)
+
+
+def _open_again(step: Step, evidence: str) -> Step:
+    state = StepState.RUNNING if step.machine else StepState.ASKING
+    return replace(step, state=state, done_at=None, done_by="", evidence=evidence)
 
 
 def _retried(rollback: Rollback, event: Event) -> Rollback:

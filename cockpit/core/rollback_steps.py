@@ -29,6 +29,7 @@ class FlagFact:
 
     exposure/read_began_at: the last good read. shares: observed share in percent per poll, oldest first.
     busy: a write of this process is in flight. trouble: why it cannot be read, if so.
+    forward_unsettled: a forward write of it was given up unanswered and may still land.
     """
 
     exposure: Percent | None = None
@@ -38,6 +39,7 @@ class FlagFact:
     observable: bool = False
     busy: bool = False
     trouble: str = ""
+    forward_unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +56,14 @@ class LegacyFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """hooks: (name, moments). announcing: hooks in flight. counters: write counters of the new side now."""
+    """hooks: (name, moments). announcing: hooks in flight. counters: write counters of the new side now,
+    and counted_at when the reading of each began (a counter without that is taken as it is).
+    """
 
     flags: Mapping[str, FlagFact]
     legacy: LegacyFact
     counters: Mapping[str, float | None] = field(default_factory=dict)
+    counted_at: Mapping[str, datetime] = field(default_factory=dict)
     hooks: tuple[tuple[str, tuple[HookMoment, ...]], ...] = ()
     announcing: frozenset[tuple[str, str]] = frozenset()
 
@@ -98,6 +103,9 @@ class Announce:
 
 
 Act = Record | Write | ReadBack | Announce
+
+UNSEEN_LIMIT_S: Final = 15.0
+"""How long flags wait for one that was written and cannot be read again."""
 
 _MACHINE_KEYS: Final = frozenset(StepKey) - {StepKey.MANUAL, StepKey.CLOSE}
 
@@ -161,10 +169,13 @@ def _opening(rollback: Rollback) -> Iterator[Act]:
 
 
 def held(rollback: Rollback, facts: Facts) -> bool:
-    """Whether the flip waits for a person: legacy is down and nobody said "go"."""
+    """Whether the flip waits for a person: legacy is down and nobody said "go".
+
+    A legacy that was down and cannot be seen any more is not well again: the question stays.
+    """
     if rollback.flip_begun or not rollback.question or rollback.answered_go:
         return False
-    return rollback.answered_go is False or facts.legacy.health is Health.DOWN
+    return rollback.answered_go is False or facts.legacy.health in (Health.DOWN, Health.UNKNOWN)
 
 
 def _question(rollback: Rollback, facts: Facts) -> tuple[Act, ...]:
@@ -183,18 +194,26 @@ def _flip(rollback: Rollback, facts: Facts, now: datetime) -> Iterator[Act]:
         yield from _start(rollback, step)
     for flip in rollback.flips:
         fact = facts.flags.get(flip.flag, FlagFact())
-        if flip.write_id is None and not fact.busy and not _must_wait(rollback, flip):
+        if flip.write_id is None and not fact.busy and not _must_wait(rollback, flip, facts, now):
             yield from _bring_to_zero(rollback, flip, fact)
     if step is not None and not step.settled and rollback.flipped:
         yield _done(rollback, step, _flip_words(rollback))
 
 
-def _must_wait(rollback: Rollback, flip: Flip) -> bool:
+def _must_wait(rollback: Rollback, flip: Flip, facts: Facts, now: datetime) -> bool:
     """Wait for what depends on this flag, but only while the machine is still trying that."""
     return any(
-        other.flag in flip.waits_for and other.state is not FlipState.AT_ZERO and not other.exhausted
+        other.flag in flip.waits_for and other.state is not FlipState.AT_ZERO and _tries(other, facts, now)
         for other in rollback.flips
     )
+
+
+def _tries(flip: Flip, facts: Facts, now: datetime) -> bool:
+    """Not when it has given up, when the plan does not know the flag, or when no read tells of its write."""
+    if flip.exhausted or flip.flag not in facts.flags:
+        return False
+    written = flip.state in (FlipState.ACCEPTED, FlipState.UNKNOWN) and flip.changed_at is not None
+    return not written or (now - (flip.changed_at or now)).total_seconds() <= UNSEEN_LIMIT_S
 
 
 def _bring_to_zero(rollback: Rollback, flip: Flip, fact: FlagFact) -> Iterator[Act]:
@@ -205,7 +224,7 @@ def _bring_to_zero(rollback: Rollback, flip: Flip, fact: FlagFact) -> Iterator[A
         elif not flip.stored:
             yield Write(flag=flip.flag, action=Action.ZERO)
         return
-    if proof and _at_zero(fact):
+    if proof and _at_zero(fact) and not (fact.forward_unsettled and not flip.attempts):
         yield _seen(rollback, flip, fact)
     elif flip.state in (FlipState.ACCEPTED, FlipState.UNKNOWN):
         yield _seen(rollback, flip, fact) if proof else ReadBack(flag=flip.flag)
@@ -300,7 +319,7 @@ def _reconcile(rollback: Rollback, facts: Facts) -> Iterator[Act]:
     if step is None or step.settled or rollback.cut_mark is None:
         return
     yield from _start(rollback, step)
-    if not step.machine or not _drain_settled(rollback):
+    if not step.machine or not _drain_settled(rollback) or not _counted_since_drain(rollback, facts):
         return
     deltas = [_delta(name, mark, facts.counters.get(name)) for name, mark in rollback.cut_mark.counters]
     lost = [f"{name}: {note}" for name, count, note in deltas if count is None]
@@ -320,6 +339,18 @@ def _reconcile(rollback: Rollback, facts: Facts) -> Iterator[Act]:
 def _drain_settled(rollback: Rollback) -> bool:
     step = _step(rollback, StepKey.DRAIN)
     return rollback.flipped and (step is None or step.settled)
+
+
+def _counted_since_drain(rollback: Rollback, facts: Facts) -> bool:
+    """Whether every counter was read after the drain; one that cannot be read now is not waited for."""
+    step = _step(rollback, StepKey.DRAIN)
+    drained_at = step.done_at if step is not None else None
+    if drained_at is None or rollback.cut_mark is None:
+        return True
+    return all(
+        facts.counters.get(name) is None or facts.counted_at.get(name, drained_at) >= drained_at
+        for name, _ in rollback.cut_mark.counters
+    )
 
 
 def _delta(name: str, mark: float | None, value: float | None) -> tuple[str, float | None, str]:
