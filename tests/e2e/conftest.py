@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,12 @@ from cockpit.core.spec import Plan
 from cockpit.engine.clock import SystemClock
 from cockpit.engine.journal import SqliteJournal
 from cockpit.engine.paths import journal_path
+from cockpit.practice.faults import Param, make_fault
 from cockpit.practice.server import PracticeServer
 from cockpit.practice.staging import start_percents
 
 ROOT = Path(__file__).parents[2]
+FLAGS = ("chat_writes", "chat_reads", "chat_realtime")
 COCKPIT = [sys.executable, "-m", "cockpit"]
 
 
@@ -32,6 +36,29 @@ class Stage:
 
     def command(self, *words: str) -> list[str]:
         return [*COCKPIT, *words[:1], str(self.plan_path), *words[1:]]
+
+    def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """A command on this plan to its end, without a terminal; `env` adds to the environment."""
+        return run(self.command(*words), env={**self.env, **env})
+
+    def changed(self, *changes: tuple[str, str]) -> Stage:
+        """The same stage with another plan file, in which each first text stands for the second."""
+        text = self.plan_path.read_text()
+        for before, after in changes:
+            assert before in text
+            text = text.replace(before, after)
+        path = self.plan_path.with_name("changed.toml")
+        path.write_text(text)
+        return replace(self, plan_path=path)
+
+    def inject(self, name: str, **params: Param) -> None:
+        self.practice.world.inject(make_fault(name, params))
+
+    def clear(self) -> None:
+        self.practice.world.clear()
+
+    def configured(self) -> list[float]:
+        return [self.practice.world.configured_pct(flag) for flag in FLAGS]
 
     def journal(self) -> SqliteJournal:
         return SqliteJournal(journal_path(self.plan_path, self.env), read_only=True)
@@ -47,8 +74,17 @@ class Stage:
             journal.close()
 
 
+def run(command: Sequence[str], *, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Without a terminal, to its end; nothing that a command says may be a traceback."""
+    ended = subprocess.run(
+        command, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=50
+    )
+    assert "Traceback" not in ended.stderr + ended.stdout, ended.stderr
+    return ended
+
+
 def rehomed(text: str, urls: Mapping[str, str]) -> str:
-    """The sample plan's text with its addresses in the practice world and quick polls."""
+    """The sample plan's text with its addresses in the practice world, without TLS, with quick polls."""
     homes = {
         "https://unleash.example.com": urls["unleash"],
         "https://prometheus.example.com": urls["prometheus"],
@@ -66,9 +102,14 @@ def rehomed(text: str, urls: Mapping[str, str]) -> str:
     ):
         assert f'{name} = "{before}"' in text
         text = text.replace(f'{name} = "{before}"', f'{name} = "{after}"')
-    return text.replace('propagation = "20s"', 'propagation = "2s"').replace(
-        'propagation = "30s"', 'propagation = "2s"'
-    )
+    return quick(re.sub(r"(?m)^tls_days.*\n", "", text))
+
+
+def quick(text: str) -> str:
+    """Clients that see a change at once, and a coarse idea of drained, so that a drain takes seconds."""
+    assert "drain_below_pct = 0.5" in text
+    text = text.replace("drain_below_pct = 0.5", "drain_below_pct = 5")
+    return re.sub(r'propagation = "\d+s"', 'propagation = "1s"', text)
 
 
 def sample() -> Plan:
@@ -79,9 +120,8 @@ def sample() -> Plan:
 def stage(tmp_path: Path) -> Iterator[Stage]:
     plan_path = tmp_path / "night.toml"
     text = (ROOT / "sample_configs" / "chat-sync.toml").read_text()
-    quick = tmp_path / "quick.toml"
-    quick.write_text(text.replace('propagation = "20s"', 'propagation = "2s"'))
-    with PracticeServer(load_plan(quick), seed=7, clock=SystemClock()) as practice:
+    plan_path.write_text(quick(text))
+    with PracticeServer(load_plan(plan_path), seed=7, clock=SystemClock()) as practice:
         plan_path.write_text(rehomed(text, practice.urls))
         practice.world.start_at(start_percents(sample(), 25))
         yield Stage(

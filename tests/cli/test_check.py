@@ -1,0 +1,142 @@
+"""`cockpit check`: the plan alone, then every service it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import COCKPIT, FLAGS, ROOT, Stage, run
+from tests.e2e.terminal import Terminal, wait_until
+
+WRITE_TOKEN = 'write_token = { env = "UNLEASH_WRITE_TOKEN" }'
+PROBLEM = re.compile(r".*broken\.toml:\d+: \S.*: .+")
+
+
+def test_a_good_plan_offline(stage: Stage) -> None:
+    told = stage.run("check", "--offline")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout == f"{stage.plan_path}: a good plan (3 flags, 3 signals)\n"
+
+
+def test_every_problem_of_a_broken_plan_at_its_line() -> None:
+    broken = ROOT / "sample_configs" / "broken.toml"
+    told = run([*COCKPIT, "check", str(broken), "--offline"], env={})
+    *problems, count = told.stderr.splitlines()
+    assert told.returncode == 2 and told.stdout == ""
+    assert [line for line in problems if not PROBLEM.fullmatch(line)] == []
+    promised = {
+        f"{broken}:{number}: {problem}"
+        for number, line in enumerate(broken.read_text().splitlines(), start=1)
+        if "#!" in line and not line.startswith("#")
+        for problem in line.split("#!")[1].strip().split(" | ")
+    }
+    assert [each for each in promised if not any(line.startswith(each) for line in problems)] == []
+    assert count == f"{len(problems)} problems in the plan; nothing was started"
+
+
+def test_a_broken_plan_leaves_the_terminal_as_it_was(stage: Stage) -> None:
+    broken = stage.changed(("[judge]", "[jugde]"))
+    with Terminal(broken.command("fly"), env=stage.env) as terminal:
+        wait_until(lambda: terminal.process.poll() is not None, "the process ended")
+        terminal.expect("nothing was started")
+        assert terminal.process.returncode == 2
+        assert b"\x1b" not in terminal.raw
+
+
+def test_all_services_answer(stage: Stage) -> None:
+    told = stage.run("check")
+    lines = told.stdout.splitlines()
+    assert (told.returncode, told.stderr) == (0, "")
+    assert all(line.startswith("ok  ") for line in lines[:-1])
+    for said in (*FLAGS, "the write token may write", "gives one number", "sync api", "deployment"):
+        assert any(said in line for line in lines[:-1])
+    assert lines[-1] == f"{len(lines) - 1} ok, 0 failed, 0 could not be found out"
+
+
+def test_no_secret_is_ever_printed(stage: Stage) -> None:
+    for token in ("practice-as-driver", "wrong-token"):
+        for words in (("check",), ("status", "--json")):
+            told = stage.run(*words, UNLEASH_WRITE_TOKEN=token, UNLEASH_READ_TOKEN=token)
+            assert token not in told.stdout + told.stderr
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        ("wrong-token", "does not accept the credential (HTTP 401)"),
+        ("viewer-token", "it lacks UPDATE_FEATURE"),
+    ],
+)
+def test_a_write_token_that_may_not_write_is_1(stage: Stage, token: str, said: str) -> None:
+    told = stage.run("check", UNLEASH_WRITE_TOKEN=token)
+    assert told.returncode == 1
+    assert any(
+        line.startswith("FAIL") and "write token" in line and said in line
+        for line in told.stdout.splitlines()
+    )
+
+
+def test_a_plan_without_a_write_token_is_1(stage: Stage) -> None:
+    told = stage.changed((WRITE_TOKEN, "")).run("check")
+    assert told.returncode == 1
+    assert "this cockpit can watch but not roll back" in told.stdout
+
+
+def test_what_cannot_be_found_out_is_3(stage: Stage) -> None:
+    stage.inject("flag_service_down", kind="refused")
+    told = stage.run("check")
+    assert told.returncode == 3
+    assert re.search(r"^\?     chat_writes .*connection refused", told.stdout, re.MULTILINE)
+    assert not re.search("^FAIL", told.stdout, re.MULTILINE)
+    stage.clear()
+    stage.inject("metrics_empty")
+    told = stage.run("check")
+    assert told.returncode == 3
+    assert "no series matched (this is not zero)" in told.stdout
+
+
+def test_a_backend_that_is_down_is_1(stage: Stage) -> None:
+    stage.inject("legacy_sick")
+    told = stage.run("check")
+    assert told.returncode == 1
+    assert re.search(r"^FAIL  legacy sync api .*down answers 503", told.stdout, re.MULTILINE)
+
+
+def test_hostile_answers_cannot_paint(stage: Stage) -> None:
+    stage.inject("hostile_text")
+    for words in (("check",), ("status",), ("status", "--json")):
+        told = stage.run(*words)
+        assert told.returncode in (0, 1, 3)
+        assert all(line.isprintable() for line in told.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    "command", [("check",), ("fly",), ("rollback", "--reason", "x")], ids=lambda words: words[0]
+)
+class TestSecretsThatCannotBeHad:
+    """Words on stderr and exit 2, before anything is started."""
+
+    def test_an_unset_variable(self, stage: Stage, command: tuple[str, ...]) -> None:
+        env = {name: value for name, value in stage.env.items() if name != "UNLEASH_WRITE_TOKEN"}
+        self._refused(stage, command, env, "env UNLEASH_WRITE_TOKEN: is not set")
+
+    def test_a_file_that_others_can_read(
+        self, stage: Stage, command: tuple[str, ...], tmp_path: Path
+    ) -> None:
+        secret = tmp_path / "token"
+        secret.write_text("practice-as-driver")
+        secret.chmod(0o644)
+        readable = stage.changed((WRITE_TOKEN, 'write_token = { file = "token" }'))
+        self._refused(readable, command, stage.env, "file token: group or others can read or change it")
+
+    def _refused(self, stage: Stage, command: tuple[str, ...], env: Mapping[str, str], said: str) -> None:
+        with Terminal(stage.command(*command), env=env) as terminal:
+            wait_until(lambda: terminal.process.poll() is not None, "the process ended")
+            terminal.expect(said)
+            assert terminal.process.returncode == 2
+            assert b"\x1b" not in terminal.raw and b"Traceback" not in terminal.raw
+            assert b"practice-as" not in terminal.raw
+        assert stage.kinds() == []

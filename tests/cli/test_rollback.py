@@ -1,0 +1,170 @@
+"""`cockpit rollback`: the rollback of scripts and of the worst night."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from cockpit.engine.paths import journal_path
+from tests.e2e.conftest import FLAGS, Stage
+from tests.e2e.terminal import Terminal, wait_until
+
+pytestmark = pytest.mark.timeout(90)
+
+
+def test_all_flags_come_back(stage: Stage) -> None:
+    told = stage.run("rollback", "--reason", "errors on the new side")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert stage.configured() == [0, 0, 0]
+    lines = told.stdout.splitlines()
+    assert any(
+        "ROLLBACK declared for all flags" in line and "errors on the new side" in line for line in lines
+    )
+    assert all(f"{flag}: at zero" in lines for flag in FLAGS)
+    assert any(line.startswith("still open: ") and "Unsynced devices" in line for line in lines)
+    assert lines[-1] == "users are back on legacy"
+    assert "cut mark set: writes" in told.stdout and "not counted" not in told.stdout
+    assert stage.kinds()[-1] == "flight.ended"
+
+
+def test_one_flag_takes_its_dependants_and_nothing_else(stage: Stage) -> None:
+    told = stage.run("rollback", "chat_reads", "--reason", "reads are wrong")
+    assert told.returncode == 0
+    assert stage.configured() == [25, 0, 0]
+    assert "chat_writes: at zero" not in told.stdout
+
+
+def test_a_flag_that_the_plan_does_not_name_is_2(stage: Stage) -> None:
+    told = stage.run("rollback", "chat_raeds", "--reason", "x")
+    assert told.returncode == 2 and told.stdout == ""
+    assert 'unknown flag "chat_raeds"; did you mean "chat_reads"?' in told.stderr
+    assert stage.configured() == [25, 25, 25] and stage.kinds() == []
+
+
+def test_a_sick_legacy_is_a_question_that_no_script_answers(stage: Stage) -> None:
+    stage.inject("legacy_sick")
+    told = stage.run("rollback", "--reason", "x")
+    assert told.returncode == 1
+    assert "Legacy is down by its own probes" in told.stderr
+    assert f"Answer on the deck: cockpit fly {stage.plan_path}" in told.stderr
+    assert stage.configured() == [25, 25, 25]
+    assert "rollback.asked" in stage.kinds() and stage.kinds()[-1] == "flight.ended"
+
+
+def test_a_service_that_refuses_is_1_and_said_per_flag(stage: Stage) -> None:
+    told = stage.run("rollback", "--reason", "x", UNLEASH_WRITE_TOKEN="viewer-token")
+    assert told.returncode == 1
+    assert told.stdout.splitlines()[-1] == "NOT every flag is proved to be back"
+    assert "chat_realtime: refused (" in told.stdout
+    assert "viewer-token" not in told.stdout
+    assert stage.configured() == [25, 25, 25]
+
+
+def test_an_open_rollback_of_other_flags_is_no_success(stage: Stage) -> None:
+    assert stage.run("rollback", "chat_realtime", "--reason", "x").returncode == 0
+    told = stage.run("rollback", "--reason", "everything")
+    assert told.returncode == 1
+    assert "a rollback is open already, declared by kim" in told.stderr
+    assert "not about chat_writes, chat_reads" in told.stderr
+    again = stage.run("rollback", "chat_realtime", "--reason", "again")
+    assert again.returncode == 0 and again.stdout.splitlines()[-1] == "users are back on legacy"
+    assert stage.kinds().count("rollback.declared") == 1
+
+
+@pytest.mark.parametrize("place", ["nowhere", "damaged"])
+def test_a_rollback_needs_no_journal(stage: Stage, place: str) -> None:
+    env = {"XDG_STATE_HOME": "/proc/nowhere"} if place == "nowhere" else {}
+    journal = journal_path(stage.plan_path, stage.env)
+    journal.parent.mkdir(mode=0o700, parents=True)
+    journal.write_bytes(b"this is no journal" * 300)
+    journal.chmod(0o600)
+    told = stage.run("rollback", "--reason", "x", **env)
+    assert told.returncode == 0
+    assert "NO JOURNAL: rolling back all the same" in told.stderr
+    assert told.stdout.splitlines()[-1] == "users are back on legacy"
+    assert stage.configured() == [0, 0, 0]
+
+
+def test_a_lock_that_cannot_be_had_does_not_hold_up_a_rollback(stage: Stage) -> None:
+    journal = journal_path(stage.plan_path, stage.env)
+    journal.parent.mkdir(mode=0o700, parents=True)
+    journal.with_name(f"{journal.name}.driver").symlink_to("/etc/hostname")
+    told = stage.run("rollback", "--reason", "x")
+    assert told.returncode == 0
+    assert "The driver's lock cannot be used" in told.stdout
+    assert stage.configured() == [0, 0, 0]
+
+
+def test_the_deck_that_flies_carries_it_out(stage: Stage) -> None:
+    with Terminal(stage.command("fly"), env=stage.env) as terminal:
+        terminal.expect("data live")
+        told = stage.run("rollback", "--reason", "by script", COCKPIT_OPERATOR="robot")
+        assert told.returncode == 0
+        terminal.expect("all 3 flags re-read as 0%")
+        terminal.expect("since declare")
+        assert stage.configured() == [0, 0, 0]
+    kinds = stage.kinds()
+    assert kinds.count("flight.opened") == 1 and "flight.resumed" not in kinds
+    (declared,) = [event for event in stage.journal().read() if event.kind == "rollback.declared"]
+    assert declared.actor == "robot" and declared.body["reason"] == "by script"
+
+
+def _start(stage: Stage) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        stage.command("rollback", "--reason", "x"),
+        env=dict(stage.env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(lambda: "rollback.declared" in stage.kinds(), "declared")
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_signal_lets_the_machine_finish(stage: Stage, number: signal.Signals) -> None:
+    with _start(stage) as process:
+        process.send_signal(number)
+        said, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert said.splitlines()[-1] == "users are back on legacy"
+    assert "once more leaves at once" in errors and "Traceback" not in errors
+    assert stage.configured() == [0, 0, 0]
+
+
+def test_a_second_signal_leaves_and_the_next_one_goes_on(stage: Stage) -> None:
+    stage.inject("hang", service="unleash")
+    with _start(stage) as process:
+        process.send_signal(signal.SIGINT)
+        wait_until(lambda: "operator.lost" in stage.kinds(), "the first signal was heard")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT
+    assert "a cockpit that flies this plan goes on with it" in errors
+    assert stage.configured() == [25, 25, 25]
+    stage.clear()
+    assert stage.run("rollback", "--reason", "x").returncode == 0
+    assert stage.configured() == [0, 0, 0]
+    assert stage.kinds().count("rollback.declared") == 1
+
+
+def test_a_reader_who_leaves_does_not_stop_it(stage: Stage) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        stage.command("rollback", "--reason", "x"),
+        env=dict(stage.env),
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert stage.configured() == [0, 0, 0]
