@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -17,7 +18,14 @@ from cockpit.core.model import Side
 from cockpit.core.secret import Secret
 from cockpit.engine.journal import SqliteJournal
 from cockpit.engine.journal_memory import MemoryJournal
-from cockpit.engine.journal_port import Draft, FailureKind, Journal, JournalFailure, SequenceConflict
+from cockpit.engine.journal_port import (
+    Draft,
+    FailureKind,
+    Journal,
+    JournalFailure,
+    ResumePoint,
+    SequenceConflict,
+)
 
 AT = datetime(2031, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -67,6 +75,22 @@ def test_reading_goes_on_from_a_seq_and_stops_at_a_limit(journal: Journal) -> No
     assert [event.seq for event in journal.read(1, limit=2)] == [2, 3]
     assert journal.read(6) == []
     assert journal.read(limit=0) == []
+
+
+def test_a_resume_point_is_handed_out_while_its_event_is_the_one_it_names(journal: Journal) -> None:
+    first, second = note(journal, "one", 0), note(journal, "two", 1)
+    assert journal.resume_point() is None
+    fits = ResumePoint(seq=2, hash=second.hash, state=b"\x00any bytes\n")
+    for point, handed_out in (
+        (fits, fits),
+        (replace(fits, seq=1), None),
+        (replace(fits, hash=first.hash), None),
+        (replace(fits, seq=3), None),
+        (replace(fits, seq=0), None),
+        (replace(fits, seq=1, hash=first.hash), replace(fits, seq=1, hash=first.hash)),
+    ):
+        journal.keep_resume_point(point)
+        assert journal.resume_point() == handed_out
 
 
 def test_of_two_that_expect_the_same_seq_only_one_wins(journal: Journal) -> None:

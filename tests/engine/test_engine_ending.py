@@ -1,0 +1,242 @@
+"""Stopping, and what must not be able to stop the engine: broken screens, adapters and turns."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+
+from cockpit.core import commands as asked
+from cockpit.core.commands import CommandState
+from cockpit.core.events import Kind
+from cockpit.core.snapshot import Level, PlanChange
+from cockpit.core.spec import Plan
+from cockpit.engine import pilot as piloting
+from cockpit.engine.engine import Engine
+from cockpit.engine.journal_port import FailureKind, JournalFailure
+from cockpit.engine.pilot import PlanOffer
+from tests.engine.conftest import DEADLINE_S, World, advance, declare, ident, note, seen_at
+from tests.engine.scripted import LOST, OBEY, Answer, FickleJournal, down
+
+
+def test_stopping_without_a_rollback_signs_out_and_releases_everything(world: World) -> None:
+    pilot = world.start()
+    pilot.ready("writes")
+    pilot.leave("the shift is over")
+    last = world.events()[-1]
+    assert (last.kind, last.body["why"]) == (Kind.FLIGHT_ENDED, "the shift is over")
+    cast = world.cast
+    assert cast.released == 1
+    assert all(each.closed for each in (cast.service, cast.monitor, cast.legacy, cast.new, cast.hook))
+    assert pilot.engine.failed is None
+
+
+def test_stopping_is_not_held_up_by_reads_that_never_come(exposed: World) -> None:
+    exposed.service.next_answers("writes", LOST)
+    pilot = exposed.start()
+    pilot.ready("writes")
+    exposed.service.read_gate.shut()
+    pilot.give(advance("writes", 100), CommandState.UNKNOWN)
+    exposed.cast.hook.gate.shut()
+    pilot.leave()
+
+
+def test_a_write_that_is_cut_off_by_the_end_is_read_back_by_the_next_cockpit(exposed: World) -> None:
+    gate = exposed.gate()
+    exposed.service.next_answers("writes", Answer(gate=gate))
+    pilot = exposed.start()
+    pilot.ready("writes")
+    pilot.give(advance("writes", 100), CommandState.RUNNING)
+    exposed.bell.until(lambda: gate.held == 1)
+    pilot.engine.leave_now("cut off")
+    assert pilot.engine.join(DEADLINE_S)
+    assert not exposed.events(Kind.WRITE_OUTCOME)
+    exposed.service.truth["writes"] = replace(exposed.service.truth["writes"], percent=None)
+    exposed.service.change("writes", 100)
+    again = exposed.start()
+    again.until(lambda _: again.flag("writes").writing is None and seen_at(again.now, "writes") == 100)
+    (outcome,) = exposed.events(Kind.WRITE_OUTCOME)
+    assert outcome.body["outcome"] == "unknown"
+    assert not exposed.events(Kind.FLAG_FOREIGN)
+
+
+def test_with_a_rollback_open_the_machine_finishes_before_the_engine_ends(exposed: World) -> None:
+    gate = exposed.gate()
+    exposed.service.next_answers("reads", Answer(gate=gate))
+    pilot = exposed.start()
+    pilot.until(lambda shot: shot.level is Level.OK)
+    pilot.done(declare())
+    exposed.bell.until(lambda: gate.held == 1)
+    pilot.engine.stop_because("signal SIGHUP")
+    exposed.bell.until(lambda: bool(exposed.events(Kind.OPERATOR_LOST)))
+    gate.open()
+    assert pilot.engine.join(DEADLINE_S)
+    assert [exposed.service.exposure(key) for key in ("writes", "reads")] == [0, 0]
+    kinds = [event.kind for event in exposed.events()]
+    assert kinds[-1] is Kind.FLIGHT_ENDED
+    done = {str(event.body["step"]) for event in exposed.events(Kind.STEP_DONE)}
+    assert {"flip", "drain", "verify", "reconcile", "announce"} <= done
+
+
+def test_a_rollback_that_nothing_can_finish_ends_with_its_time(exposed: World) -> None:
+    """Flags that can neither be written nor read keep nobody's process for ever."""
+    exposed.service.failing = down("503")
+    exposed.service.always = {key: replace(LOST, lands=False) for key in ("writes", "reads")}
+    pilot = exposed.start()
+    pilot.done(declare())
+    exposed.bell.until(lambda: bool(exposed.service.written("reads")))
+    pilot.engine.stop()
+    pilot.until(lambda shot: any(line.kind == Kind.OPERATOR_LOST for line in shot.tail))
+    exposed.clock.advance(exposed.plan.rollback.budget_s + 1)
+    assert pilot.engine.join(DEADLINE_S)
+    assert exposed.events()[-1].kind is Kind.FLIGHT_ENDED
+
+
+def test_a_source_that_breaks_while_it_is_closed_does_not_keep_the_lock_or_the_others(world: World) -> None:
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    pilot = world.start(world.flying(sources=lambda plan: replace(world.sources(plan), close=broken)))
+    pilot.leave()
+    assert pilot.engine.failed is None
+    assert world.cast.hook.closed == 1
+
+
+def test_no_task_or_thread_is_left_behind(exposed: World) -> None:
+    pilot = exposed.start()
+    pilot.ready("writes")
+    loop = pilot.engine._loop
+    assert loop is not None
+    pilot.leave()
+    assert loop.is_closed()
+    assert not asyncio.all_tasks(loop)
+    assert not [each for each in threading.enumerate() if each.name == "cockpit-engine"]
+
+
+def test_a_screen_that_raises_is_told_and_keeps_nobody_from_flying(world: World) -> None:
+    engine = Engine(world.flying())
+    calls: list[int] = []
+
+    def broken() -> None:
+        calls.append(1)
+        raise RuntimeError("this loop is closed")
+
+    engine.subscribe(broken)
+    engine.subscribe(world.bell.tell)
+    world.engines.append(engine)
+    engine.start()
+    world.bell.until(lambda: any("screen: RuntimeError" in each.what for each in engine.latest().reasons))
+    command = note("still alive")
+    engine.submit(command)
+    world.bell.until(lambda: any(each.id == command.id for each in engine.latest().commands))
+    assert len(calls) > 1
+    assert engine.alive
+
+
+def test_a_turn_that_breaks_is_shown_and_journalled_and_the_rollback_goes_on(
+    exposed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pilot = exposed.start()
+    pilot.until(lambda shot: shot.level is Level.OK)
+
+    def broken(*_: object, **__: object) -> object:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(piloting, "signal_statuses", broken)
+    shot = pilot.until(lambda shot: any("own fault, lookout: KeyError" in each.what for each in shot.reasons))
+    assert shot.level is Level.BAD
+    pilot.done(declare())
+    pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
+    told = [str(event.body["text"]) for event in exposed.events(Kind.NOTE_ADDED)]
+    assert told == ["the cockpit's own fault: lookout: KeyError: 'a bug'"], "told once, not every turn"
+    monkeypatch.undo()
+    pilot.until(lambda shot: not any("lookout" in each.what for each in shot.reasons))
+
+
+def test_a_command_that_breaks_is_refused_and_the_next_one_is_heard(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pilot = world.start()
+
+    def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    assert pilot.engine._pilot is not None
+    monkeypatch.setattr(pilot.engine._pilot._orders, "_poll_now", broken)
+    assert "own fault: KeyError" in pilot.refused(asked.PollNow(id=ident(), by="ana"))
+    pilot.done(note("heard"))
+
+
+def test_a_broken_reader_is_the_cockpits_own_fault_and_the_other_sources_go_on(exposed: World) -> None:
+    exposed.service.failing = ZeroDivisionError()
+    pilot = exposed.start()
+    pilot.until(lambda shot: any("own fault" in each.what for each in shot.reasons))
+    pilot.until(lambda shot: all(each.health.value == "ok" for each in shot.backends))
+    pilot.done(declare())
+    exposed.bell.until(lambda: bool(exposed.service.written("reads", "kill")))
+    exposed.service.failing = None
+    pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
+
+
+def test_what_stopped_it_from_starting_is_raised_to_the_starter(world: World) -> None:
+    journal = FickleJournal()
+    journal.unreadable = JournalFailure(FailureKind.CORRUPT, "The journal is damaged")
+    engine = Engine(world.flying(journal=journal))
+    world.engines.append(engine)
+    with pytest.raises(JournalFailure, match="damaged"):
+        engine.start()
+    assert engine.join(DEADLINE_S)
+    assert world.cast.hook.closed == 1, "what was built is released"
+
+
+# A changed plan
+
+
+def offers(*found: PlanOffer, then: Exception | None = None) -> Callable[..., AsyncIterator[PlanOffer]]:
+    async def watch(stop: asyncio.Event, flown: Callable[[], Plan]) -> AsyncIterator[PlanOffer]:
+        for offer in found:
+            yield offer
+        if then is not None:
+            raise then
+        await stop.wait()
+
+    return watch
+
+
+def offer(world: World, plan: Plan) -> PlanOffer:
+    change = PlanChange(digest=plan.digest, diff=("x",), problems=(), seen_at=world.clock.now())
+    return PlanOffer(plan=plan, change=change)
+
+
+def test_a_changed_plan_is_offered_taken_and_flown(world: World) -> None:
+    slower = tuple(replace(each, interval_s=0.2) for each in world.plan.flag_services)
+    plan = replace(world.plan, title="Edited", digest="e" * 64, flag_services=slower)
+    pilot = world.start(replace(world.flying(), plan_offers=offers(offer(world, plan))))
+    pilot.until(lambda shot: shot.plan_change is not None)
+    assert "not on offer" in pilot.refused(asked.TakePlan(id=ident(), by="ana", digest="f" * 64))
+    pilot.ready("writes")
+    pilot.done(asked.TakePlan(id=ident(), by="ana", digest="e" * 64))
+    pilot.until(lambda shot: shot.plan_title == "Edited" and shot.plan_change is None)
+    assert pilot.flag("writes").configured.interval_s == 0.2, "freshness is measured by the new interval"
+    pilot.fly_to("writes", 10)
+    pilot.leave()
+    assert world.cast.released == 2
+
+
+def test_no_plan_is_taken_while_a_rollback_is_open(exposed: World) -> None:
+    plan = replace(exposed.plan, digest="e" * 64)
+    pilot = exposed.start(replace(exposed.flying(), plan_offers=offers(offer(exposed, plan))))
+    pilot.until(lambda shot: shot.plan_change is not None)
+    pilot.done(declare())
+    refused = pilot.refused(asked.TakePlan(id=ident(), by="ana", digest="e" * 64))
+    assert "while a rollback is open" in refused
+    assert exposed.service.always.get("reads", OBEY) is OBEY
+
+
+def test_a_plan_watch_that_breaks_is_told(world: World) -> None:
+    pilot = world.start(replace(world.flying(), plan_offers=offers(then=OSError("inotify limit"))))
+    shot = pilot.until(lambda shot: any("inotify limit" in each.what for each in shot.reasons))
+    assert any("not watched any more" in each.what for each in shot.reasons)
