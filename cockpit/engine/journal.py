@@ -10,7 +10,8 @@ of flushing a file that grows.
 
 A journal comes into being complete or not at all: it is built under another name and linked into place.
 The newest published snapshot lies beside it in `<name>.published` and is replaced by a rename: publishing
-every second never queues behind an append and never makes the log grow.
+every second never queues behind an append and never makes the log grow. The resume point lies in
+`<name>.resume` and is replaced the same way.
 
 Layout, version 1 (`application_id` marks the file, `user_version` is the layout's version):
     event(seq INTEGER PRIMARY KEY, at TEXT, actor TEXT, kind TEXT, body TEXT, hash TEXT)
@@ -33,8 +34,15 @@ from cockpit.core.clean import clean_text
 from cockpit.core.events import Event, Kind
 from cockpit.engine.journal_chain import GENESIS, Row, breaks, events, rows
 from cockpit.engine.journal_failures import failure_of
-from cockpit.engine.journal_port import Break, Draft, FailureKind, JournalFailure, SequenceConflict
-from cockpit.engine.journal_shelf import Shelf
+from cockpit.engine.journal_port import (
+    Break,
+    Draft,
+    FailureKind,
+    JournalFailure,
+    ResumePoint,
+    SequenceConflict,
+)
+from cockpit.engine.journal_shelf import ResumeShelf, Shelf
 from cockpit.engine.paths import secure_directory, secure_file, system_failure
 
 APPLICATION_ID: Final = 0x4355544F
@@ -88,6 +96,7 @@ class SqliteJournal:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._shelf = Shelf(path.with_name(path.name + ".published"))
+        self._resume = ResumeShelf(path.with_name(path.name + ".resume"))
         if not read_only:
             secure_directory(path.parent)
             if not os.path.lexists(path):
@@ -144,6 +153,19 @@ class SqliteJournal:
     def published_mark(self) -> str:
         self._refuse_closed()
         return self._shelf.mark()
+
+    def resume_point(self) -> ResumePoint | None:
+        point = self._resume.get()
+        with self._use() as connection:
+            if point is None:
+                return None
+            held = connection.execute("SELECT hash FROM event WHERE seq = ?", (point.seq,)).fetchone()
+        return point if held == (point.hash,) else None
+
+    def keep_resume_point(self, point: ResumePoint) -> None:
+        self._refuse_unwritable()
+        self._refuse_closed()
+        self._resume.put(point)
 
     def verify(self) -> list[Break]:
         try:

@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 
 from cockpit.core.events import Event, Kind
 from cockpit.engine.journal_chain import GENESIS, Row, breaks, events, rows
-from cockpit.engine.journal_port import Break, Draft, FailureKind, JournalFailure, SequenceConflict
+from cockpit.engine.journal_port import (
+    Break,
+    Draft,
+    FailureKind,
+    JournalFailure,
+    ResumePoint,
+    SequenceConflict,
+)
 
 
 class MemoryJournal:
@@ -17,6 +24,7 @@ class MemoryJournal:
         self._rows: list[Row] = []
         self._published: tuple[bytes, datetime] | None = None
         self._publications = 0
+        self._resume: ResumePoint | None = None
         self._closed = False
 
     def append(
@@ -70,6 +78,20 @@ class MemoryJournal:
         with self._lock:
             self._refuse_closed()
             return str(self._publications) if self._publications else ""
+
+    def resume_point(self) -> ResumePoint | None:
+        with self._lock:
+            self._refuse_closed()
+            point = self._resume
+            fits = point is not None and any(
+                row.hash == point.hash for row in self._rows[point.seq - 1 : point.seq]
+            )
+            return point if fits else None
+
+    def keep_resume_point(self, point: ResumePoint) -> None:
+        with self._lock:
+            self._refuse_closed()
+            self._resume = point
 
     def verify(self) -> list[Break]:
         with self._lock:

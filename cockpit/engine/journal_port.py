@@ -3,7 +3,7 @@
 An append-only, ordered log of events: the truth of the workflow. Appending names the last `seq` that
 the caller has folded, so that of two cockpits only one can win; when `append` has returned, the event
 is on the disk. Beside the log there is one newest published snapshot, for those who only look on; it
-may be lost in a crash, the log may not.
+may be lost in a crash, the log may not; and one resume point, which only saves time.
 
     JournalFailure      could not be opened, read or written; `kind` says how, the words are for a screen
     SequenceConflict    somebody appended first; read on from what you have, decide again
@@ -74,6 +74,17 @@ class Break:
     what: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumePoint:
+    """What the events up to `seq` fold to, as bytes, so that nobody has to fold them again. `hash` is
+    that of event `seq`: it stands for everything before it.
+    """
+
+    seq: int
+    hash: str
+    state: bytes
+
+
 class JournalReader(Protocol):
     """The half that looks on."""
 
@@ -88,6 +99,9 @@ class JournalReader(Protocol):
 
     def published_mark(self) -> str:
         """An opaque text that differs after every `publish`, much cheaper than reading; "" for none."""
+
+    def resume_point(self) -> ResumePoint | None:
+        """The resume point, if its event is in the journal with that very hash; else None."""
 
     def verify(self) -> list[Break]:
         """Recompute the whole chain; an empty list means that every event is as it was written."""
@@ -112,3 +126,6 @@ class Journal(JournalReader, Protocol):
 
     def publish(self, snapshot: bytes, at: datetime) -> None:
         """Replace the newest published snapshot. Atomic for readers; throttling is the caller's job."""
+
+    def keep_resume_point(self, point: ResumePoint) -> None:
+        """Replace the resume point. Atomic for readers, not flushed to the disk: it may be lost."""

@@ -4,21 +4,35 @@ Whatever is built on an event has been journalled before. If the journal fails, 
 but a rollback goes ahead: its events are kept in memory, in order, and written as soon as it is possible,
 behind whatever others wrote meanwhile. After a failure the disk is left alone until `mend` is called, so
 that a slow disk cannot hold up a rollback more than once.
+
+Now and then, never while a rollback is open, the folded flight is kept beside the journal: the next
+cockpit goes on from there instead of folding everything since the first day.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from cockpit.core import flight as folding
 from cockpit.core.clean import clean_text
 from cockpit.core.events import MACHINE, Event, Kind
 from cockpit.core.flight import Flight
 from cockpit.core.rollback import IllegalEvent
-from cockpit.engine.journal_port import Draft, FailureKind, Journal, JournalFailure, SequenceConflict
+from cockpit.engine.journal_port import (
+    Draft,
+    FailureKind,
+    Journal,
+    JournalFailure,
+    ResumePoint,
+    SequenceConflict,
+)
+from cockpit.engine.journal_resume import decode, encode
 
+RESUME_EVERY: Final = 2000
 _UNFOLDABLE = (IllegalEvent, ValueError, KeyError, TypeError)
 
 
@@ -26,6 +40,7 @@ class Logbook:
     """Owns the folded flight. Used from the engine's thread only.
 
     kept: the newest events, for the deck's tail. unsaved: events that happened but are not on disk yet.
+    _as_written: whether the folded flight is what the journal's own events fold to.
     """
 
     def __init__(self, journal: Journal, *, path: str = "", keep: int = 200) -> None:
@@ -36,6 +51,8 @@ class Logbook:
         self.unsaved: list[tuple[str, Event]] = []
         self.flight = Flight()
         self._saved = self.flight
+        self._resume_seq = 0
+        self._as_written = True
         self._read_failure: JournalFailure | None = None
         self._write_failure: JournalFailure | None = None
         self.on_event: Callable[[Event], None] = lambda event: None
@@ -51,6 +68,8 @@ class Logbook:
             return 0
         folded = 0
         try:
+            if not self.flight.last_seq:
+                folded = self._resume()
             for event in self._journal.read(self.flight.last_seq):
                 self._fold(event)
                 folded += 1
@@ -58,6 +77,31 @@ class Logbook:
         except JournalFailure as failure:
             self._read_failure = failure
         return folded
+
+    def _resume(self) -> int:
+        """Start from the resume point if there is one that fits; the seq it stands at, or 0."""
+        point = self._journal.resume_point()
+        flight = decode(point.state) if point is not None else None
+        if point is None or flight is None or flight.last_seq != point.seq:
+            return 0
+        kept = min(self._keep, point.seq)
+        self.kept = self._journal.read(point.seq - kept, kept)
+        self.flight = self._saved = flight
+        self._resume_seq = point.seq
+        return point.seq
+
+    def keep_resume_point(self) -> None:
+        """Keep the folded flight for the next cockpit, when enough was added and nothing is pressing."""
+        seq = self.flight.last_seq
+        if seq - self._resume_seq < RESUME_EVERY or self.flight.rollback is not None:
+            return
+        if self.unsaved or self.failure is not None or not self._as_written:
+            return
+        self._resume_seq = seq
+        with suppress(JournalFailure):  # it saves time and nothing else: the next one is as good
+            for last in self._journal.read(seq - 1, 1):
+                point = ResumePoint(seq=seq, hash=last.hash, state=encode(self.flight))
+                self._journal.keep_resume_point(point)
 
     def append(self, drafts: Sequence[Draft], *, actor: str, at: datetime, must: bool) -> None:
         """Journal and fold. `must`: happens even if it cannot be written (a rollback); else raises.
@@ -121,6 +165,7 @@ class Logbook:
                     self._write_failure = failure
                     return False
                 self.unsaved[0] = (MACHINE, _in_its_place(event, failure.detail))
+                self._as_written = False
                 continue
             self._saved = folding.apply(self._saved, event)
             self.unsaved.pop(0)

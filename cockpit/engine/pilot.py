@@ -254,12 +254,14 @@ class Pilot:
         return ClockPair(wall=self._clock.now(), steady_s=self._clock.monotonic())
 
     def _tend_journal(self) -> None:
-        """Write what could not be written, now and then; fold what others wrote."""
+        """Write what could not be written, now and then; fold what others wrote; spare the next the fold."""
         now_s = asyncio.get_running_loop().time()
         if now_s - self._mended_at >= MEND_SPACING_S:
             self._mended_at = now_s
             self._logbook.mend(self._clock.now())
         self._logbook.catch_up()
+        if self._drives:
+            self._logbook.keep_resume_point()
 
     def _may_leave(self) -> bool:
         """Nobody is needed any more: no rollback, or the machine's part is done, or its time is over."""
