@@ -38,8 +38,8 @@ class Kind(StrEnum):
     PROBE_CHANGED = "probe.changed"  # side, probe, health, detail
     SOURCE_LOST = "source.lost"  # source, title
     SOURCE_BACK = "source.back"  # source
-    PROPOSAL_RAISED = "proposal.raised"  # signal, text, value, limit, since
-    PROPOSAL_CLEARED = "proposal.cleared"  # signal
+    PROPOSAL_RAISED = "proposal.raised"  # signal, text, value, limit, since, goes_at
+    PROPOSAL_CLEARED = "proposal.cleared"  # signal, veto_over (true: its veto has run out)
     PROPOSAL_VETOED = "proposal.vetoed"  # signal, reason
     # rollback, flags [{flag, layer, waits_for, before}], whole, deadline_at, escalate_at, first_breach_at,
     # reason, steps [{id, key, title, budget_s, text, machine}]

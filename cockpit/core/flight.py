@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from cockpit.core import rollback_fold
-from cockpit.core.body import instant, number, percent, text
+from cockpit.core.body import instant, number, optional_instant, percent, text
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.events import Event, Kind
 from cockpit.core.rollback import IllegalEvent, Rollback
@@ -258,6 +258,7 @@ def _proposed(flight: Flight, event: Event) -> Flight:
         value=text(body, "value"),
         limit=text(body, "limit"),
         since=instant(body, "since"),
+        goes_at=optional_instant(body, "goes_at"),
     )
     return replace(flight, proposal=proposal, first_breach_at=flight.first_breach_at or proposal.since)
 
@@ -269,7 +270,9 @@ def _proposal_cleared(flight: Flight, event: Event) -> Flight:
 def _vetoed(flight: Flight, event: Event) -> Flight:
     if flight.proposal is None:
         raise IllegalEvent("there is no proposal to veto")
-    vetoed = replace(flight.proposal, vetoed_by=event.actor, veto_reason=text(event.body, "reason"))
+    vetoed = replace(
+        flight.proposal, vetoed_by=event.actor, veto_reason=text(event.body, "reason"), vetoed_at=event.at
+    )
     return replace(flight, proposal=vetoed)
 
 

@@ -6,7 +6,7 @@ All are frozen and keyword-only. Times named `_at` are aware UTC datetimes, leng
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 STALE_AFTER_INTERVALS: Final = 2.0
 UNKNOWN_AFTER_INTERVALS: Final = 5.0
+FUTURE_S: Final = 2.0
 
 
 class Side(StrEnum):
@@ -118,8 +119,13 @@ class Reading(Generic[T]):
         return max(0.0, (now - self.observed_at).total_seconds())
 
     def freshness(self, now: datetime) -> Freshness:
-        """FRESH up to 2 intervals of age, STALE up to 5, UNKNOWN beyond or without any value."""
+        """FRESH up to 2 intervals of age, STALE up to 5, UNKNOWN beyond or without any value.
+
+        A reading from the future is UNKNOWN: the clock was set back, and nobody can tell its age.
+        """
         age = self.age_s(now)
+        if self.observed_at is not None and self.observed_at > now + timedelta(seconds=FUTURE_S):
+            return Freshness.UNKNOWN
         if age is None or self.value is None or age > UNKNOWN_AFTER_INTERVALS * self.interval_s:
             return Freshness.UNKNOWN
         if age > STALE_AFTER_INTERVALS * self.interval_s:

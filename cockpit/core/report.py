@@ -43,8 +43,9 @@ _OPENINGS: Final = (Kind.FLIGHT_OPENED, Kind.FLIGHT_RESUMED)
 _ONLY_IN_A_ROLLBACK: Final = ("rollback.", "step.")
 
 
-def report(events: Sequence[Event], *, made_at: datetime) -> Report:
-    """`events`: a whole journal, in order. `made_at`: the present, up to which open things are counted."""
+def report(events: Sequence[Event], *, made_at: datetime, breaks: Sequence[str] = ()) -> Report:
+    """`events`: a whole journal, in order. `made_at`: the present, up to which open things are counted.
+    `breaks`: where checking the journal's chain found it broken, in words."""
     timeline = tuple(_timeline(event) for event in events)
     openings = [event for event in events if event.kind in _OPENINGS]
     newest = Recorded(openings[-1].body if openings else {})
@@ -71,6 +72,7 @@ def report(events: Sequence[Event], *, made_at: datetime) -> Report:
         judgements=tuple(row for row in timeline if row.kind in _JUDGED),
         notes=tuple(row for row in timeline if row.kind == Kind.NOTE_ADDED),
         timeline=timeline,
+        breaks=tuple(clean_text(each) for each in breaks),
     )
 
 

@@ -28,6 +28,7 @@ from cockpit.core.report_values import (
 from cockpit.core.rollback import StepState
 from cockpit.core.wording import count_text, span
 
+BREAKS_SHOWN: Final = 5
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]|~$!])")
 _AT_THE_START: Final = re.compile(r"^(?:([#+=-])|(\d+)([.)])(?=\s|$))")
 _LINK: Final = re.compile(r"(:)(//)|(www)(\.)", re.IGNORECASE)
@@ -69,6 +70,8 @@ def _head(report: Report) -> Iterator[str]:
     yield ""
     if report.mode in _NOT_REAL:
         yield from (f"**{_NOT_REAL[report.mode]}**", "")
+    if report.breaks:
+        yield from (f"**The journal is not as it was written: {_broken(report.breaks)}**", "")
     for number, one in enumerate(report.rollbacks, 1):
         yield f"**Rollback {number}: {_headline(one)}**"
         yield ""
@@ -88,6 +91,12 @@ def _head(report: Report) -> Iterator[str]:
         ],
     )
     yield from ("All times are UTC.", "")
+
+
+def _broken(breaks: Sequence[str]) -> str:
+    more = len(breaks) - BREAKS_SHOWN
+    shown = [escape(each) for each in breaks[:BREAKS_SHOWN]]
+    return "; ".join([*shown, f"and {more} more"] if more > 0 else shown)
 
 
 def _session(session: SessionRecord) -> str:

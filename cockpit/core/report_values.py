@@ -189,7 +189,7 @@ class ForeignRecord:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The whole record of one plan's flight. `last_hash` pins the journal: whoever keeps it can prove
-    that nothing before it was changed or cut off."""
+    that nothing before it was changed or cut off. `breaks`: where the journal is not as it was written."""
 
     title: str
     environment: str
@@ -210,3 +210,4 @@ class Report:
     judgements: tuple[TimelineRecord, ...]
     notes: tuple[TimelineRecord, ...]
     timeline: tuple[TimelineRecord, ...]
+    breaks: tuple[str, ...] = ()

@@ -214,7 +214,10 @@ class SignalStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """The judge proposes a rollback. Open until somebody declares or vetoes, or the cause is gone."""
+    """The judge proposes a rollback. Open until somebody declares or vetoes, or the cause is gone.
+
+    goes_at: when it goes by itself unless vetoed; None where the plan leaves it to people.
+    """
 
     signal: str
     text: str
@@ -223,6 +226,12 @@ class Proposal:
     since: datetime
     vetoed_by: str | None = None
     veto_reason: str = ""
+    vetoed_at: datetime | None = None
+    goes_at: datetime | None = None
+
+    def due(self, now: datetime) -> bool:
+        """Whether its veto time is over and nobody vetoed."""
+        return self.goes_at is not None and self.vetoed_by is None and now >= self.goes_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

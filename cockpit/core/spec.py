@@ -172,9 +172,20 @@ class WriteCounter:
     query: str
 
 
+class AutoRollback(StrEnum):
+    """What a REGRESSED verdict or a hard limit leads to: nothing, a proposal, or a rollback unless vetoed."""
+
+    OFF = "off"
+    PROPOSE = "propose"
+    VETO = "veto"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackSpec:
-    """The way back. `steps` are the plan's steps 1-9 in order; flip and close are always among them."""
+    """The way back. `steps` are the plan's steps 1-9 in order; flip and close are always among them.
+
+    veto_s: with AutoRollback.VETO, how long a proposal stands before it goes by itself.
+    """
 
     budget_s: float = 900.0
     escalate_after_s: float = 720.0
@@ -185,6 +196,8 @@ class RollbackSpec:
     write_counters: tuple[WriteCounter, ...] = ()
     point_of_no_return_at: datetime | None = None
     watch_window_s: float = 1800.0
+    auto: AutoRollback = AutoRollback.PROPOSE
+    veto_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

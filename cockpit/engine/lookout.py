@@ -6,19 +6,21 @@ Each change is told once. What was told is kept here and not in the journal: a n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.events import Kind
 from cockpit.core.flight import FlagFlight, Flight
 from cockpit.core.model import Freshness, Health, Reading, Verdict
-from cockpit.core.snapshot import SignalStatus
+from cockpit.core.snapshot import Proposal, SignalStatus
+from cockpit.core.spec import AutoRollback
 from cockpit.engine.effects import Effects
 from cockpit.engine.facts import effective_health
 from cockpit.engine.journal_port import Draft
 from cockpit.engine.senses import FlagSense, Senses
 
+VETO_HOLDS_S: Final = 300.0
 TELLING: Final = frozenset({Verdict.REGRESSED, Verdict.NOT_WORSE})
 
 
@@ -147,14 +149,22 @@ def _proposals(
     flight: Flight, signals: Sequence[SignalStatus], senses: Senses, now: datetime
 ) -> Iterator[Draft]:
     tripped = [signal for signal in signals if _tripped(signal)]
-    proposal = flight.proposal
+    proposal, spec = flight.proposal, senses.plan.rollback
     if proposal is not None:
-        if all(signal.name != proposal.signal for signal in tripped):
-            yield Draft(kind=Kind.PROPOSAL_CLEARED, body={"signal": proposal.signal})
+        veto_over = _veto_over(proposal, now)
+        if veto_over or all(signal.name != proposal.signal for signal in tripped):
+            body = {"signal": proposal.signal, "veto_over": veto_over}
+            yield Draft(kind=Kind.PROPOSAL_CLEARED, body=body)
         return
     exposed = any(_may_be_exposed(sense) for sense in senses.flags.values())
-    if tripped and exposed:
-        yield _proposal(tripped[0], now)
+    if tripped and exposed and spec.auto is not AutoRollback.OFF:
+        goes_at = now + timedelta(seconds=spec.veto_s) if spec.auto is AutoRollback.VETO else None
+        yield _proposal(tripped[0], now, goes_at)
+
+
+def _veto_over(proposal: Proposal, now: datetime) -> bool:
+    """A veto is not for ever: after a while the evidence is collected anew and may propose again."""
+    return proposal.vetoed_at is not None and (now - proposal.vetoed_at).total_seconds() > VETO_HOLDS_S
 
 
 def _may_be_exposed(sense: FlagSense) -> bool:
@@ -163,7 +173,7 @@ def _may_be_exposed(sense: FlagSense) -> bool:
     return value is None or value.exposure != ZERO
 
 
-def _proposal(signal: SignalStatus, now: datetime) -> Draft:
+def _proposal(signal: SignalStatus, now: datetime, goes_at: datetime | None) -> Draft:
     evidence = signal.evidence
     regressed = evidence.verdict is Verdict.REGRESSED
     breaches = (evidence.since if regressed else None, signal.limit_since if signal.limit_breached else None)
@@ -177,5 +187,6 @@ def _proposal(signal: SignalStatus, now: datetime) -> Draft:
             "value": "" if rate is None else f"{rate:.2g}%",
             "limit": f"E >= {evidence.threshold:g}" if regressed else f"{signal.limit_pct:g}%",
             "since": since.isoformat(),
+            "goes_at": goes_at.isoformat() if goes_at is not None else None,
         },
     )

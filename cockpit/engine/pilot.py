@@ -21,7 +21,7 @@ from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import ClockPair, jump
 from cockpit.core.commands import Command
-from cockpit.core.events import Event, Kind
+from cockpit.core.events import MACHINE, Event, Kind
 from cockpit.core.flight import Flight
 from cockpit.core.model import Failure, Fault
 from cockpit.core.rollback import Rollback, StepState
@@ -322,6 +322,7 @@ class Pilot:
         self._guarded("numbers", self._compare)
         if self._drives:
             self._guarded("lookout", self._look_out)
+            self._guarded("veto time", self._go_by_itself)
             self._guarded("drive", self._drive.run)
         self._guarded("commands", self._orders.settle)
         self._draw_soon()
@@ -343,6 +344,15 @@ class Pilot:
     def _tell_fault(self, words: str) -> None:
         if not self._flying.identity.read_only:
             self._drive.record(Kind.NOTE_ADDED, {"text": f"the cockpit's own fault: {words}"})
+
+    def _go_by_itself(self) -> None:
+        """A proposal whose veto time is over declares itself, where the plan says so. Once."""
+        flight = self._logbook.flight
+        proposal = flight.proposal
+        if flight.rollback is None and proposal is not None and proposal.due(self._clock.now()):
+            command_id = f"veto time of {proposal.signal} since {proposal.since.isoformat()}"
+            reason = f"nobody vetoed in time: {proposal.text}"
+            self._orders.carry_out(asked.DeclareRollback(id=command_id, by=MACHINE, reason=reason))
 
     def _compare(self) -> None:
         now = self._clock.now()
@@ -366,8 +376,8 @@ class Pilot:
         del self._untold[:-UNTOLD_LIMIT]
 
     def _on_event(self, event: Event) -> None:
-        """A new stage, somebody else's change or a veto is a new experiment: the evidence starts over."""
-        if event.kind is Kind.PROPOSAL_VETOED:
+        """A new stage, somebody else's change or a veto that ran out: the evidence starts over."""
+        if event.kind is Kind.PROPOSAL_CLEARED and event.body.get("veto_over"):
             self._senses.restart_judges()
         if event.kind is Kind.ROLLBACK_DECLARED:
             self._drive.declared()

@@ -11,7 +11,7 @@ from typing import Final
 
 from cockpit.core.model import Health, Mode, Verdict
 from cockpit.core.rollback import FlipState, Rollback
-from cockpit.core.snapshot import Level, Reason, Snapshot
+from cockpit.core.snapshot import FOLLOWING, NOBODY_PUBLISHES, Level, Reason, Snapshot
 from cockpit.face.view import (
     LEVEL_ORDER,
     LEVEL_WORD,
@@ -49,6 +49,17 @@ def silent(snapshot: Snapshot, now: datetime) -> bool:
     return data_age_s(snapshot, now) > SILENT_AFTER_S
 
 
+def silence(snapshot: Snapshot, now: datetime) -> tuple[str, str]:
+    """The silence in large words and as a clause; an observer tells a silent driver from not seeing one."""
+    old = age(data_age_s(snapshot, now))
+    if snapshot.mode is not Mode.WATCH:
+        return f"ENGINE SILENT {old}", f"the engine said nothing for {old}"
+    blind = next((each.what for each in snapshot.reasons if each.subject == FOLLOWING), NOBODY_PUBLISHES)
+    if blind == NOBODY_PUBLISHES:
+        return f"DRIVER SILENT {old}: {NOBODY_PUBLISHES}", f"{NOBODY_PUBLISHES} for {old}"
+    return f"DRIVER OUT OF SIGHT {old}", safe(blind)
+
+
 def mode_words(snapshot: Snapshot) -> tuple[str, Role]:
     """The mode in words: what is real here, and whether anything can be touched."""
     words, role = _MODE[snapshot.mode]
@@ -65,8 +76,10 @@ def banner(snapshot: Snapshot, now: datetime, width: int) -> Line:
     data_s = data_age_s(snapshot, now)
     data = f"data {age(data_s)} old" if data_s >= MENTION_AGE_AFTER_S else "data live"
     if silent(snapshot, now):
-        mode, role, data = f"ENGINE SILENT {age(data_s)} · {mode}", Role.ALARM, ""
+        mode, role, data = f"{silence(snapshot, now)[0]} · {mode}", Role.ALARM, ""
     who = f"{safe(snapshot.operator)}@{safe(snapshot.host)}" if snapshot.operator else ""
+    if who and snapshot.mode is Mode.WATCH:
+        who = f"driver {who}"
     right = "  ".join(part for part in (who, f"{clock_text(now)} UTC", data) if part)
     return _ends(((f" {mode} ", role),), f" {safe(snapshot.plan_title)}", f" {right} ", width, role)
 
@@ -106,8 +119,8 @@ def reason_line(snapshot: Snapshot, now: datetime, width: int) -> Line:
     level = level_now(snapshot, now)
     block: Segment = (f" {LEVEL_WORD[level]} ", _BLOCK[level])
     if silent(snapshot, now):
-        words: Line = ((f" the engine said nothing for {age(data_age_s(snapshot, now))}", Role.STRONG),)
-        words += ((": everything below is that old", Role.TEXT),)
+        words: Line = ((f" {silence(snapshot, now)[1]}", Role.STRONG),)
+        words += ((f": everything below is {age(data_age_s(snapshot, now))} old", Role.TEXT),)
         return clip((block, *words), width)
     reason = worst_reason(snapshot)
     if reason is None:
@@ -196,6 +209,10 @@ def _proposal_strip(snapshot: Snapshot, now: datetime, width: int) -> Line:
         by = f"vetoed by {safe(proposal.vetoed_by)}: {safe(proposal.veto_reason)}"
         return _strip(Role.CAUTION, "ROLLBACK VETOED", f"{words} · {by}", "", width)
     key = "" if snapshot.read_only else "R roll back"
+    if proposal.goes_at is not None:
+        left_s = max(0, round((proposal.goes_at - now).total_seconds()))
+        key = "" if snapshot.read_only else "R now, or veto there"
+        return _strip(Role.ALARM, f"ROLLS BACK BY ITSELF IN {left_s} s", words, key, width)
     return _strip(Role.ALARM, "ROLLBACK PROPOSED", words, key, width)
 
 
@@ -210,11 +227,12 @@ def _plan_strip(snapshot: Snapshot, width: int) -> Line:
     change = snapshot.plan_change
     if change is None:
         return ()
+    key = "" if snapshot.read_only else "P shows it"
     if change.problems:
         words = f"{len(change.problems)} problems, flying by the last good one: {safe(change.problems[0])}"
-        return _strip(Role.CAUTION, "PLAN FILE BROKEN", words, "P shows it", width)
+        return _strip(Role.CAUTION, "PLAN FILE BROKEN", words, key, width)
     words = "; ".join(safe(each) for each in change.diff[:3])
-    return _strip(Role.CAUTION, "PLAN FILE CHANGED", words, "P shows it", width)
+    return _strip(Role.CAUTION, "PLAN FILE CHANGED", words, key, width)
 
 
 def paused_strip(paused_s: float, width: int) -> Line:

@@ -183,4 +183,6 @@ def _rollback(rollback: fields.Rollback) -> RollbackSpec:
         ),
         point_of_no_return_at=rollback.point_of_no_return,
         watch_window_s=rollback.watch_window,
+        auto=rollback.auto_rollback,
+        veto_s=rollback.veto_time,
     )

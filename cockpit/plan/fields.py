@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from cockpit.core.clean import Percent
-from cockpit.core.spec import HookMoment
+from cockpit.core.spec import AutoRollback, HookMoment
 from cockpit.plan import values
 
 Duration = Annotated[float, BeforeValidator(values.duration), values.DURATION]
@@ -247,6 +247,10 @@ class Rollback(Table):
     """From this instant on the legacy side cannot take the users back."""
     watch_window: Duration = 1800.0
     """How long after a rollback nobody may try again."""
+    auto_rollback: AutoRollback = AutoRollback.PROPOSE
+    """What a regression leads to: "propose" asks a person, "veto" goes by itself unless vetoed, "off"."""
+    veto_time: Length = 60.0
+    """With "veto": how long a person has to say no."""
     write_counter: tuple[WriteCounter, ...] = ()
     """What was written on the new side since the flip, for the reconciliation."""
     step: tuple[Step, ...] = ()
