@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -20,9 +20,9 @@ from uuid import uuid4
 
 from cockpit.cli.flying import FlightBook, flight_journal
 from cockpit.cli.looking import monotonic
-from cockpit.cli.output import say, say_error
+from cockpit.cli.output import STANDARD_ERROR, STANDARD_OUTPUT, let_go, say, say_error
 from cockpit.cli.plans import USAGE, complain, load_plan
-from cockpit.cli.wiring import operator_name
+from cockpit.cli.who import operator_name
 from cockpit.core.commands import CommandState, DeclareRollback
 from cockpit.core.model import Side
 from cockpit.core.rollback import FlipState, Rollback, StepState
@@ -138,12 +138,16 @@ class _Teller:
                 self.say(f"{line.at:%H:%M:%S}  {line.text}")
 
     def say(self, line: str) -> None:
-        with suppress(OSError):
+        try:
             say(line)
+        except OSError:
+            let_go(STANDARD_OUTPUT)
 
     def alarm(self, line: str) -> None:
-        with suppress(OSError):
+        try:
             say_error(line)
+        except OSError:
+            let_go(STANDARD_ERROR)
 
 
 def _roll_back(engine: Engine, ears: _Ears, flags: tuple[str, ...], reason: str) -> int:

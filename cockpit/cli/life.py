@@ -12,12 +12,11 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-from cockpit.cli.output import say, say_error
-
-if TYPE_CHECKING:
-    from cockpit.engine.engine import Engine
+from cockpit.cli.output import let_go, say, say_error
+from cockpit.core.commands import Command
+from cockpit.core.snapshot import Snapshot
 
 TTY_LOOK_S: Final = 2.0
 FACE_GRACE_S: Final = 2.0
@@ -26,6 +25,32 @@ HUNG_UP: Final = 128 + signal.SIGHUP
 KEYS_FD: Final = 0
 SCREEN_FD: Final = 2
 PLAIN_TERMINALS: Final = frozenset({"dumb", "unknown"})
+
+
+class Backstage(Protocol):
+    """What a screen stands before and is outlived by: an engine, or a follower of one."""
+
+    @property
+    def failed(self) -> BaseException | None:
+        """What ended it, if it did not end by itself."""
+
+    def latest(self) -> Snapshot:
+        """The newest snapshot; there is always one."""
+
+    def submit(self, command: Command) -> None:
+        """Hand over a command and return at once."""
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back after every new snapshot; returns the way to stop it."""
+
+    def stop(self) -> None:
+        """Ask it to stop; returns at once."""
+
+    def stop_because(self, why: str) -> None:
+        """The same, safe from a signal handler, with a reason for the record."""
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until it has ended; whether it has."""
 
 
 def screen_refusal(environ: Mapping[str, str]) -> str:
@@ -41,7 +66,7 @@ def screen_refusal(environ: Mapping[str, str]) -> str:
     return "" if os.isatty(SCREEN_FD) else "standard error, where the screen is drawn, is not a terminal"
 
 
-def attend(engine: Engine, fly: Callable[[], int], leave: Callable[[], object]) -> int:
+def attend(engine: Backstage, fly: Callable[[], int], leave: Callable[[], object]) -> int:
     """Run the screen (`fly`) beside a started engine; its exit code, once both have ended.
 
     leave: asks the screen to end; called from another thread.
@@ -56,14 +81,14 @@ def attend(engine: Engine, fly: Callable[[], int], leave: Callable[[], object]) 
         _see_it_out(engine)
         life.end()
         if life.code == HUNG_UP:
-            _let_go_of_the_terminal()
+            let_go(*range(3))
     if engine.failed is not None:
         say_error(f"the engine failed: {type(engine.failed).__name__}: {engine.failed}")
         return 1
     return life.code if life.code is not None else code
 
 
-def _see_it_out(engine: Engine) -> None:
+def _see_it_out(engine: Backstage) -> None:
     """Tell on plain lines what still goes on after the screen is gone; ctrl+c leaves at once."""
     told = engine.latest().tail[-1].seq if engine.latest().tail else 0
     try:
@@ -82,17 +107,10 @@ def _see_it_out(engine: Engine) -> None:
         engine.join()
 
 
-def _let_go_of_the_terminal() -> None:
-    """Nobody can read any more: what Python flushes at its end must not change the exit code."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for fd in range(3):
-        os.dup2(nowhere, fd)
-
-
 class _Life:
     """The watchers of one process: two signals and one thread."""
 
-    def __init__(self, engine: Engine, leave: Callable[[], object]) -> None:
+    def __init__(self, engine: Backstage, leave: Callable[[], object]) -> None:
         self._engine = engine
         self._leave = leave
         self._wanted = threading.Event()

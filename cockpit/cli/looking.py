@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 from cockpit.cli.output import say, say_error
 from cockpit.cli.plans import complain, load_plan
 from cockpit.cli.wiring import Builder, identity, kinds, plan_secrets
-from cockpit.core.clean import clean_text
+from cockpit.core.clean import ZERO, clean_text
 from cockpit.core.model import Mode
-from cockpit.core.snapshot import Level, Snapshot
+from cockpit.core.snapshot import FlagStatus, Level, Snapshot
 from cockpit.core.spec import Plan
 from cockpit.plan.problems import PlanProblems
 from cockpit.plan.secrets import SecretProblem
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from cockpit.engine.engine import Engine
     from cockpit.engine.journal_port import Journal
 
-PUBLISHED_FRESH_S: Final = 3.0
 FIRST_LOOK_S: Final = 15.0
 UNKNOWN: Final = 3
 EXIT_BY_LEVEL: Final = {Level.OK: 0, Level.NOTE: 0, Level.WARN: 0, Level.BAD: 1, Level.UNKNOWN: UNKNOWN}
@@ -67,22 +66,19 @@ def run_status(path: Path, *, as_json: bool, follow: bool) -> int:
 def _published(journal: Journal) -> Snapshot | None:
     """The driver's newest picture while it is fresh; None: nobody drives."""
     from cockpit.engine.clock import SystemClock
-    from cockpit.engine.published import SnapshotTrouble, decode
+    from cockpit.engine.follower import fresh_snapshot
+    from cockpit.engine.journal_port import JournalFailure
+    from cockpit.engine.published import SnapshotTrouble
 
-    found = journal.latest_published()
-    if found is None:
-        return None
-    published, at = found
-    if abs((SystemClock().now() - at).total_seconds()) > PUBLISHED_FRESH_S:
-        return None
     try:
-        return decode(published)
-    except SnapshotTrouble as trouble:
+        return fresh_snapshot(journal, SystemClock().now())
+    except (SnapshotTrouble, JournalFailure) as trouble:
         say_error(f"the published picture cannot be read, looking by myself: {trouble}")
         return None
 
 
-def _looker(plan: Plan, journal: Journal) -> Engine:
+def looker(plan: Plan, journal: Journal) -> Engine:
+    """A started engine that only looks: no writer, no hook, no write secret. Raises what stops it."""
     from cockpit.engine.clock import SystemClock
     from cockpit.engine.engine import Engine
     from cockpit.engine.pilot import Flying
@@ -101,12 +97,12 @@ def _looker(plan: Plan, journal: Journal) -> Engine:
 
 
 def _own_look(plan: Plan, journal: Journal) -> Snapshot:
-    """Poll every source once (at most FIRST_LOOK_S) and say what that shows."""
-    engine = _looker(plan, journal)
+    """Poll every source once, counters of exposed flags twice, for at most FIRST_LOOK_S; what that shows."""
+    engine = looker(plan, journal)
     changed = threading.Event()
     unsubscribe = engine.subscribe(changed.set)
     deadline = monotonic() + FIRST_LOOK_S
-    while not _complete(engine.latest()) and monotonic() < deadline:
+    while not _seen(engine.latest()) and monotonic() < deadline:
         changed.wait(0.1)
         changed.clear()
     unsubscribe()
@@ -121,13 +117,21 @@ def monotonic() -> float:
     return SystemClock().monotonic()
 
 
-def _complete(snapshot: Snapshot) -> bool:
-    """Whether every source was asked at least once."""
-    return (
+def _seen(snapshot: Snapshot) -> bool:
+    """Whether every source was asked, and every share of traffic told that counters can tell soon."""
+    asked = (
         all(flag.configured.attempted_at is not None for flag in snapshot.flags)
         and all(probe.reading.attempted_at is not None for each in snapshot.backends for probe in each.probes)
         and all(signal.reading.attempted_at is not None for signal in snapshot.signals)
     )
+    blind = any(signal.reading.failure is not None for signal in snapshot.signals)
+    return asked and (blind or all(_share_told(flag) for flag in snapshot.flags))
+
+
+def _share_told(flag: FlagStatus) -> bool:
+    value = flag.configured.value
+    hidden = value is None or value.exposure == ZERO or not flag.observable
+    return hidden or flag.observed.value is not None
 
 
 def _follow(plan: Plan, journal: Journal, *, as_json: bool) -> int:
@@ -139,8 +143,11 @@ def _follow(plan: Plan, journal: Journal, *, as_json: bool) -> int:
         while True:
             snapshot = _published(journal)
             if snapshot is None:
-                engine = engine or _looker(plan, journal)
+                engine = engine or looker(plan, journal)
                 snapshot = engine.latest()
+            elif engine is not None:
+                engine.stop()
+                engine = None
             lines = status_lines(snapshot, snapshot.engine_at)
             if lines != told:
                 told = lines
@@ -218,6 +225,7 @@ def run_report(path: Path, *, as_json: bool) -> int:
         journal = journal_to_follow(path)
         try:
             events = journal.read()
+            breaks = [str(each) for each in journal.verify()]
         finally:
             journal.close()
     except JournalFailure as failure:
@@ -228,7 +236,9 @@ def run_report(path: Path, *, as_json: bool) -> int:
             f"there is no journal of {clean_text(path)} for this user on this host: never flown from here"
         )
         return 3
-    value = report(events, made_at=SystemClock().now())
+    for each in breaks:
+        say_error(f"warning: the journal is not as it was written: {each}")
+    value = report(events, made_at=SystemClock().now(), breaks=breaks)
     say(json.dumps(to_json(value), ensure_ascii=False, indent=2) if as_json else markdown(value).rstrip())
     return 0
 

@@ -14,6 +14,9 @@ from cockpit.cli.output import OutputLost, say_error, speak_plainly
 PLAN = click.argument("plan", type=click.Path(path_type=Path))
 THEME = click.option("--theme", default=None, help="A theme by name; `t` changes it while flying.")
 MOUSE = click.option("--mouse", is_flag=True, help="Let the mouse work (it then cannot select text).")
+POLL = click.option(
+    "--poll", is_flag=True, help="While nobody publishes, ask every service from here (needs read secrets)."
+)
 SEED = click.option("--seed", type=int, default=None, help="Repeat the same practice world.")
 
 
@@ -62,12 +65,29 @@ def fly(plan: Path, theme: str | None, mouse: bool) -> None:
 
 @cli.command()
 @PLAN
+@POLL
 @THEME
-def wall(plan: Path, theme: str | None) -> None:
-    """A read-only screen in large type for the war room. Holds no write secret and cannot write."""
-    from cockpit.cli.flying import run_wall
+@MOUSE
+def watch(plan: Path, poll: bool, theme: str | None, mouse: bool) -> None:
+    """Look over the shoulder of whoever flies PLAN on this host. Needs no credential and asks no service."""
+    from cockpit.cli.watching import run_watch
 
-    sys.exit(run_wall(plan, theme=theme))
+    sys.exit(run_watch(plan, theme=theme, mouse=mouse, poll=poll))
+
+
+@cli.command()
+@PLAN
+@POLL
+@THEME
+def wall(plan: Path, poll: bool, theme: str | None) -> None:
+    """A read-only screen in large type for the war room. Holds no write secret and cannot write.
+
+    Follows whoever flies PLAN on this host; asks the services by itself only while nobody ever did, or
+    with --poll.
+    """
+    from cockpit.cli.watching import run_wall
+
+    sys.exit(run_wall(plan, theme=theme, poll=poll))
 
 
 @cli.command()

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from typing import Final
+
+STANDARD_OUTPUT: Final = 1
+STANDARD_ERROR: Final = 2
 
 
 class OutputLost(OSError):
@@ -30,3 +35,11 @@ def say(line: str) -> None:
 def say_error(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
+
+
+def let_go(*numbers: int) -> None:
+    """Nobody can read these any more: what Python flushes at its end must not change the exit code."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in numbers:
+        os.dup2(nowhere, number)
+    os.close(nowhere)

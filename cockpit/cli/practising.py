@@ -9,9 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cockpit.cli.flying import refuses_screen, show_deck
 from cockpit.cli.output import say, say_error
 from cockpit.cli.plans import USAGE, complain, load_plan
+from cockpit.cli.screens import refuses_screen, show_deck
 from cockpit.cli.wiring import Builder, identity
 from cockpit.core.drill import Debrief, debrief
 from cockpit.core.flight import Flight

@@ -6,15 +6,15 @@ A read-only cockpit gets no writers and no hooks: they are not built, and their 
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cockpit import __version__
+from cockpit.cli.who import operator_name
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault, Mode
 from cockpit.core.secret import Secret, SecretRef
@@ -64,17 +64,6 @@ def identity(mode: Mode, *, read_only: bool) -> Identity:
         version=__version__,
         read_only=read_only,
     )
-
-
-def operator_name(environ: Mapping[str, str]) -> str:
-    """Who flies: COCKPIT_OPERATOR (for shared accounts), else the login name."""
-    name = environ.get("COCKPIT_OPERATOR")
-    if not name:
-        try:
-            name = getpass.getuser()
-        except (KeyError, OSError):
-            name = f"uid {os.getuid()}"
-    return clean_text(name, limit=40) or "unknown"
 
 
 def _own(spec: ServiceSpec | ProbeSpec | AnnounceSpec) -> Any:

@@ -186,6 +186,7 @@ ACTIONS: Final = (
         title="Poll everything now",
         group=Group.LOOK,
         tip="ask every source at once; the engine limits how often",
+        modes=FLYING,
     ),
     Action(
         id="view.pause",
@@ -347,6 +348,8 @@ def key_names(action: Action) -> str:
 
 def offered(action: Action, snapshot: Snapshot) -> bool:
     """Whether the action has any place in this picture; a dim one has."""
+    if action.id == "rollback.open" and _rollback_open(snapshot):
+        return True  # its key shows the countdown then, which anybody may see
     if action.touches and snapshot.read_only:
         return False
     return snapshot.mode in action.modes

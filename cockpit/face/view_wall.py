@@ -14,13 +14,13 @@ from enum import Enum
 from itertools import chain
 from typing import Final
 
-from cockpit.core.model import Side
+from cockpit.core.model import Mode, Side
 from cockpit.core.rollback import Rollback
 from cockpit.core.snapshot import FlagStatus, Level, SignalStatus, Snapshot
 from cockpit.face.bigtype import Size, big, fitting
 from cockpit.face.view import NOTHING, Line, Role, Word, age, clip, cut, pad, percent, safe
 from cockpit.face.view_backends import backend_word, by_side, probe_word
-from cockpit.face.view_banner import SILENT_AFTER_S, data_age_s, level_now, mode_words, reason_line
+from cockpit.face.view_banner import SILENT_AFTER_S, data_age_s, level_now, mode_words, reason_line, silence
 from cockpit.face.view_lines import blocks, column, joined, row, rule, utc
 from cockpit.face.view_rollback import clocks, countdown, needs_row, not_at_zero, origin
 from cockpit.face.view_rollout import configured, flag_word, observed
@@ -77,7 +77,8 @@ def verdict(snapshot: Snapshot, now: datetime) -> Verdict:
     """The worst there is in one word; old data are STALE or UNKNOWN, whatever they said."""
     last = "ROLLING BACK" if open_rollback(snapshot) else _LEVEL[snapshot.level].word
     old = age(data_age_s(snapshot, now))
-    words = f"nothing heard for {old}; it said {last} then"
+    heard = silence(snapshot, now)[1] if snapshot.mode is Mode.WATCH else f"nothing heard for {old}"
+    words = f"{heard}; it said {last} then"
     match trust(snapshot, now):
         case Trust.UNKNOWN:
             return Verdict(word=f"UNKNOWN {old}", role=Role.UNKNOWN, words=words)

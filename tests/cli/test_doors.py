@@ -14,7 +14,7 @@ from cockpit import __version__
 from tests.e2e.conftest import COCKPIT, ROOT, Stage, run
 from tests.plan.json_check import faults
 
-COMMANDS = ("demo", "fly", "wall", "drill", "check", "status", "rollback", "report", "schema")
+COMMANDS = ("demo", "fly", "watch", "wall", "drill", "check", "status", "rollback", "report", "schema")
 ENV = {"PATH": os.environ["PATH"]}
 
 
@@ -59,7 +59,7 @@ def test_a_wrong_command_line_is_2_and_said_on_stderr(words: tuple[str, ...]) ->
     assert told.stdout == "" and told.stderr
 
 
-@pytest.mark.parametrize("command", ["fly", "wall", "check", "status", "rollback", "drill"])
+@pytest.mark.parametrize("command", ["fly", "watch", "wall", "check", "status", "rollback", "drill"])
 def test_a_plan_that_is_not_there_is_2(command: str, tmp_path: Path) -> None:
     missing = tmp_path / "no.toml"
     told = cockpit(command, str(missing), *(("--reason", "x") if command == "rollback" else ()))
@@ -67,7 +67,7 @@ def test_a_plan_that_is_not_there_is_2(command: str, tmp_path: Path) -> None:
     assert told.stderr.startswith(f"{missing}:1: there is no such file")
 
 
-@pytest.mark.parametrize("command", ["fly", "wall", "demo", "drill"])
+@pytest.mark.parametrize("command", ["fly", "watch", "wall", "demo", "drill"])
 def test_a_screen_is_not_drawn_where_there_is_none(command: str, stage: Stage) -> None:
     words = [*COCKPIT, command] if command in ("demo", "drill") else stage.command(command)
     told = run(words, env=stage.env)
