@@ -36,6 +36,7 @@ from cockpit.engine.logbook import Logbook
 from cockpit.engine.senses import Senses
 
 WRITE_TIMEOUT_S = 5.0
+LOST_AFTER_S = 2 * WRITE_TIMEOUT_S
 ROUNDS = 50
 
 
@@ -59,6 +60,7 @@ class Drive:
     def run(self) -> None:
         """Decide and act until only answers, readings or people are waited for."""
         self.trouble = ""
+        self.give_up_orphans(after_s=LOST_AFTER_S)
         for _ in range(ROUNDS):
             acts = self._acts()
             if not acts:
@@ -89,12 +91,12 @@ class Drive:
         acts: list[Act] = []
         scope = flight.rollback.flags if flight.rollback is not None else ()
         for flag in self.plan.flags:
-            fact, state = flag_fact(self._senses, self._effects, flag.key), flight.flag(flag.key)
+            fact, state = flag_fact(self._senses, self._effects, flight, flag.key), flight.flag(flag.key)
             act = set_out(state, fact) or (settle(state, fact) if flag.key not in scope else None)
             if act is not None:
                 acts.append(act)
         if flight.rollback is not None:
-            facts = rollback_facts(self._senses, self._effects, now)
+            facts = rollback_facts(self._senses, self._effects, flight, now)
             acts.extend(decide(flight.rollback, facts, self.plan.rollback, now))
         return acts
 
@@ -219,11 +221,19 @@ class Drive:
         else:
             self.record(Kind.ANNOUNCE_FAILED, {**body, "detail": failure.title})
 
-    def give_up_orphans(self) -> None:
-        """At take-off and take-over: a write whose answer another process never journalled is unknown."""
+    def give_up_orphans(self, after_s: float = 0.0) -> None:
+        """A write whose answer another process never journalled is unknown.
+
+        At once at take-off and take-over. While flying, a cockpit that stood in may have died with a write
+        in flight: no living one takes longer than `after_s` to journal an answer.
+        """
+        now = self._clock.now()
         for key, flag in self._logbook.flight.flags.items():
-            if flag.pending is not None and not flag.pending.answered and not self._effects.busy(key):
-                self._orphan(key, flag.pending)
+            pending = flag.pending
+            if pending is None or pending.answered or self._effects.busy(key):
+                continue
+            if (now - pending.at).total_seconds() >= after_s:
+                self._orphan(key, pending)
 
     def _orphan(self, key: str, pending: PendingWrite) -> None:
         rollback = self._logbook.flight.rollback
@@ -243,8 +253,14 @@ class Drive:
         """A forward write that is still unanswered gets the side limit, then the rollback goes first."""
         rollback = self._logbook.flight.rollback
         if rollback is not None:
-            abandon = self._effects.abandon_forward_writes
-            asyncio.get_running_loop().call_later(self.plan.rollback.side_limit_s, abandon, rollback.flags)
+            limit_s = self.plan.rollback.side_limit_s
+            asyncio.get_running_loop().call_later(limit_s, self._go_first, rollback)
+
+    def _go_first(self, declared: Rollback) -> None:
+        """Not for a rollback that was cancelled meanwhile: it needs no way free any more."""
+        rollback = self._logbook.flight.rollback
+        if rollback is not None and rollback.id == declared.id:
+            self._effects.abandon_forward_writes(declared.flags)
 
     def announce_all(self, moment: HookMoment, rollback: Rollback) -> None:
         for hook in self.plan.announce:

@@ -32,15 +32,21 @@ class DriverLock:
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as trouble:
-            detail = f"{clean_text(self._path)}: {trouble.strerror}"
-            raise JournalFailure(FailureKind.UNSAFE, "The driver's lock cannot be used", detail) from None
+            raise self._unusable(trouble) from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
             return False
+        except OSError as trouble:
+            os.close(fd)
+            raise self._unusable(trouble) from None
         self._fd = fd
         return True
+
+    def _unusable(self, trouble: OSError) -> JournalFailure:
+        detail = f"{clean_text(self._path)}: {trouble.strerror}"
+        return JournalFailure(FailureKind.UNSAFE, "The driver's lock cannot be used", detail)
 
     def release(self) -> None:
         if self._fd is not None:

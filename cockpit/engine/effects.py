@@ -55,7 +55,7 @@ class Effects:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writes: dict[str, tuple[WriteOrder, asyncio.Task[None]]] = {}
         self._abandoned: set[str] = set()
-        self._read_failures: dict[str, int] = {}
+        self._read_backs: dict[str, int] = {}
         self._reading: set[str] = set()
         self._announcements: dict[tuple[str, str], str] = {}
 
@@ -89,6 +89,7 @@ class Effects:
         """Start the write of a journalled intent. At most one per flag."""
         if order.flag in self._writes:
             raise RuntimeError(f"{order.flag} has a write in flight")
+        self._read_backs.pop(order.flag, None)
         self._writes[order.flag] = (order, self._spawn(self._write(order)))
 
     def abandon_forward_writes(self, flags: Collection[str]) -> None:
@@ -150,12 +151,13 @@ class Effects:
         return await writer.set_percent(order.flag, order.percent, expected=order.expected)
 
     async def _read_back(self, flag: str) -> None:
+        """Only the first good read after a write is without a pause: another one means that it proved
+        nothing (the clock was set back), and a service must not be asked as fast as it can answer."""
         try:
             good = await self._read(flag)
-            failures = 0 if good else self._read_failures.get(flag, 0) + 1
-            self._read_failures[flag] = failures
-            if failures:
-                await asyncio.sleep(READ_BACK_PAUSES_S[min(failures, len(READ_BACK_PAUSES_S)) - 1])
+            asked = self._read_backs[flag] = self._read_backs.get(flag, 0) + 1
+            if not good or asked > 1:
+                await asyncio.sleep(READ_BACK_PAUSES_S[min(asked, len(READ_BACK_PAUSES_S)) - 1])
         finally:
             self._reading.discard(flag)
         self._freed()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from cockpit.core.flight import Flight
 from cockpit.core.model import Freshness, Health, Side
 from cockpit.core.rollback_steps import Facts, FlagFact, LegacyFact
 from cockpit.core.spec import ProbeSpec
@@ -24,8 +25,8 @@ def worst_health(healths: list[Health]) -> Health:
     return next((health for health in _WORST_FIRST if health in healths), Health.UNKNOWN)
 
 
-def flag_fact(senses: Senses, effects: Effects, key: str) -> FlagFact:
-    sense = senses.flags[key]
+def flag_fact(senses: Senses, effects: Effects, flight: Flight, key: str) -> FlagFact:
+    sense, pending = senses.flags[key], flight.flag(key).pending
     value = sense.reading.value
     share = senses.shares.get(key)
     failure = sense.reading.failure
@@ -37,6 +38,7 @@ def flag_fact(senses: Senses, effects: Effects, key: str) -> FlagFact:
         observable=share is not None,
         busy=effects.busy(key),
         trouble=failure.title if failure is not None else "",
+        forward_unsettled=pending is not None and pending.action == "set" and pending.unknown,
     )
 
 
@@ -50,12 +52,17 @@ def legacy_fact(senses: Senses, now: datetime) -> LegacyFact:
     return LegacyFact(health=worst_health(healths), text=", ".join(words), passes=passes)
 
 
-def rollback_facts(senses: Senses, effects: Effects, now: datetime) -> Facts:
+def rollback_facts(senses: Senses, effects: Effects, flight: Flight, now: datetime) -> Facts:
     plan = senses.plan
     return Facts(
-        flags={flag.key: flag_fact(senses, effects, flag.key) for flag in plan.flags},
+        flags={flag.key: flag_fact(senses, effects, flight, flag.key) for flag in plan.flags},
         legacy=legacy_fact(senses, now),
         counters={name: reading.fresh_value(now) for name, reading in senses.counters.items()},
+        counted_at={
+            name: reading.observed_at - timedelta(seconds=reading.took_s or 0.0)
+            for name, reading in senses.counters.items()
+            if reading.observed_at is not None
+        },
         hooks=tuple((hook.name, hook.moments) for hook in plan.announce),
         announcing=effects.announcing,
     )

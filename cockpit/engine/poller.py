@@ -1,7 +1,8 @@
 """One source, polled for ever: interval and jitter, one request in flight, deadline, back-off.
 
 A tick is the owner's: it asks, stores what it learned and says what went wrong. The poller decides only
-when the next one is. A source that says "not before" (Retry-After) is obeyed even when poked.
+when the next one is. A source that says "not before" (Retry-After) is obeyed even when poked, but for a
+minute at most: nobody may blind a cockpit with one header.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ Tick = Callable[[], Awaitable[Failure | None]]
 BACKOFF_LIMIT = 4.0
 JITTER = 0.1
 POKE_SPACING_S = 0.5
+RETRY_AFTER_LIMIT_S = 60.0
 
 
 class Poller:
@@ -56,7 +58,7 @@ class Poller:
             failure = await self._ask()
             self._failures = self._failures + 1 if failure is not None else 0
             if failure is not None and failure.retry_after_s is not None:
-                self._not_before = loop.time() + failure.retry_after_s
+                self._not_before = loop.time() + min(failure.retry_after_s, RETRY_AFTER_LIMIT_S)
             await self._wait(self._delay_s(loop.time()))
             spacing_s = min(POKE_SPACING_S, self._interval_s)
             floor_s = max(self._not_before, self._began_at + spacing_s) - loop.time()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from cockpit.core import commands as asked
@@ -85,7 +85,7 @@ class RollbackOrders:
                     "flag": key,
                     "layer": layer,
                     "waits_for": list(dependants(needs, key)),
-                    "before": self._before(key),
+                    "before": self._before(key, now),
                 }
                 for key, layer in scope
             ],
@@ -99,8 +99,11 @@ class RollbackOrders:
         self.declared_here = rollback_id
         return f"rollback of {len(scope)} flags declared"
 
-    def _before(self, key: str) -> int | None:
-        value = self._senses.flags[key].reading.value
+    def _before(self, key: str, now: datetime) -> int | None:
+        """None where it is not known now: an old reading, or a write that nobody saw land."""
+        if self._logbook.flight.flag(key).pending is not None:
+            return None
+        value = self._senses.flags[key].reading.fresh_value(now)
         exposure = value.exposure if value is not None else None
         return None if exposure is None else exposure.hundredths
 

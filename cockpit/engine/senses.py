@@ -162,7 +162,9 @@ class Senses:
         took_s = self._clock.monotonic() - began
         sense.reading = self._good(sense.reading, value, began_at, took_s)
         sense.history.append(value.latency_ms)
-        sense.good = [*sense.good, began_at][-HISTORY:] if value.health is Health.OK else []
+        sense.good = (
+            [*sense.good, began_at][-max(HISTORY, spec.passes) :] if value.health is Health.OK else []
+        )
         if value.server_time is not None:
             sense.skew_s = (value.server_time - began_at).total_seconds() + HALF_A_SECOND - took_s / 2
         self._changed(f"{spec.side}/{spec.name}")

@@ -104,6 +104,7 @@ def test_nobody_cancels_after_a_write_left_even_if_it_was_only_the_stored_percen
     """The flags are off already: no kill is needed, but their stored percentage is put to zero."""
     sim = declared(writes=0, reads=0)
     sim.read("reads")
+    sim.read("writes")
     sim.turn()
     assert sim.in_flight, "the stored percentage is being written"
     assert sim.rollback.flip_begun
