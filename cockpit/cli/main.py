@@ -12,6 +12,7 @@ from cockpit import __version__
 from cockpit.cli.output import OutputLost, say_error, speak_plainly
 
 PLAN = click.argument("plan", type=click.Path(path_type=Path))
+JOURNAL = click.argument("plan_or_file", type=click.Path(path_type=Path), metavar="PLAN|FILE")
 THEME = click.option("--theme", default=None, help="A theme by name; `t` changes it while flying.")
 MOUSE = click.option("--mouse", is_flag=True, help="Let the mouse work (it then cannot select text).")
 POLL = click.option(
@@ -149,6 +150,33 @@ def report(plan: Path, as_json: bool) -> None:
     from cockpit.cli.looking import run_report
 
     sys.exit(run_report(plan, as_json=as_json))
+
+
+@cli.group()
+def journal() -> None:
+    """Check the journal's chain, or hand it on."""
+
+
+@journal.command()
+@JOURNAL
+def verify(plan_or_file: Path) -> None:
+    """Recompute the chain of hashes and say where it breaks. Takes a plan, or a copy of a journal.
+
+    Exit 0 whole, 1 broken, 2 not checked. Events missing at the end break no chain: compare the last hash
+    with one you kept (the report prints it).
+    """
+    from cockpit.cli.journaling import run_verify
+
+    sys.exit(run_verify(plan_or_file))
+
+
+@journal.command()
+@JOURNAL
+def export(plan_or_file: Path) -> None:
+    """Every event as one line of JSON: seq, at, actor, kind, body, hash. Exit 0 all, 1 not all, 2 none."""
+    from cockpit.cli.journaling import run_export
+
+    sys.exit(run_export(plan_or_file))
 
 
 @cli.command()

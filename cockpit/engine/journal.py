@@ -43,7 +43,7 @@ from cockpit.engine.journal_port import (
     SequenceConflict,
 )
 from cockpit.engine.journal_shelf import ResumeShelf, Shelf
-from cockpit.engine.paths import secure_directory, secure_file, system_failure
+from cockpit.engine.paths import existing_file, secure_directory, secure_file, system_failure
 
 APPLICATION_ID: Final = 0x4355544F
 LAYOUT_VERSION: Final = 1
@@ -81,18 +81,40 @@ def connect(path: Path, busy_s: float) -> sqlite3.Connection:
     )
 
 
+def connect_evidence(path: Path, busy_s: float) -> sqlite3.Connection:
+    """Open a journal only to look at it: nothing of it is changed, not even folded back. Without a
+    write-ahead log nothing is made beside it either, so that it may lie where nobody can write.
+    """
+    log = path.with_name(path.name + "-wal")
+    alone = not log.exists() or log.stat().st_size == 0
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}",
+        uri=True,
+        timeout=busy_s,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
 class SqliteJournal:
     """Opens the journal at `path`, which it creates unless `read_only`; then looks on and never appends.
+    evidence: looks on at a file that may belong to anybody, lie anywhere, and stays as it is.
 
     Raises JournalFailure when the file is missing (read_only), damaged, of a newer cockpit, no journal at
-    all, or in a place that others can write.
+    all, or (unless evidence) in a place that others can write.
     """
 
     def __init__(
-        self, path: Path, *, read_only: bool = False, busy_s: float = BUSY_S, connect: Connect = connect
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        evidence: bool = False,
+        busy_s: float = BUSY_S,
+        connect: Connect = connect,
     ) -> None:
         self.path = path
-        self._read_only = read_only
+        self._read_only = read_only = read_only or evidence
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._shelf = Shelf(path.with_name(path.name + ".published"))
@@ -101,9 +123,12 @@ class SqliteJournal:
             secure_directory(path.parent)
             if not os.path.lexists(path):
                 _create(path)
-        secure_file(path)
+        if evidence:
+            existing_file(path)
+        else:
+            secure_file(path)
         with self._trouble():
-            self._connection = connect(path, busy_s)
+            self._connection = (connect_evidence if evidence else connect)(path, busy_s)
         try:
             self._settle(self._connection)
         except JournalFailure:

@@ -73,6 +73,9 @@ class Break:
     seq: int
     what: str
 
+    def __str__(self) -> str:
+        return f"event {self.seq}: {self.what}" if self.seq else f"the file: {self.what}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumePoint:

@@ -83,6 +83,17 @@ def secure_file(path: Path) -> None:
         raise system_failure("The journal cannot be used", path, error) from None
 
 
+def existing_file(path: Path) -> None:
+    """There is a plain file to look at, whoever owns it. Raises JournalFailure, MISSING for none."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _unsafe(path, "is not a plain file")
+    except FileNotFoundError:
+        raise JournalFailure(FailureKind.MISSING, "There is no such journal", _shown(path)) from None
+    except OSError as error:
+        raise system_failure("The journal cannot be read", path, error) from None
+
+
 def system_failure(title: str, path: Path, error: OSError) -> JournalFailure:
     kind = _ERRORS.get(error.errno or 0, FailureKind.IO)
     return JournalFailure(kind, title, f"{_shown(path)}: {clean_text(error.strerror or error)}")
