@@ -139,7 +139,8 @@ def _words(exposure: Percent | None) -> str:
     return "unclear" if exposure is None else str(exposure)
 
 
-def _tripped(signal: SignalStatus) -> bool:
+def tripped(signal: SignalStatus) -> bool:
+    """Whether this signal is reason enough to propose a rollback now."""
     return signal.proposes_rollback and (
         signal.evidence.verdict is Verdict.REGRESSED or signal.limit_breached
     )
@@ -148,18 +149,18 @@ def _tripped(signal: SignalStatus) -> bool:
 def _proposals(
     flight: Flight, signals: Sequence[SignalStatus], senses: Senses, now: datetime
 ) -> Iterator[Draft]:
-    tripped = [signal for signal in signals if _tripped(signal)]
+    causes = [signal for signal in signals if tripped(signal)]
     proposal, spec = flight.proposal, senses.plan.rollback
     if proposal is not None:
         veto_over = _veto_over(proposal, now)
-        if veto_over or all(signal.name != proposal.signal for signal in tripped):
+        if veto_over or all(signal.name != proposal.signal for signal in causes):
             body = {"signal": proposal.signal, "veto_over": veto_over}
             yield Draft(kind=Kind.PROPOSAL_CLEARED, body=body)
         return
     exposed = any(_may_be_exposed(sense) for sense in senses.flags.values())
-    if tripped and exposed and spec.auto is not AutoRollback.OFF:
+    if causes and exposed and spec.auto is not AutoRollback.OFF:
         goes_at = now + timedelta(seconds=spec.veto_s) if spec.auto is AutoRollback.VETO else None
-        yield _proposal(tripped[0], now, goes_at)
+        yield _proposal(causes[0], now, goes_at)
 
 
 def _veto_over(proposal: Proposal, now: datetime) -> bool:

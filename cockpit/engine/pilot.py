@@ -14,41 +14,39 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 from cockpit.core import commands as asked
-from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import ClockPair, jump
 from cockpit.core.commands import Command
 from cockpit.core.events import MACHINE, Event, Kind
 from cockpit.core.flight import Flight
 from cockpit.core.model import Failure, Fault
-from cockpit.core.rollback import Rollback, StepState
-from cockpit.core.snapshot import HostStatus, Level, PlanChange, Reason, Snapshot
+from cockpit.core.rollback import StepState
+from cockpit.core.snapshot import HostStatus, Level, PlanChange, Proposal, Reason, Snapshot
 from cockpit.core.spec import Plan
 from cockpit.engine.drive import Drive
 from cockpit.engine.driver_lock import DriverLock
 from cockpit.engine.effects import Effects
+from cockpit.engine.guard import Guard
 from cockpit.engine.host import HostSampler
 from cockpit.engine.identity import Identity
 from cockpit.engine.journal_port import Draft, Journal
 from cockpit.engine.logbook import Logbook
-from cockpit.engine.lookout import SAID_ONCE, Lookout
+from cockpit.engine.lookout import SAID_ONCE, Lookout, tripped
 from cockpit.engine.orders import Orders
 from cockpit.engine.picture import Agreements, Frame, agree, draw, flag_status, signal_statuses
 from cockpit.engine.polls import Polls
 from cockpit.engine.published import encode
+from cockpit.engine.seat import Gained, Seat
 from cockpit.engine.senses import Senses
 from cockpit.engine.sources import Sources
-
-T = TypeVar("T")
 
 BEAT_S = 0.25
 SNAPSHOT_SPACING_S = 0.05
 PUBLISH_SPACING_S = 0.5
+PUBLISH_NEWS_SPACING_S = 0.1
 HOST_SPACING_S = 2.0
-TAKE_OVER_AFTER_S = 3.0
 MEND_SPACING_S = 0.5
 LEAVE_LIMIT_S = 2.0
 UNTOLD_LIMIT = 200
@@ -115,13 +113,20 @@ class Pilot:
             drive=self._drive,
             clock=self._clock,
             status_of=lambda key: flag_status(self._frame(), key),
-            may_act=lambda: self._drives,
+            may_act=lambda: self._seat.taken,
             poll_now=self._poke,
             take_plan=self._take_plan,
         )
         self._lookout = Lookout()
         self._untold: list[Draft] = []
-        self._faults: dict[str, str] = {}
+        self._guard = Guard(self._tell_fault)
+        self._seat = Seat(
+            lock=flying.lock,
+            read_only=flying.identity.read_only,
+            clock=self._clock,
+            guard=self._guard,
+            declared_here=lambda: self._orders.declared_here,
+        )
         self._polls = Polls(self._senses, flying.rng)
         self._sampler = HostSampler()
         self._host: HostStatus | None = None
@@ -130,13 +135,13 @@ class Pilot:
         self._clocks = self._read_clocks()
         self._seq = 0
         self._started_at = self._clock.now()
-        self._drives = False
         self._stop_why: str | None = None
         self._leave_open = False
         self._stop = asyncio.Event()
         self._redraw: asyncio.TimerHandle | None = None
         self._drawn_at = self._published_at = self._sampled_at = self._mended_at = float("-inf")
         self._lag_s = 0.0
+        self._published_news: tuple[Level, int] | None = None
 
     def open(self) -> None:
         """Fold the journal, say that this process is here, show the first picture.
@@ -147,8 +152,7 @@ class Pilot:
         if self._logbook.failure is not None:
             raise self._logbook.failure
         self._logbook.on_event = self._on_event
-        self._drives = self._may_drive()
-        if self._drives:
+        if self._seat.take():
             self._sign_in()
         self._draw()
 
@@ -168,17 +172,17 @@ class Pilot:
         """Let what is in flight end, sign out, release everything; whatever hangs or breaks meanwhile."""
         try:
             await self._effects.finish(limit_s=LEAVE_LIMIT_S)
-            if self._drives:
+            if self._seat.taken:
                 self._logbook.flush()
                 body: dict[str, object] = {"why": self._stop_why or "the engine failed"}
                 self._drive.record(Kind.FLIGHT_ENDED, body)
+                self._draw()
         finally:
             for sources in (*self._retired, self._sources):
                 with suppress(Exception):  # the process ends: nobody is left to be told
                     async with asyncio.timeout(LEAVE_LIMIT_S):
                         await sources.aclose()
-            if self._flying.lock is not None:
-                self._flying.lock.release()
+            self._seat.release()
 
     def take(self, batch: Sequence[Command]) -> None:
         """Carry out commands in order, but a rollback first; forward moves behind it are then refused."""
@@ -202,7 +206,7 @@ class Pilot:
         if self._stop_why is None:
             self._stop_why = why
             rollback = self._logbook.flight.rollback
-            if rollback is not None and self._drives:
+            if rollback is not None and self._seat.taken:
                 self._drive.record(Kind.OPERATOR_LOST, {"why": why, "rollback": rollback.id})
         self._stop.set()
 
@@ -220,12 +224,6 @@ class Pilot:
         self._drive.record(kind, body, actor=identity.operator)
         self._drive.give_up_orphans()
 
-    def _may_drive(self) -> bool:
-        if self._flying.identity.read_only:
-            return False
-        lock = self._flying.lock
-        return lock is None or self._guarded("driver lock", lock.take) is True
-
     async def _beat(self) -> None:
         """Four times a second: what others journalled, what time alone changes, the host, the stop."""
         loop = asyncio.get_running_loop()
@@ -234,17 +232,17 @@ class Pilot:
             await asyncio.sleep(max(0.0, due - loop.time()))
             self._lag_s = max(self._lag_s, loop.time() - due)
             due = max(due + BEAT_S, loop.time())
-            self._guarded("clock", self._compare_clocks)
-            self._guarded("journal", self._tend_journal)
-            self._guarded("driver's seat", self._take_over)
-            self._guarded("host", self._sample_host)
+            self._guard.run("clock", self._compare_clocks)
+            self._guard.run("journal", self._tend_journal)
+            self._guard.run("driver's seat", self._take_over)
+            self._guard.run("host", self._sample_host)
             self._turn()
 
     def _compare_clocks(self) -> None:
         """A wall clock that jumped would shorten or stretch the countdown silently: journal it."""
         before, self._clocks = self._clocks, self._read_clocks()
         by_s = jump(before, self._clocks)
-        if by_s is not None and self._drives:
+        if by_s is not None and self._seat.taken:
             rollback = self._logbook.flight.rollback
             open_id = rollback.id if rollback is not None else None
             body: dict[str, object] = {"by_s": round(by_s, 1), "rollback": open_id}
@@ -260,7 +258,7 @@ class Pilot:
             self._mended_at = now_s
             self._logbook.mend(self._clock.now())
         self._logbook.catch_up()
-        if self._drives:
+        if self._seat.taken:
             self._logbook.keep_resume_point()
 
     def _may_leave(self) -> bool:
@@ -270,34 +268,19 @@ class Pilot:
             return True
         if rollback is None:
             return not self._effects.writing
-        if not self._drives:
-            return not self._effects.writing and not self._waits_for_driver(rollback)
+        if not self._seat.taken:
+            return not self._effects.writing and not self._seat.waits_for_driver(rollback)
         waiting = [step for step in rollback.steps if step.machine and not step.settled]
         stuck = all(step.state is StepState.FAILED for step in waiting) and rollback.flip_begun
         over = self._clock.now() > rollback.deadline_at
         return over or (self._effects.idle and (not waiting or stuck))
 
-    def _waits_for_driver(self, rollback: Rollback) -> bool:
-        """Declared here, where another cockpit drives, and that one has not begun it yet."""
-        mine = rollback.id == self._orders.declared_here
-        return mine and not self._drives and not rollback.flip_begun and not rollback.question
-
     def _take_over(self) -> None:
-        """Drive when the driver is gone; carry out an own rollback while the driver does not begin it."""
-        lock = self._flying.lock
-        if self._flying.identity.read_only or lock is None or lock.held:
-            return
-        if self._may_drive():
-            self._drives = True
+        """What a gained seat brings along: the sign-in, or the writes that nobody will answer for."""
+        gained = self._seat.look(self._logbook.flight.rollback)
+        if gained is Gained.THE_LOCK:
             self._sign_in()
-            return
-        rollback, stood_in = self._logbook.flight.rollback, self._drives
-        if rollback is None:
-            self._drives = False
-        elif self._waits_for_driver(rollback):
-            waited_s = (self._clock.now() - rollback.declared_at).total_seconds()
-            self._drives = waited_s > TAKE_OVER_AFTER_S
-        if self._drives and not stood_in:
+        elif gained is Gained.THE_ROLLBACK:
             self._drive.give_up_orphans()
 
     def _sample_host(self) -> None:
@@ -314,45 +297,37 @@ class Pilot:
         self._turn()
 
     def _then(self, function: Callable[..., None], *values: object) -> None:
-        self._guarded("answer", partial(function, *values))
+        self._guard.run("answer", partial(function, *values))
         self._turn()
 
     def _turn(self) -> None:
         """Journal what changed, act on it, settle commands, draw. Never waits, never raises upwards."""
-        self._guarded("numbers", self._compare)
-        if self._drives:
-            self._guarded("lookout", self._look_out)
-            self._guarded("veto time", self._go_by_itself)
-            self._guarded("drive", self._drive.run)
-        self._guarded("commands", self._orders.settle)
+        self._guard.run("numbers", self._compare)
+        if self._seat.taken:
+            self._guard.run("lookout", self._look_out)
+            self._guard.run("veto time", self._go_by_itself)
+            self._guard.run("drive", self._drive.run)
+        self._guard.run("commands", self._orders.settle)
         self._draw_soon()
-
-    def _guarded(self, part: str, work: Callable[[], T]) -> T | None:
-        """The turn's edge: what breaks is shown until it works again, and journalled once."""
-        try:
-            done = work()
-        except Exception as error:
-            words = clean_text(f"{part}: {type(error).__name__}: {error}")
-            if self._faults.get(part) != words:
-                self._faults[part] = words
-                with suppress(Exception):  # the record of a fault must not be the next one
-                    self._tell_fault(words)
-            return None
-        self._faults.pop(part, None)
-        return done
 
     def _tell_fault(self, words: str) -> None:
         if not self._flying.identity.read_only:
-            self._drive.record(Kind.NOTE_ADDED, {"text": f"the cockpit's own fault: {words}"})
+            self._drive.record(Kind.NOTE_ADDED, {"text": words})
 
     def _go_by_itself(self) -> None:
         """A proposal whose veto time is over declares itself, where the plan says so. Once."""
         flight = self._logbook.flight
         proposal = flight.proposal
-        if flight.rollback is None and proposal is not None and proposal.due(self._clock.now()):
+        now = self._clock.now()
+        if flight.rollback is None and proposal is not None and proposal.due(now) and self._stands(proposal):
             command_id = f"veto time of {proposal.signal} since {proposal.since.isoformat()}"
             reason = f"nobody vetoed in time: {proposal.text}"
             self._orders.carry_out(asked.DeclareRollback(id=command_id, by=MACHINE, reason=reason))
+
+    def _stands(self, proposal: Proposal) -> bool:
+        """Whether its cause is there now: that it is gone may be seen and not yet journalled."""
+        signals = signal_statuses(self._senses, self._clock.now())
+        return any(signal.name == proposal.signal and tripped(signal) for signal in signals)
 
     def _compare(self) -> None:
         now = self._clock.now()
@@ -418,7 +393,7 @@ class Pilot:
                 self._offer = None if same else offer
                 self._draw()
         except Exception as error:  # the poll edge: without the watch the flight goes on by the plan it has
-            self._faults["plan file"] = clean_text(f"not watched any more: {type(error).__name__}: {error}")
+            self._guard.note("plan file, not watched any more", error)
 
     def _take_plan(self, digest: str, accept: bool) -> str:
         offer = self._offer
@@ -456,14 +431,13 @@ class Pilot:
             effects=self._effects,
             logbook=self._logbook,
             agreements=self._agreements,
-            drives=self._drives,
+            drives=self._seat.taken,
             now=self._clock.now(),
             troubles=tuple(self._troubles()),
         )
 
     def _troubles(self) -> Iterator[Reason]:
-        for part, words in self._faults.items():
-            yield Reason(level=Level.BAD, subject="cockpit", what=f"own fault, {words or part}")
+        yield from self._guard.reasons()
         if self._drive.trouble:
             yield Reason(level=Level.WARN, subject="cockpit", what=self._drive.trouble)
 
@@ -480,10 +454,10 @@ class Pilot:
             self._redraw.cancel()
             self._redraw = None
         self._drawn_at = asyncio.get_running_loop().time()
-        snapshot = self._guarded("picture", self._picture)
+        snapshot = self._guard.run("picture", self._picture)
         if snapshot is not None:
-            self._guarded("screen", partial(self._show, snapshot))
-            self._guarded("picture for observers", partial(self._publish, snapshot))
+            self._guard.run("screen", partial(self._show, snapshot))
+            self._guard.run("picture for observers", partial(self._publish, snapshot))
 
     def _picture(self) -> Snapshot:
         self._seq += 1
@@ -498,8 +472,10 @@ class Pilot:
         )
 
     def _publish(self, snapshot: Snapshot) -> None:
-        """The driver's picture for those who only look on; losing one is no loss."""
-        if not self._drives or self._drawn_at - self._published_at < PUBLISH_SPACING_S:
+        """The driver's picture for those who only look on: twice a second, news at once."""
+        news = (snapshot.level, snapshot.journal.last_seq)
+        spacing_s = PUBLISH_SPACING_S if news == self._published_news else PUBLISH_NEWS_SPACING_S
+        if not self._seat.taken or self._drawn_at - self._published_at < spacing_s:
             return
-        self._published_at = self._drawn_at
+        self._published_at, self._published_news = self._drawn_at, news
         self._flying.journal.publish(encode(snapshot), snapshot.engine_at)

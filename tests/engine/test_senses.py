@@ -15,12 +15,12 @@ from cockpit.core.clean import Percent
 from cockpit.core.events import Kind
 from cockpit.core.model import Failure, FlagValue, Freshness, Health, ProbeValue, Verdict
 from cockpit.core.snapshot import Level
-from cockpit.core.spec import HardLimit
+from cockpit.core.spec import AutoRollback, HardLimit, Plan
 from cockpit.engine.journal_chain import body_text
 from cockpit.engine.lookout import VETO_HOLDS_S
 from cockpit.engine.senses import Senses, expressions
 from tests.engine.conftest import POLL_S, World, advance, declare, ident, make_plan, note
-from tests.engine.scripted import Answer, down
+from tests.engine.scripted import FULL, Answer, FickleJournal, down
 
 
 def test_a_source_that_stops_answering_goes_stale_and_then_unknown(exposed: World) -> None:
@@ -207,3 +207,45 @@ def test_a_flag_value_is_never_taken_for_more_than_it_says() -> None:
     assert unclear.exposure is None
     off = FlagValue(key="f", on=False, percent=Percent(5000))
     assert off.exposure == Percent(0)
+
+
+def by_itself(world: World) -> Plan:
+    return replace(world.plan, rollback=replace(world.plan.rollback, auto=AutoRollback.VETO, veto_s=60.0))
+
+
+def test_where_the_plan_says_so_a_proposal_goes_by_itself_unless_vetoed(exposed: World) -> None:
+    pilot = exposed.start(exposed.flying(plan=by_itself(exposed)))
+    pilot.until(lambda shot: shot.level is Level.OK)
+    exposed.cast.monitor.bad_pct["new"] = 20.0
+    pilot.until(lambda shot: shot.proposal is not None)
+    pilot.done(note("nothing goes before its time"))
+    assert not exposed.service.writes
+    exposed.clock.advance(61)
+    pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
+    assert "nobody vetoed in time" in pilot.rollback.reason
+    assert pilot.rollback.declared_by == "cockpit"
+
+
+def test_a_proposal_whose_cause_is_gone_never_goes_by_itself_even_without_a_journal() -> None:
+    """That the cause is gone is seen, but cannot be journalled: the proposal still stands in the record."""
+    book = FickleJournal()
+    exposed = World(percents={"writes": 50.0, "reads": 50.0}, journal=book)
+    (signal,) = exposed.plan.signals
+    limited = replace(signal, limit=HardLimit(max_pct=5.0, breaches=2, window=3))
+    plan = replace(by_itself(exposed), signals=(limited,))
+    try:
+        pilot = exposed.start(exposed.flying(plan=plan))
+        pilot.until(lambda shot: shot.level is Level.OK)
+        exposed.cast.monitor.bad_pct = {"legacy": 8.0, "new": 8.0}
+        pilot.until(lambda shot: shot.proposal is not None)
+        book.refusing = FULL
+        exposed.cast.monitor.bad_pct = {"legacy": 1.0, "new": 1.0}
+        pilot.until(lambda shot: not shot.signals[0].limit_breached)
+        exposed.clock.advance(61)
+        shot = pilot.now
+        pilot.until(lambda later: later.seq > shot.seq + 3)
+        assert pilot.now.proposal is not None and pilot.now.rollback is None
+        assert not exposed.service.writes
+    finally:
+        book.refusing = None
+        exposed.end()
