@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from cockpit.engine.journal import SqliteJournal
 
+ROUNDS = 200
 APPENDS_FOR_EVER = """
 import sys
 from datetime import UTC, datetime
@@ -36,26 +37,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from cockpit.core.events import Kind
 from cockpit.engine.journal import SqliteJournal
-from cockpit.engine.journal_port import FailureKind, JournalFailure, SequenceConflict
+from cockpit.engine.journal_port import Draft, SequenceConflict
+from cockpit.engine.logbook import Logbook
 
-name, count = sys.argv[2], int(sys.argv[3])
-print("ready", flush=True)
-sys.stdin.readline()
-journal = SqliteJournal(Path(sys.argv[1]))
-known = journal.last_seq()
-for number in range(count):
+journal = SqliteJournal(Path(sys.argv[1]), busy_s=30)
+book, name, number = Logbook(journal), sys.argv[2], 0
+for word in sys.stdin:
+    if word == "look\\n":
+        book.catch_up()
+        held = sorted(flag.held_reason for flag in book.flight.flags.values())
+        print(book.flight.last_seq, *held, flush=True)
+        continue
+    conflicts = 0
+    command = Draft(kind=Kind.ROLLOUT_HELD, body={"flag": name, "reason": str(number)})
     while True:
         try:
-            event = journal.append(
-                Kind.NOTE_ADDED, {"n": number}, actor=name, at=datetime.now(UTC), expected_seq=known
-            )
-            known = event.seq
+            book.append([command], actor=name, at=datetime.now(UTC), must=False)
             break
-        except SequenceConflict as conflict:
-            known = conflict.last_seq
-        except JournalFailure as failure:
-            if failure.kind is not FailureKind.BUSY:
-                raise
+        except SequenceConflict:
+            conflicts += 1
+    number += 1
+    print(conflicts, book.flight.last_seq, flush=True)
 journal.close()
 """
 
@@ -87,33 +89,62 @@ def test_what_append_returned_survives_a_kill(tmp_path: Path, batch: int) -> Non
         assert len(events) % batch == 0
 
 
-@pytest.mark.parametrize("processes", [2, 5])
-def test_racing_processes_lose_nothing_and_double_nothing(tmp_path: Path, processes: int) -> None:
-    path, each = tmp_path / "state" / "flight.journal", 100
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACES, str(path), f"racer{number}", str(each)],
+class Racer:
+    """A process with the journal open that carries out one command each time it is told to go."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.name = name
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", RACES, str(path), name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        for number in range(processes)
-    ]
-    for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    for racer in racers:
-        racer.communicate(timeout=50)
-    assert [racer.returncode for racer in racers] == [0] * processes
+
+    def tell(self, word: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
+
+    def says(self) -> list[str]:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().split()
+
+    def end(self) -> int:
+        self._process.communicate(timeout=50)
+        return self._process.returncode
+
+
+@contextmanager
+def racing(path: Path, count: int) -> Iterator[list[Racer]]:
+    racers = [Racer(path, f"racer{number}") for number in range(count)]
+    try:
+        yield racers
+    finally:
+        codes = [racer.end() for racer in racers]
+    assert codes == [0] * count
+
+
+@pytest.mark.parametrize("processes", [2, 5])
+def test_commands_at_the_same_instant_lose_nothing_and_double_nothing(tmp_path: Path, processes: int) -> None:
+    """In every round all have folded the same events and all want to write behind them: one may."""
+    path = tmp_path / "state" / "flight.journal"
+    with racing(path, processes) as racers:
+        for number in range(ROUNDS):
+            for racer in racers:
+                racer.tell("look")
+            held = [str(number - 1)] * processes if number else []
+            assert [racer.says() for racer in racers] == [[str(number * processes), *held]] * processes
+            for racer in racers:
+                racer.tell("go")
+            answers = [[int(word) for word in racer.says()] for racer in racers]
+            first = number * processes + 1
+            assert sorted(seq for _, seq in answers) == list(range(first, first + processes))
+            assert [seq for conflicts, seq in answers if not conflicts] == [first], "one got through at once"
     with closing(SqliteJournal(path)) as journal:
         events = journal.read()
         assert journal.verify() == []
-    assert [event.seq for event in events] == list(range(1, processes * each + 1))
-    assert set(Counter(event.actor for event in events).values()) == {each}
-    for number in range(processes):
-        own = [event.body["n"] for event in events if event.actor == f"racer{number}"]
-        assert own == list(range(each))
+    assert [event.seq for event in events] == list(range(1, processes * ROUNDS + 1))
+    for name in {event.actor for event in events}:
+        own = [event.body["reason"] for event in events if event.actor == name]
+        assert own == [str(number) for number in range(ROUNDS)]
