@@ -2,8 +2,8 @@
 
 It passes no gate. It waits a moment for a first look at the legacy side, because a sick one is a question
 that a script cannot answer; it goes ahead without a journal, loudly, where none can be had; and a lost
-line or a signal ends it only when the machine's part is done. A second signal leaves at once: the
-journal says where it stood, and the next cockpit on the plan goes on.
+line or a signal ends it only when the machine's part is done. A second signal that somebody sent on
+purpose leaves at once: the journal says where it stood, and the next cockpit on the plan goes on.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -91,7 +92,10 @@ def _fly_back(plan: Plan, book: FlightBook, flags: tuple[str, ...], reason: str)
 
 
 class _Ears:
-    """Signals: the first asks the engine to end when the machine's part is done, the second at once."""
+    """Signals: the first asks the engine to end when the machine's part is done, the second at once.
+
+    A hang-up is nobody's wish and comes twice from kernel and shell: another one never counts.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -107,7 +111,8 @@ class _Ears:
     def hear(self, number: int, frame: FrameType | None) -> None:
         why = f"signal {signal.Signals(number).name}"
         if self._heard is not None:
-            self._engine.leave_now(why)
+            if number != signal.SIGHUP:
+                self._engine.leave_now(why)
         else:
             self._heard = number
             self._engine.stop_because(why)
@@ -116,7 +121,8 @@ class _Ears:
 @contextmanager
 def _ears(engine: Engine) -> Iterator[_Ears]:
     ears = _Ears(engine)
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
     before = {number: signal.signal(number, ears.hear) for number in numbers}
     try:
         yield ears
@@ -219,8 +225,13 @@ def _end(snapshot: Snapshot, command: DeclareRollback, teller: _Teller) -> int |
     if _asks(rollback):
         teller.alarm(f"{rollback.question} Answer on the deck: cockpit fly {snapshot.plan_source}")
         return 1
-    over = snapshot.engine_at > rollback.deadline_at
+    over = snapshot.engine_at > _time_over_at(snapshot, rollback)
     return _say_result(rollback, teller) if over or machine_part_over(rollback) else None
+
+
+def _time_over_at(snapshot: Snapshot, rollback: Rollback) -> datetime:
+    """Its deadline; a rollback that was found open gets its whole time once more, however late it is."""
+    return max(rollback.deadline_at, snapshot.started_at + (rollback.deadline_at - rollback.declared_at))
 
 
 def _asks(rollback: Rollback) -> bool:

@@ -60,6 +60,7 @@ class Flight:
     last_seq: int = 0
     opened_at: datetime | None = None
     plan_digest: str = ""
+    environment: str = ""
     flags: Mapping[str, FlagFlight] = field(default_factory=dict)
     rollback: Rollback | None = None
     closed: tuple[Rollback, ...] = ()
@@ -117,8 +118,22 @@ def _flag(flight: Flight, event: Event) -> FlagFlight:
 
 
 def _opened(flight: Flight, event: Event) -> Flight:
-    digest = text(event.body, "plan_digest")
-    return replace(flight, opened_at=flight.opened_at or event.at, plan_digest=digest)
+    """Another environment is another flight: nothing that was asked, seen or held there counts here.
+
+    An open rollback stays, in its own environment: see `elsewhere`.
+    """
+    digest, environment = text(event.body, "plan_digest"), text(event.body, "environment")
+    if elsewhere(flight, environment):
+        if flight.rollback is not None:
+            return flight
+        flight = Flight(last_seq=flight.last_seq, clock_jump=flight.clock_jump)
+    opened_at = flight.opened_at or event.at
+    return replace(flight, opened_at=opened_at, plan_digest=digest, environment=environment)
+
+
+def elsewhere(flight: Flight, environment: str) -> bool:
+    """Whether what the flight knows was true of another environment than this one."""
+    return flight.opened_at is not None and flight.environment != environment
 
 
 def _plan_taken(flight: Flight, event: Event) -> Flight:

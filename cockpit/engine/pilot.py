@@ -12,18 +12,19 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from cockpit.core import commands as asked
+from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import ClockPair, jump
 from cockpit.core.commands import Command
-from cockpit.core.events import MACHINE, Event, Kind
-from cockpit.core.flight import Flight
+from cockpit.core.events import Event, Kind
+from cockpit.core.flight import Flight, elsewhere
 from cockpit.core.model import Failure, Fault
 from cockpit.core.rollback import StepState
-from cockpit.core.snapshot import HostStatus, Level, PlanChange, Proposal, Reason, Snapshot
+from cockpit.core.snapshot import HostStatus, Level, PlanChange, Reason, Snapshot
 from cockpit.core.spec import Plan
 from cockpit.engine.drive import Drive
 from cockpit.engine.driver_lock import DriverLock
@@ -31,9 +32,9 @@ from cockpit.engine.effects import Effects
 from cockpit.engine.guard import Guard
 from cockpit.engine.host import HostSampler
 from cockpit.engine.identity import Identity
-from cockpit.engine.journal_port import Draft, Journal
+from cockpit.engine.journal_port import Draft, FailureKind, Journal, JournalFailure
 from cockpit.engine.logbook import Logbook
-from cockpit.engine.lookout import SAID_ONCE, Lookout, tripped
+from cockpit.engine.lookout import SAID_ONCE, Lookout
 from cockpit.engine.orders import Orders
 from cockpit.engine.picture import Agreements, Frame, agree, draw, flag_status, signal_statuses
 from cockpit.engine.polls import Polls
@@ -41,6 +42,7 @@ from cockpit.engine.published import encode
 from cockpit.engine.seat import Gained, Seat
 from cockpit.engine.senses import Senses
 from cockpit.engine.sources import Sources
+from cockpit.engine.veto import VetoTime
 
 BEAT_S = 0.25
 SNAPSHOT_SPACING_S = 0.05
@@ -49,6 +51,7 @@ PUBLISH_NEWS_SPACING_S = 0.1
 HOST_SPACING_S = 2.0
 MEND_SPACING_S = 0.5
 LEAVE_LIMIT_S = 2.0
+LAST_CALL_S = 60.0
 UNTOLD_LIMIT = 200
 
 
@@ -78,6 +81,11 @@ class Flying:
     journal_path: str = ""
     hint: Callable[[Flight, datetime], str] = lambda flight, now: ""
     rng: random.Random = field(default_factory=random.Random)
+
+
+def _of_elsewhere(why: str, environment: str) -> JournalFailure:
+    detail = f"{why}, the plan says {environment}: move the journal away or give this plan a file of its own"
+    return JournalFailure(FailureKind.UNSAFE, "The journal is of another environment", clean_text(detail))
 
 
 class Pilot:
@@ -117,6 +125,12 @@ class Pilot:
             poll_now=self._poke,
             take_plan=self._take_plan,
         )
+        self._veto_time = VetoTime(
+            logbook=self._logbook,
+            senses=self._senses,
+            clock=self._clock,
+            carry_out=self._orders.carry_out,
+        )
         self._lookout = Lookout()
         self._untold: list[Draft] = []
         self._guard = Guard(self._tell_fault)
@@ -136,6 +150,7 @@ class Pilot:
         self._seq = 0
         self._started_at = self._clock.now()
         self._stop_why: str | None = None
+        self._stopped_at: datetime | None = None
         self._leave_open = False
         self._stop = asyncio.Event()
         self._redraw: asyncio.TimerHandle | None = None
@@ -146,14 +161,20 @@ class Pilot:
     def open(self) -> None:
         """Fold the journal, say that this process is here, show the first picture.
 
-        Raises JournalFailure when the journal cannot be read at all.
+        Raises JournalFailure when the journal cannot be read at all, or is of another environment.
         """
         self._logbook.catch_up()
         if self._logbook.failure is not None:
             raise self._logbook.failure
+        flight, environment = self._logbook.flight, self._plan.environment
+        away = elsewhere(flight, environment)
+        if away and flight.rollback is not None:
+            raise _of_elsewhere(f"a rollback is open in {flight.environment}", environment)
         self._logbook.on_event = self._on_event
         if self._seat.take():
             self._sign_in()
+        elif away:
+            raise _of_elsewhere(f"it was flown in {flight.environment} last", environment)
         self._draw()
 
     async def fly(self) -> None:
@@ -204,7 +225,7 @@ class Pilot:
         """leave_open: do not wait for the machine's part of an open rollback."""
         self._leave_open = self._leave_open or leave_open
         if self._stop_why is None:
-            self._stop_why = why
+            self._stop_why, self._stopped_at = why, self._clock.now()
             rollback = self._logbook.flight.rollback
             if rollback is not None and self._seat.taken:
                 self._drive.record(Kind.OPERATOR_LOST, {"why": why, "rollback": rollback.id})
@@ -272,7 +293,8 @@ class Pilot:
             return not self._effects.writing and not self._seat.waits_for_driver(rollback)
         waiting = [step for step in rollback.steps if step.machine and not step.settled]
         stuck = all(step.state is StepState.FAILED for step in waiting) and rollback.flip_begun
-        over = self._clock.now() > rollback.deadline_at
+        last_call = (self._stopped_at or self._clock.now()) + timedelta(seconds=LAST_CALL_S)
+        over = self._clock.now() > max(rollback.deadline_at, last_call) and not self._effects.writing
         return over or (self._effects.idle and (not waiting or stuck))
 
     def _take_over(self) -> None:
@@ -305,7 +327,7 @@ class Pilot:
         self._guard.run("numbers", self._compare)
         if self._seat.taken:
             self._guard.run("lookout", self._look_out)
-            self._guard.run("veto time", self._go_by_itself)
+            self._guard.run("veto time", self._veto_time.look)
             self._guard.run("drive", self._drive.run)
         self._guard.run("commands", self._orders.settle)
         self._draw_soon()
@@ -313,21 +335,6 @@ class Pilot:
     def _tell_fault(self, words: str) -> None:
         if not self._flying.identity.read_only:
             self._drive.record(Kind.NOTE_ADDED, {"text": words})
-
-    def _go_by_itself(self) -> None:
-        """A proposal whose veto time is over declares itself, where the plan says so. Once."""
-        flight = self._logbook.flight
-        proposal = flight.proposal
-        now = self._clock.now()
-        if flight.rollback is None and proposal is not None and proposal.due(now) and self._stands(proposal):
-            command_id = f"veto time of {proposal.signal} since {proposal.since.isoformat()}"
-            reason = f"nobody vetoed in time: {proposal.text}"
-            self._orders.carry_out(asked.DeclareRollback(id=command_id, by=MACHINE, reason=reason))
-
-    def _stands(self, proposal: Proposal) -> bool:
-        """Whether its cause is there now: that it is gone may be seen and not yet journalled."""
-        signals = signal_statuses(self._senses, self._clock.now())
-        return any(signal.name == proposal.signal and tripped(signal) for signal in signals)
 
     def _compare(self) -> None:
         now = self._clock.now()
@@ -404,6 +411,8 @@ class Pilot:
             return "the change is set aside"
         if offer.plan is None:
             raise ValueError("a broken plan cannot be taken")
+        if offer.plan.environment != self._plan.environment:
+            raise ValueError("another environment is another flight: leave, and start on the changed plan")
         if not self._effects.idle:
             raise ValueError("a write or an announcement is in flight; try again")
         fresh = self._flying.sources(offer.plan)
@@ -438,6 +447,7 @@ class Pilot:
 
     def _troubles(self) -> Iterator[Reason]:
         yield from self._guard.reasons()
+        yield from self._veto_time.reasons()
         if self._drive.trouble:
             yield Reason(level=Level.WARN, subject="cockpit", what=self._drive.trouble)
 
