@@ -209,14 +209,14 @@ class DeckScreen(Screen[None]):
     def action_move(self, step: str) -> None:
         panel = self.focused_panel
         if not panel.has_focus:
-            panel.focus()
+            self.set_focus(panel)
         panel.move(step)
 
     def look_at(self, panel: Panel) -> None:
         if self.zoomed is not None:
             self.zoomed = panel
         self.repaint()
-        panel.focus()
+        self.set_focus(panel)
 
     def turn(self, step: int) -> None:
         index = self.panels.index(self.focused_panel) + step
