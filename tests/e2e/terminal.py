@@ -95,11 +95,19 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def expect(self, text: str, limit_s: float = LIMIT_S) -> None:
+        """Wait until the screen has said this, be it for a moment."""
+        seen: list[str] = []
+
+        def look() -> bool:
+            ended = self.process.poll()
+            seen.append(self.text)
+            return text in seen[-1] or ended is not None
+
         try:
-            wait_until(lambda: text in self.text or self.process.poll() is not None, text, limit_s)
+            wait_until(look, text, limit_s)
         except AssertionError:
-            raise AssertionError(f"the screen never said {text!r}:\n{self.text}") from None
-        assert text in self.text, f"ended ({self.process.poll()}) without {text!r}:\n{self.text}"
+            raise AssertionError(f"the screen never said {text!r}:\n{seen[-1]}") from None
+        assert text in seen[-1], f"ended ({self.process.poll()}) without {text!r}:\n{seen[-1]}"
 
     def stall(self) -> None:
         """Stop reading, as a hung link does."""
