@@ -197,6 +197,7 @@ class Pilot:
                 self._logbook.flush()
                 body: dict[str, object] = {"why": self._stop_why or "the engine failed"}
                 self._drive.record(Kind.FLIGHT_ENDED, body)
+                self._published_at = float("-inf")  # observers are to see that it ended, however soon
                 self._draw()
         finally:
             for sources in (*self._retired, self._sources):
