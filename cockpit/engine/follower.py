@@ -72,6 +72,7 @@ class Follower:
         self._refused: tuple[CommandStatus, ...] = ()
         self._picture_trouble = self._trouble = NOBODY_YET
         self._trouble_since = clock.now()
+        self._deaf = ""
         self._journal: JournalReader | None = None
         self._mark = ""
         self._silent_at_s = self._reopen_at_s = float("inf")
@@ -145,7 +146,7 @@ class Follower:
         newest = self._newest
         try:
             self._look()
-            trouble = self._picture_trouble or self._silence()
+            trouble = self._picture_trouble or self._silence() or clean_text(self._deaf)
         except JournalFailure as failure:
             self._let_go()
             trouble = self._words(failure)
@@ -224,5 +225,9 @@ class Follower:
     def _tell(self) -> None:
         with self._guard:
             callbacks = tuple(self._subscribers.values())
+        self._deaf = ""
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception as error:  # the screen's edge: a broken one keeps nobody else from following
+                self._deaf = f"the screen's own fault: {type(error).__name__}: {error}"

@@ -78,7 +78,7 @@ class Standby:
         self._follower.start()
         try:
             if self._must_look():
-                self._begin()
+                self._begin(self._make_look())
         except BaseException:
             self._follower.stop()
             raise
@@ -137,34 +137,43 @@ class Standby:
         return self._rule(self._follower.newest, self._clock.now())
 
     def _decide(self) -> None:
-        must_look = self._must_look()
-        if not must_look and self._own is not None:
-            self._end_own()
-        elif must_look and self._own is None and self._clock.monotonic() >= self._try_at_s:
-            self._try()
-        elif not must_look:
+        try:
+            self._choose()
+        except Exception as error:  # the screen's edge: a broken one keeps nobody else from following
+            self._refusal = clean_text(f"the screen's own fault: {type(error).__name__}: {error}")
+
+    def _choose(self) -> None:
+        if not self._must_look():
             self._refusal = ""
+            self._end_own()
+        elif self._own is None and self._clock.monotonic() >= self._try_at_s:
+            self._try_at_s = self._clock.monotonic() + TRY_AGAIN_S
+            self._try()
 
     def _try(self) -> None:
-        self._try_at_s = self._clock.monotonic() + TRY_AGAIN_S
         try:
-            self._begin()
+            own = self._make_look()
         except Exception as error:  # the poll edge: not being able to look is told, following goes on
-            self._refusal = f"this screen cannot look by itself: {clean_text(error) or type(error).__name__}"
+            words = clean_text(error) or type(error).__name__
+            self._refusal = f"this screen cannot look by itself: {words}"
             self._tell()
+        else:
+            self._begin(own)
 
-    def _begin(self) -> None:
-        own = self._make_look()
+    def _begin(self, own: OwnLook) -> None:
         own.engine.subscribe(self._tell)
         self._own, self._refusal = own, ""
         self._tell()
 
     def _end_own(self) -> None:
         own = self._own
-        if own is not None:
+        if own is None:
+            return
+        try:
             if self._follower.newest is not None:
                 self._own = None
                 self._tell()
+        finally:
             own.end()
 
     def _tell(self) -> None:
