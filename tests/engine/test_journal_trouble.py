@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ import pytest
 from cockpit.core.events import Event, Kind
 from cockpit.core.flight import fold
 from cockpit.core.rollback import FlipState
-from cockpit.core.snapshot import Level
+from cockpit.core.snapshot import Level, Snapshot
 from cockpit.engine.journal import SqliteJournal, connect
 from cockpit.engine.journal_port import JournalFailure
 from tests.engine.conftest import Pilotage, World, advance, declare, note
@@ -56,17 +56,31 @@ def flying(journal: SqliteJournal) -> Iterator[tuple[World, Pilotage]]:
         world.end()
 
 
-def fill(place: Path) -> Path:
-    """Take the last byte of the disk."""
-    ballast = place / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for size in (PAGE * 16, PAGE, 1):
-            try:
-                while True:
-                    file.write(b"x" * size)
-            except OSError:
-                continue
-    return ballast
+class Ballast:
+    """A file that takes whatever is free on a disk."""
+
+    def __init__(self, place: Path) -> None:
+        self._file = place / "ballast"
+
+    def grow(self) -> None:
+        with self._file.open("ab", buffering=0) as file:
+            for size in (PAGE * 16, PAGE, 1):
+                with suppress(OSError):
+                    while True:
+                        file.write(b"x" * size)
+
+    def fill(self, pilot: Pilotage) -> None:
+        """To the last byte, also of what a picture that was just being published has given back."""
+
+        def no_picture(shot: Snapshot) -> bool:
+            self.grow()
+            return any("picture for observers" in each.what for each in shot.reasons)
+
+        pilot.until(no_picture, "a picture that cannot be published")
+        self.grow()
+
+    def drop(self) -> None:
+        self._file.unlink()
 
 
 def reasons(pilot: Pilotage) -> str:
@@ -117,28 +131,29 @@ def well_again(world: World, pilot: Pilotage) -> list[Event]:
 
 def test_a_disk_that_fills_up_in_the_middle_of_a_rollback(small_disk: Path) -> None:
     with flying(SqliteJournal(small_disk / "state" / "flight.journal")) as (world, pilot):
-        ballast: list[Path] = []
-        roll_back_in_the_middle(world, pilot, lambda: ballast.append(fill(small_disk)), "disk is full")
+        ballast = Ballast(small_disk)
+        roll_back_in_the_middle(world, pilot, lambda: ballast.fill(pilot), "disk is full")
         held = world.journal.last_seq()
         pilot.until(lambda shot: shot.journal.last_seq > held, "events only in memory")
-        ballast[0].unlink()
+        ballast.drop()
         events = well_again(world, pilot)
         assert len(events) > held
 
 
 def test_a_disk_that_is_full_before_the_rollback(small_disk: Path) -> None:
     with flying(SqliteJournal(small_disk / "state" / "flight.journal")) as (world, pilot):
-        ballast = fill(small_disk)
+        ballast = Ballast(small_disk)
+        ballast.fill(pilot)
         refused_forward(world, pilot, "disk is full")
         pilot.done(declare())
         pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
         told_loudly(pilot, "disk is full")
-        ballast.unlink()
+        ballast.drop()
         well_again(world, pilot)
 
 
 def test_a_disk_that_is_full_when_the_cockpit_starts_is_told(small_disk: Path) -> None:
-    fill(small_disk)
+    Ballast(small_disk).grow()
     with pytest.raises(JournalFailure) as caught:
         SqliteJournal(small_disk / "state" / "flight.journal")
     assert "full" in str(caught.value) or "No space" in str(caught.value)
@@ -249,32 +264,35 @@ def test_a_held_journal_refuses_forward_moves_until_it_is_free(tmp_path: Path) -
 class Damage:
     """Every page but the first overwritten in the file, and healed again byte for byte."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, journal: SqliteJournal) -> None:
+        self._path = journal.path
+        self._nobody_else = journal._lock
         self._before = b""
 
     def strike(self) -> None:
-        self._folded_back()
-        self._before = self._path.read_bytes()
-        with self._path.open("r+b") as file:
-            file.seek(PAGE)
-            file.write(b"\xde\xad\xbe\xef" * ((len(self._before) - PAGE) // 4))
+        with self._nobody_else:
+            self._fold_back()
+            self._before = self._path.read_bytes()
+            with self._path.open("r+b") as file:
+                file.seek(PAGE)
+                file.write(b"\xde\xad\xbe\xef" * ((len(self._before) - PAGE) // 4))
 
     def heal(self) -> None:
-        with self._path.open("r+b") as file:
-            file.write(self._before)
-        self._folded_back()
+        with self._nobody_else:
+            with self._path.open("r+b") as file:
+                file.write(self._before)
+            self._fold_back()
 
-    def _folded_back(self) -> None:
-        """Nothing in the log, and every connection has to read the file anew."""
+    def _fold_back(self) -> None:
+        """Nothing in the log any more, and every connection has to read the file anew."""
         with closing(sqlite3.connect(self._path, isolation_level=None, timeout=20)) as raw:
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def test_pages_that_rot_in_the_middle_of_a_rollback(tmp_path: Path) -> None:
-    path = tmp_path / "state" / "flight.journal"
-    with flying(SqliteJournal(path)) as (world, pilot):
-        damage = Damage(path)
+    journal = SqliteJournal(tmp_path / "state" / "flight.journal")
+    with flying(journal) as (world, pilot):
+        damage = Damage(journal)
         roll_back_in_the_middle(world, pilot, damage.strike, "The journal is damaged")
         assert world.journal.verify()
         damage.heal()
@@ -282,9 +300,9 @@ def test_pages_that_rot_in_the_middle_of_a_rollback(tmp_path: Path) -> None:
 
 
 def test_a_rotten_journal_refuses_forward_moves(tmp_path: Path) -> None:
-    path = tmp_path / "state" / "flight.journal"
-    with flying(SqliteJournal(path)) as (world, pilot):
-        damage = Damage(path)
+    journal = SqliteJournal(tmp_path / "state" / "flight.journal")
+    with flying(journal) as (world, pilot):
+        damage = Damage(journal)
         damage.strike()
         refused_forward(world, pilot, "The journal is damaged")
         damage.heal()
