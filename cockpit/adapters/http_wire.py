@@ -153,6 +153,7 @@ class Lane:
             client = self._take(ask.url.scheme)
             started = asyncio.get_running_loop().time()
             left_s = max(_LEAST_S, progress.until - started)
+            ended = False
             try:
                 request = client.build_request(
                     ask.method,
@@ -167,6 +168,7 @@ class Lane:
                     body = await read_capped(response, max_body=max_body, asked=ask.text)
                 finally:
                     await response.aclose()
+                ended = True
             except httpx.TimeoutException:
                 raise timed_out(ask.url, progress.phase, timeout_s, ask.text) from None
             except httpx.HTTPError as error:
@@ -178,7 +180,7 @@ class Lane:
                 # The library reads a Location before we can decline to follow it.
                 raise _broken_redirect(ask) from None
             finally:
-                self._idle.setdefault(ask.url.scheme, []).append(client)
+                await self._put_back(ask.url.scheme, client, ended=ended)
             took_s = asyncio.get_running_loop().time() - started
         return _answer(ask, response, ask.blank_secrets(body), took_s)
 
@@ -186,6 +188,16 @@ class Lane:
         clients, self._clients = self._clients, []
         self._idle.clear()
         for client in clients:
+            await client.aclose()
+
+    async def _put_back(self, scheme: str, client: httpx.AsyncClient, *, ended: bool) -> None:
+        """A client whose request did not end is thrown away: after a cancellation at the wrong moment its
+        one connection counts as taken for ever, and every later request waits for it in vain.
+        """
+        if ended:
+            self._idle.setdefault(scheme, []).append(client)
+        elif client in self._clients:
+            self._clients.remove(client)
             await client.aclose()
 
     def _take(self, scheme: str) -> httpx.AsyncClient:
