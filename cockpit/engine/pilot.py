@@ -12,7 +12,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from cockpit.core import commands as asked
@@ -51,7 +51,6 @@ PUBLISH_NEWS_SPACING_S = 0.1
 HOST_SPACING_S = 2.0
 MEND_SPACING_S = 0.5
 LEAVE_LIMIT_S = 2.0
-LAST_CALL_S = 60.0
 UNTOLD_LIMIT = 200
 
 
@@ -150,7 +149,6 @@ class Pilot:
         self._seq = 0
         self._started_at = self._clock.now()
         self._stop_why: str | None = None
-        self._stopped_at: datetime | None = None
         self._leave_open = False
         self._stop = asyncio.Event()
         self._redraw: asyncio.TimerHandle | None = None
@@ -226,7 +224,7 @@ class Pilot:
         """leave_open: do not wait for the machine's part of an open rollback."""
         self._leave_open = self._leave_open or leave_open
         if self._stop_why is None:
-            self._stop_why, self._stopped_at = why, self._clock.now()
+            self._stop_why = why
             rollback = self._logbook.flight.rollback
             if rollback is not None and self._seat.taken:
                 self._drive.record(Kind.OPERATOR_LOST, {"why": why, "rollback": rollback.id})
@@ -284,7 +282,10 @@ class Pilot:
             self._logbook.keep_resume_point()
 
     def _may_leave(self) -> bool:
-        """Nobody is needed any more: no rollback, or the machine's part is done, or its time is over."""
+        """Nobody is needed any more: no rollback, or the machine's part is done, or its time is over.
+
+        A rollback that was found open gets its whole time once more, however late it is.
+        """
         rollback = self._logbook.flight.rollback
         if self._leave_open:
             return True
@@ -294,9 +295,9 @@ class Pilot:
             return not self._effects.writing and not self._seat.waits_for_driver(rollback)
         waiting = [step for step in rollback.steps if step.machine and not step.settled]
         stuck = all(step.state is StepState.FAILED for step in waiting) and rollback.flip_begun
-        last_call = (self._stopped_at or self._clock.now()) + timedelta(seconds=LAST_CALL_S)
-        over = self._clock.now() > max(rollback.deadline_at, last_call) and not self._effects.writing
-        return over or (self._effects.idle and (not waiting or stuck))
+        budget = rollback.deadline_at - rollback.declared_at
+        over = self._clock.now() > max(rollback.deadline_at, self._started_at + budget)
+        return (over and not self._effects.writing) or (self._effects.idle and (not waiting or stuck))
 
     def _take_over(self) -> None:
         """What a gained seat brings along: the sign-in, or the writes that nobody will answer for."""
