@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 from collections.abc import Callable
 from datetime import datetime
 from importlib.resources import files
@@ -13,6 +14,7 @@ from cockpit.cli.output import say, say_error
 from cockpit.cli.plans import USAGE, complain, load_plan
 from cockpit.cli.screens import refuses_screen, show_deck
 from cockpit.cli.wiring import Builder, identity
+from cockpit.core.clean import clean_text
 from cockpit.core.drill import Debrief, debrief
 from cockpit.core.flight import Flight
 from cockpit.core.model import Mode
@@ -84,7 +86,9 @@ def run_drill(path: Path | None, *, scenario: str | None, seed: int | None, them
     else:
         for line in debrief_lines(debrief(events, chosen, fault_at)):
             say(line)
-    say(f"the same drill again: cockpit drill{f' {path}' if path else ''} --seed {chosen_seed}")
+    words = [clean_text(path, limit=1000)] if path else []
+    words += [scenario] if scenario else []
+    say(f"the same drill again: {shlex.join(['cockpit', 'drill', *words, '--seed', str(chosen_seed)])}")
     return code
 
 

@@ -6,19 +6,20 @@ over; a field that is missing or of another kind is an error.
 
 `as_json` is what `cockpit status --json` prints. Its names are a promise to scripts:
     instants are ISO 8601 text in UTC or null, names ending in `_pct` are percent as numbers, `_s` seconds,
-    `_ms` milliseconds; ages are left to the reader, who has a clock. Null always means "not known".
+    `_ms` milliseconds; ages are left to the reader, who has a clock. Null always means "not known";
+    what is too old for the screens (`freshness` is "unknown") is not known any more.
 """
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cockpit.core.clean import Percent, clean_text
-from cockpit.core.model import Failure
+from cockpit.core.model import Failure, Freshness, Health, Reading
 from cockpit.core.rollback import Flip, Rollback, Step
 from cockpit.core.snapshot import (
     BackendStatus,
@@ -35,6 +36,7 @@ from cockpit.core.snapshot import (
 FORMAT: Final = 1
 
 Json = dict[str, object]
+T = TypeVar("T")
 
 
 class SnapshotTrouble(Exception):
@@ -88,6 +90,7 @@ def _trouble(published: bytes, error: ValidationError) -> SnapshotTrouble:
 
 def as_json(snapshot: Snapshot) -> Json:
     """A dict of JSON values only; see the module's docstring for the promise."""
+    now = snapshot.engine_at
     return {
         "format": FORMAT,
         "seq": snapshot.seq,
@@ -108,8 +111,8 @@ def as_json(snapshot: Snapshot) -> Json:
         "level": snapshot.level.value,
         "reasons": [_reason(reason) for reason in snapshot.reasons],
         "first_breach_at": _instant(snapshot.first_breach_at),
-        "flags": [_flag(flag) for flag in snapshot.flags],
-        "backends": [_backend(backend) for backend in snapshot.backends],
+        "flags": [_flag(flag, now) for flag in snapshot.flags],
+        "backends": [_backend(backend, now) for backend in snapshot.backends],
         "signals": [_signal(signal) for signal in snapshot.signals],
         "proposal": _proposal(snapshot.proposal),
         "rollback": _rollback(snapshot.rollback),
@@ -154,18 +157,20 @@ def _reason(reason: Reason) -> Json:
     }
 
 
-def _flag(flag: FlagStatus) -> Json:
-    configured, observed = flag.configured.value, flag.observed.value
+def _flag(flag: FlagStatus, now: datetime) -> Json:
+    configured, observed = _known(flag.configured, now), _known(flag.observed, now)
     return {
         "key": flag.key,
         "title": flag.title,
         "service": flag.service,
         "asked_pct": _pct(flag.asked),
         "configured_pct": _pct(configured.exposure) if configured else None,
+        "configured_freshness": flag.configured.freshness(now).value,
         "configured_at": _instant(flag.configured.observed_at),
         "configured_failure": _failure(flag.configured.failure),
         "on": configured.on if configured else None,
         "observed_pct": _pct(observed.percent) if observed else None,
+        "observed_freshness": flag.observed.freshness(now).value,
         "observed_at": _instant(flag.observed.observed_at),
         "observed_failure": _failure(flag.observed.failure),
         "observable": flag.observable,
@@ -183,22 +188,28 @@ def _flag(flag: FlagStatus) -> Json:
     }
 
 
-def _backend(backend: BackendStatus) -> Json:
+def _known(reading: Reading[T], now: datetime) -> T | None:
+    """The value while the screens still show it; one that is too old is not known any more."""
+    return None if reading.freshness(now) is Freshness.UNKNOWN else reading.value
+
+
+def _backend(backend: BackendStatus, now: datetime) -> Json:
     return {
         "side": backend.side.value,
         "title": backend.title,
         "health": backend.health.value,
-        "probes": [_probe(probe) for probe in backend.probes],
+        "probes": [_probe(probe, now) for probe in backend.probes],
     }
 
 
-def _probe(probe: ProbeStatus) -> Json:
-    value = probe.reading.value
+def _probe(probe: ProbeStatus, now: datetime) -> Json:
+    value = _known(probe.reading, now)
     return {
         "name": probe.name,
         "kind": probe.kind,
         "required": probe.required,
-        "health": value.health.value if value else None,
+        "health": (value.health if value else Health.UNKNOWN).value,
+        "freshness": probe.reading.freshness(now).value,
         "detail": value.detail if value else "",
         "latency_ms": _number(value.latency_ms) if value else None,
         "observed_at": _instant(probe.reading.observed_at),
