@@ -2,7 +2,7 @@
 
 It goes only if a person could have said no: this process showed it for the whole veto time by the steady
 clock (a host that slept showed nothing), the journal took vetoes, and the plan flown now still wants it.
-And only while its cause is seen: what is gone, or out of sight, rolls nothing back.
+And only while its cause and legacy are seen: what is gone, or out of sight, rolls nothing back.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from cockpit.core.clock import Clock
 from cockpit.core.clocks import JUMP_S
 from cockpit.core.commands import Command
 from cockpit.core.events import MACHINE
-from cockpit.core.model import Freshness
+from cockpit.core.model import Freshness, Health
 from cockpit.core.snapshot import Level, Proposal, Reason
 from cockpit.core.spec import AutoRollback
+from cockpit.engine.facts import legacy_fact
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.lookout import tripped
 from cockpit.engine.picture import signal_statuses
@@ -74,4 +75,6 @@ class VetoTime:
         cause = next((each for each in statuses if each.name == proposal.signal), None)
         if cause is None or cause.reading.freshness(now) is not Freshness.FRESH:
             return f"{proposal.signal} cannot be seen now"
+        if legacy_fact(self._senses, now).health is Health.UNKNOWN:
+            return "legacy cannot be seen, and no machine sends everybody there unseen"
         return "" if tripped(cause) else "its cause is gone"

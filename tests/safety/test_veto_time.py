@@ -1,4 +1,4 @@
-"""A rollback that goes by itself is the one write that nobody asks for at that moment: when it must not go."""
+"""A rollback that goes by itself is the one write that nobody asks for just then: when it must not go."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cockpit.core.events import MACHINE, Kind
 from cockpit.core.model import Health
 from cockpit.core.snapshot import Snapshot
 from cockpit.core.spec import AutoRollback, Plan
-from tests.engine.conftest import Pilotage, World, ident
+from tests.engine.conftest import Pilotage, World, declare, ident
 from tests.engine.scripted import FULL, FickleJournal, down
 
 VETO_S = 60.0
@@ -75,6 +75,16 @@ def test_a_cause_that_nobody_sees_any_more_rolls_nothing_back(world: World) -> N
     stays(pilot, "cannot be seen now")
     world.cast.monitor.failing = None
     pilot.until(lambda shot: shot.rollback is not None)
+
+
+def test_nobody_is_sent_to_a_legacy_that_cannot_be_seen_without_a_person(world: World) -> None:
+    pilot = proposed(world)
+    world.cast.legacy.failing = down()
+    pilot.until(lambda shot: shot.backends[0].probes[0].reading.failure is not None)
+    world.clock.advance(VETO_S + 1)
+    stays(pilot, "legacy cannot be seen")
+    pilot.done(declare())
+    pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped, "a person may")
 
 
 def test_time_that_passed_while_the_host_slept_is_no_veto_time(
