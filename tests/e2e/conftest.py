@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -118,7 +119,14 @@ def sample() -> Plan:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    plan_path = tmp_path / "night.toml"
+    with staged(tmp_path) as stage:
+        yield stage
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Stage]:
+    """A stage whose plan and state lie in `folder`."""
+    plan_path = folder / "night.toml"
     text = (ROOT / "sample_configs" / "chat-sync.toml").read_text()
     plan_path.write_text(quick(text))
     with PracticeServer(load_plan(plan_path), seed=7, clock=SystemClock()) as practice:
@@ -129,8 +137,8 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             plan_path=plan_path,
             env={
                 "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "XDG_STATE_HOME": str(tmp_path / "state"),
+                "HOME": str(folder),
+                "XDG_STATE_HOME": str(folder / "state"),
                 "UNLEASH_READ_TOKEN": "practice-as-reader",
                 "UNLEASH_WRITE_TOKEN": "practice-as-driver",
                 "COCKPIT_OPERATOR": "kim",

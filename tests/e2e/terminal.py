@@ -109,6 +109,11 @@ class Terminal:
             raise AssertionError(f"the screen never said {text!r}:\n{seen[-1]}") from None
         assert text in seen[-1], f"ended ({self.process.poll()}) without {text!r}:\n{seen[-1]}"
 
+    def resize(self, columns: int, rows: int) -> None:
+        with self._lock:
+            self.screen.resize(rows, columns)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def stall(self) -> None:
         """Stop reading, as a hung link does."""
         self._reading.clear()
