@@ -329,7 +329,8 @@ class Pilot:
         self._guard.run("numbers", self._compare)
         if self._seat.taken:
             self._guard.run("lookout", self._look_out)
-            self._guard.run("veto time", self._veto_time.look)
+            if not self._stop.is_set():  # who leaves can veto nothing any more
+                self._guard.run("veto time", self._veto_time.look)
             self._guard.run("drive", self._drive.run)
         self._guard.run("commands", self._orders.settle)
         self._draw_soon()
