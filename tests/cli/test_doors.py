@@ -14,7 +14,8 @@ from cockpit import __version__
 from tests.e2e.conftest import COCKPIT, ROOT, Stage, run
 from tests.plan.json_check import faults
 
-COMMANDS = ("demo", "fly", "watch", "wall", "drill", "check", "status", "rollback", "report", "schema")
+SCREENS = ("demo", "fly", "watch", "wall", "drill")
+COMMANDS = (*SCREENS, "check", "status", "rollback", "report", "journal", "schema")
 ENV = {"PATH": os.environ["PATH"]}
 
 
@@ -67,7 +68,7 @@ def test_a_plan_that_is_not_there_is_2(command: str, tmp_path: Path) -> None:
     assert told.stderr.startswith(f"{missing}:1: there is no such file")
 
 
-@pytest.mark.parametrize("command", ["fly", "watch", "wall", "demo", "drill"])
+@pytest.mark.parametrize("command", SCREENS)
 def test_a_screen_is_not_drawn_where_there_is_none(command: str, stage: Stage) -> None:
     words = [*COCKPIT, command] if command in ("demo", "drill") else stage.command(command)
     told = run(words, env=stage.env)
