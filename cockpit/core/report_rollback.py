@@ -25,7 +25,7 @@ from cockpit.core.report_values import (
     StepRecord,
     WriteRecord,
 )
-from cockpit.core.rollback import StepState
+from cockpit.core.rollback import PROVED_AT_ZERO, StepState
 from cockpit.core.spec import StepKey
 
 
@@ -249,14 +249,14 @@ def _step_change(steps: dict[str, StepRecord], event: Event, zero: set[str]) -> 
 
 
 def _reopen(steps: dict[str, StepRecord], said: Recorded, zero: set[str]) -> None:
-    """A flag that left zero takes back what flip and drain had proved."""
+    """A flag that left zero takes back what had been proved while it was there."""
     flag = said.text("flag")
     if at_zero(said):
         zero.add(flag)
     elif flag in zero:
         zero.discard(flag)
         for key, step in steps.items():
-            if step.key in (StepKey.FLIP, StepKey.DRAIN) and settled(step):
+            if step.key in PROVED_AT_ZERO and settled(step):
                 steps[key] = replace(
                     step,
                     state=StepState.RUNNING,

@@ -16,6 +16,7 @@ from cockpit.core.clean import Percent
 from cockpit.core.spec import StepKey
 
 MACHINE_ATTEMPTS: Final = 2
+PROVED_AT_ZERO: Final = frozenset({StepKey.FLIP, StepKey.DRAIN, StepKey.VERIFY, StepKey.RECONCILE})
 
 
 class FlipState(StrEnum):

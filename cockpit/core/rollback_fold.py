@@ -15,6 +15,7 @@ from cockpit.core.body import instant, number, objects, optional_instant, percen
 from cockpit.core.events import Event, Kind
 from cockpit.core.rollback import (
     MACHINE_ATTEMPTS,
+    PROVED_AT_ZERO,
     CutMark,
     Delta,
     Flip,
@@ -174,16 +175,13 @@ def _raised(flip: Flip, reads: str, at: datetime) -> Flip:
     return replace(undone, state=FlipState.WAITING, fought=True, attempts=1, detail=detail)
 
 
-_PROVED_AT_ZERO: Final = frozenset({StepKey.FLIP, StepKey.DRAIN, StepKey.VERIFY, StepKey.RECONCILE})
-
-
 def _reopened(rollback: Rollback, flag: str, reads: str) -> Rollback:
     """What was proved about flip, drain, legacy and writes no longer holds once a flag left zero."""
     return replace(
         rollback,
         steps=tuple(
             _open_again(step, f"{flag} back at {reads}")
-            if step.key in _PROVED_AT_ZERO and step.settled
+            if step.key in PROVED_AT_ZERO and step.settled
             else step
             for step in rollback.steps
         ),

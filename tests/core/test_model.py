@@ -28,7 +28,8 @@ def later(seconds: float) -> datetime:
         (10.1, Freshness.STALE),
         (25, Freshness.STALE),
         (25.1, Freshness.UNKNOWN),
-        (-3, Freshness.FRESH),
+        (-0.5, Freshness.FRESH),
+        (-3, Freshness.UNKNOWN),
     ],
 )
 def test_fresh_for_two_intervals_stale_for_five_then_unknown(age_s: float, freshness: Freshness) -> None:
