@@ -87,7 +87,7 @@ class FlagReader(Protocol):
 
 
 class FlagWriter(Protocol):
-    """Writes flags of one service. Never retries by itself; never raises for an answer: it is in the result."""
+    """Writes flags of one service. Never retries by itself; what went wrong is in the result."""
 
     async def set_percent(self, key: str, percent: Percent, *, expected: FlagValue) -> WriteResult:
         """Guarded absolute write. REFUSED when the flag is not as `expected` or is not plain."""

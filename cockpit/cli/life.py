@@ -115,7 +115,7 @@ class _Life:
         self._leave = leave
         self._wanted = threading.Event()
         self._done = threading.Event()
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
         self.face_ended = threading.Event()
         self.code: int | None = None
 
@@ -128,7 +128,7 @@ class _Life:
         self._done.set()
         self._wanted.set()
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """A plain handler: it runs even when the screen's loop is stuck in a terminal that is not read."""

@@ -7,7 +7,7 @@ found out; 0 when everything answered as it should.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 
 from cockpit.adapters.base import AdapterError, Preflight
@@ -64,9 +64,9 @@ async def _monitor(sources: Sources, plan: Plan, name: str) -> Sequence[Prefligh
     return await _guarded(f"monitor {name}", sources.monitors[name].preflight(asked))
 
 
-async def _guarded(subject: str, work) -> Sequence[Preflight]:  # type: ignore[no-untyped-def]
+async def _guarded(subject: str, work: Awaitable[Sequence[Preflight]]) -> Sequence[Preflight]:
     try:
-        return await work  # type: ignore[no-any-return]
+        return await work
     except AdapterError as error:
         detail = f"{error.failure.title} {error.failure.detail}".strip()
         return [Preflight(subject=subject, question="answers", ok=False, detail=detail)]

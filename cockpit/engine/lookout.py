@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.events import Kind
@@ -63,11 +63,11 @@ class Lookout:
         return drafts
 
     def _sources(self, senses: Senses, now: datetime) -> Iterator[Draft]:
-        readings: dict[str, Reading[object]] = {}
+        readings: dict[str, Reading[Any]] = {}
         for flag in senses.plan.flags:
-            readings.setdefault(f"flags/{flag.service}", senses.flags[flag.key].reading)  # type: ignore[arg-type]
+            readings.setdefault(f"flags/{flag.service}", senses.flags[flag.key].reading)
         for signal in senses.plan.signals:
-            readings.setdefault(f"monitor/{signal.monitor}", senses.signal_readings[signal.name])  # type: ignore[arg-type]
+            readings.setdefault(f"monitor/{signal.monitor}", senses.signal_readings[signal.name])
         for source, reading in readings.items():
             lost = reading.failure is not None and reading.freshness(now) is not Freshness.FRESH
             if lost and source not in self._lost:

@@ -32,6 +32,7 @@ from cockpit.core.snapshot import (
     PlanChange,
     ProbeStatus,
     Reason,
+    Share,
     SignalStatus,
     Snapshot,
 )
@@ -166,7 +167,7 @@ def _first_breach(flight: Flight) -> datetime | None:
     return flight.first_breach_at
 
 
-def _observed(senses: Senses, key: str) -> Reading:  # type: ignore[type-arg]
+def _observed(senses: Senses, key: str) -> Reading[Share]:
     share = senses.shares.get(key)
     return share.reading if share is not None else Reading()
 
