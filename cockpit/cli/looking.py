@@ -47,10 +47,10 @@ def run_status(path: Path, *, as_json: bool, follow: bool) -> int:
 
     try:
         plan = load_plan(path)
+        if follow:
+            return _follow(plan, path, as_json=as_json)
         journal = journal_to_follow(path)
         try:
-            if follow:
-                return _follow(plan, journal, as_json=as_json)
             snapshot = _published(journal) or _own_look(plan, journal)
         finally:
             journal.close()
@@ -106,8 +106,7 @@ def _own_look(plan: Plan, journal: Journal) -> Snapshot:
         changed.wait(0.1)
         changed.clear()
     unsubscribe()
-    engine.stop()
-    engine.join()
+    _end(engine)
     return engine.latest()
 
 
@@ -134,19 +133,26 @@ def _share_told(flag: FlagStatus) -> bool:
     return hidden or flag.observed.value is not None
 
 
-def _follow(plan: Plan, journal: Journal, *, as_json: bool) -> int:
-    """A picture in lines whenever something worth saying changed; ends with ctrl+c."""
-    engine: Engine | None = None
+def _follow(plan: Plan, path: Path, *, as_json: bool) -> int:
+    """A picture in lines whenever something worth saying changed; ends with ctrl+c.
+
+    Looks by itself only while nobody publishes; a journal that comes into being later is found.
+    """
+    from cockpit.engine.journal_memory import MemoryJournal
+
+    journal, engine = journal_to_follow(path), None
     told: tuple[str, ...] = ()
     waiting = threading.Event()
     try:
         while True:
+            if isinstance(journal, MemoryJournal):
+                journal = journal_to_follow(path)
             snapshot = _published(journal)
             if snapshot is None:
                 engine = engine or looker(plan, journal)
                 snapshot = engine.latest()
             elif engine is not None:
-                engine.stop()
+                _end(engine)
                 engine = None
             lines = status_lines(snapshot, snapshot.engine_at)
             if lines != told:
@@ -157,8 +163,13 @@ def _follow(plan: Plan, journal: Journal, *, as_json: bool) -> int:
         return 0
     finally:
         if engine is not None:
-            engine.stop()
-            engine.join()
+            _end(engine)
+        journal.close()
+
+
+def _end(engine: Engine) -> None:
+    engine.stop()
+    engine.join()
 
 
 def _tell(snapshot: Snapshot, *, as_json: bool) -> None:

@@ -129,6 +129,7 @@ def settled(requests: list[str]) -> int:
     return len(requests)
 
 
+@pytest.mark.timeout(180)
 def test_twenty_observers_ask_nobody_and_follow_one_driver_after_the_other(
     stage: Stage, tmp_path: Path, requests: list[str]
 ) -> None:
@@ -232,6 +233,7 @@ def test_without_a_secret_a_wall_waits_for_a_driver(stage: Stage) -> None:
             wall.expect("READ-ONLY WALL · READ-ONLY · production")
 
 
+@pytest.mark.timeout(180)
 def test_poll_asks_while_nobody_publishes(stage: Stage) -> None:
     env = {**poor(stage).env, "UNLEASH_READ_TOKEN": "practice-as-reader"}
     with Terminal(stage.command("watch", "--poll"), env=env) as watcher:
@@ -252,3 +254,20 @@ def test_waiting_can_be_left(stage: Stage) -> None:
         wait_until(lambda: watcher.process.poll() is not None, "it ends")
         assert watcher.process.returncode == 3
         assert "Traceback" not in watcher.text
+
+
+def test_status_follow_stops_asking_once_somebody_flies(stage: Stage, requests: list[str]) -> None:
+    following = subprocess.Popen(
+        stage.command("status", "--follow", "--json"), env=stage.env, stdout=subprocess.PIPE, text=True
+    )
+    with following:
+        assert following.stdout is not None
+        assert json.loads(following.stdout.readline())["read_only"] is True
+        with flying(stage) as driver:
+            while json.loads(following.stdout.readline())["read_only"]:
+                assert following.poll() is None
+            kill(driver)
+            settled(requests)
+        following.send_signal(signal.SIGINT)
+        following.communicate()
+        assert following.returncode == 0
