@@ -38,16 +38,13 @@ from cockpit.engine.lookout import SAID_ONCE, Lookout
 from cockpit.engine.orders import Orders
 from cockpit.engine.picture import Agreements, Frame, agree, draw, flag_status, signal_statuses
 from cockpit.engine.polls import Polls
-from cockpit.engine.published import encode
 from cockpit.engine.seat import Gained, Seat
 from cockpit.engine.senses import Senses
 from cockpit.engine.sources import Sources
+from cockpit.engine.studio import Studio
 from cockpit.engine.veto import VetoTime
 
 BEAT_S = 0.25
-SNAPSHOT_SPACING_S = 0.05
-PUBLISH_SPACING_S = 0.5
-PUBLISH_NEWS_SPACING_S = 0.1
 HOST_SPACING_S = 2.0
 MEND_SPACING_S = 0.5
 LEAVE_LIMIT_S = 2.0
@@ -146,15 +143,19 @@ class Pilot:
         self._offer: PlanOffer | None = None
         self._agreements: Agreements = {}
         self._clocks = self._read_clocks()
-        self._seq = 0
         self._started_at = self._clock.now()
         self._stop_why: str | None = None
         self._leave_open = False
         self._stop = asyncio.Event()
-        self._redraw: asyncio.TimerHandle | None = None
-        self._drawn_at = self._published_at = self._sampled_at = self._mended_at = float("-inf")
+        self._sampled_at = self._mended_at = float("-inf")
         self._lag_s = 0.0
-        self._published_news: tuple[Level, int] | None = None
+        self._studio = Studio(
+            paint=self._picture,
+            show=self._show,
+            journal=flying.journal,
+            publishes=lambda: self._seat.taken,
+            guard=self._guard,
+        )
 
     def open(self) -> None:
         """Fold the journal, say that this process is here, show the first picture.
@@ -173,7 +174,7 @@ class Pilot:
             self._sign_in()
         elif away:
             raise _of_elsewhere(f"it was flown in {flight.environment} last", environment)
-        self._draw()
+        self._studio.draw()
 
     async def fly(self) -> None:
         """Until told to stop; with a rollback open, until the machine has done what it can."""
@@ -195,8 +196,7 @@ class Pilot:
                 self._logbook.flush()
                 body: dict[str, object] = {"why": self._stop_why or "the engine failed"}
                 self._drive.record(Kind.FLIGHT_ENDED, body)
-                self._published_at = float("-inf")  # observers are to see that it ended, however soon
-                self._draw()
+                self._studio.draw_last()
         finally:
             for sources in (*self._retired, self._sources):
                 with suppress(Exception):  # the process ends: nobody is left to be told
@@ -209,7 +209,7 @@ class Pilot:
         if self._flying.identity.read_only:
             for command in batch:
                 self._orders.refuse(command, "this cockpit is read-only")
-            self._draw()
+            self._studio.draw()
             return
         rollbacks = [command for command in batch if isinstance(command, asked.DeclareRollback)]
         others = [command for command in batch if not isinstance(command, asked.DeclareRollback)]
@@ -333,7 +333,7 @@ class Pilot:
                 self._guard.run("veto time", self._veto_time.look)
             self._guard.run("drive", self._drive.run)
         self._guard.run("commands", self._orders.settle)
-        self._draw_soon()
+        self._studio.draw_soon()
 
     def _tell_fault(self, words: str) -> None:
         if not self._flying.identity.read_only:
@@ -401,7 +401,7 @@ class Pilot:
             async for offer in self._flying.plan_offers(self._stop, lambda: self._plan):
                 same = offer.plan is not None and offer.plan.digest == self._plan.digest
                 self._offer = None if same else offer
-                self._draw()
+                self._studio.draw()
         except Exception as error:  # the poll edge: without the watch the flight goes on by the plan it has
             self._guard.note("plan file, not watched any more", error)
 
@@ -454,41 +454,13 @@ class Pilot:
         if self._drive.trouble:
             yield Reason(level=Level.WARN, subject="cockpit", what=self._drive.trouble)
 
-    def _draw_soon(self) -> None:
-        """Many readings in one moment make one picture."""
-        if self._redraw is not None:
-            return
-        loop = asyncio.get_running_loop()
-        wait_s = max(0.0, self._drawn_at + SNAPSHOT_SPACING_S - loop.time())
-        self._redraw = loop.call_later(wait_s, self._draw)
-
-    def _draw(self) -> None:
-        if self._redraw is not None:
-            self._redraw.cancel()
-            self._redraw = None
-        self._drawn_at = asyncio.get_running_loop().time()
-        snapshot = self._guard.run("picture", self._picture)
-        if snapshot is not None:
-            self._guard.run("screen", partial(self._show, snapshot))
-            self._guard.run("picture for observers", partial(self._publish, snapshot))
-
-    def _picture(self) -> Snapshot:
-        self._seq += 1
+    def _picture(self, seq: int) -> Snapshot:
         return draw(
             self._frame(),
-            seq=self._seq,
+            seq=seq,
             started_at=self._started_at,
             commands=self._orders.statuses,
             host=self._host,
             plan_change=self._offer.change if self._offer is not None else None,
             hint=self._flying.hint(self._logbook.flight, self._clock.now()),
         )
-
-    def _publish(self, snapshot: Snapshot) -> None:
-        """The driver's picture for those who only look on: twice a second, news at once."""
-        news = (snapshot.level, snapshot.journal.last_seq)
-        spacing_s = PUBLISH_SPACING_S if news == self._published_news else PUBLISH_NEWS_SPACING_S
-        if not self._seat.taken or self._drawn_at - self._published_at < spacing_s:
-            return
-        self._published_at, self._published_news = self._drawn_at, news
-        self._flying.journal.publish(encode(snapshot), snapshot.engine_at)

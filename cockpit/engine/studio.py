@@ -1,0 +1,73 @@
+"""When a picture is drawn, who sees it, and when observers get one.
+
+Many readings in one moment make one picture. Observers get the driver's twice a second, news at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from cockpit.core.snapshot import Level, Snapshot
+from cockpit.engine.guard import Guard
+from cockpit.engine.journal_port import Journal
+from cockpit.engine.published import encode
+
+SNAPSHOT_SPACING_S = 0.05
+PUBLISH_SPACING_S = 0.5
+PUBLISH_NEWS_SPACING_S = 0.1
+
+
+class Studio:
+    """On the engine's loop only. paint: makes picture number n. publishes: whether this one is the driver."""
+
+    def __init__(
+        self,
+        *,
+        paint: Callable[[int], Snapshot],
+        show: Callable[[Snapshot], None],
+        journal: Journal,
+        publishes: Callable[[], bool],
+        guard: Guard,
+    ) -> None:
+        self._paint = paint
+        self._show = show
+        self._journal = journal
+        self._publishes = publishes
+        self._guard = guard
+        self._seq = 0
+        self._redraw: asyncio.TimerHandle | None = None
+        self._drawn_at = self._published_at = float("-inf")
+        self._published_news: tuple[Level, int] | None = None
+
+    def draw_soon(self) -> None:
+        if self._redraw is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait_s = max(0.0, self._drawn_at + SNAPSHOT_SPACING_S - loop.time())
+        self._redraw = loop.call_later(wait_s, self.draw)
+
+    def draw(self) -> None:
+        if self._redraw is not None:
+            self._redraw.cancel()
+            self._redraw = None
+        self._drawn_at = asyncio.get_running_loop().time()
+        self._seq += 1
+        snapshot = self._guard.run("picture", partial(self._paint, self._seq))
+        if snapshot is not None:
+            self._guard.run("screen", partial(self._show, snapshot))
+            self._guard.run("picture for observers", partial(self._publish, snapshot))
+
+    def draw_last(self) -> None:
+        """The last picture is published however soon after the one before: observers are to see the end."""
+        self._published_at = float("-inf")
+        self.draw()
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        news = (snapshot.level, snapshot.journal.last_seq)
+        spacing_s = PUBLISH_SPACING_S if news == self._published_news else PUBLISH_NEWS_SPACING_S
+        if not self._publishes() or self._drawn_at - self._published_at < spacing_s:
+            return
+        self._published_at, self._published_news = self._drawn_at, news
+        self._journal.publish(encode(snapshot), snapshot.engine_at)
