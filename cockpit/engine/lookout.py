@@ -43,6 +43,7 @@ class Lookout:
         self._limits: dict[str, bool] = {}
         self._probes: dict[str, Health] = {}
         self._lost: set[str] = set()
+        self._tripped: set[str] = set()
 
     def look(
         self,
@@ -58,8 +59,9 @@ class Lookout:
         drafts.extend(self._sources(senses, now))
         drafts.extend(self._probe_changes(senses, now))
         drafts.extend(self._signal_changes(signals))
+        self._tripped.update(signal.name for signal in signals if tripped(signal))
         if flight.rollback is None:
-            drafts.extend(_proposals(flight, signals, senses, now))
+            drafts.extend(_proposals(flight, signals, senses, now, self._tripped))
         return drafts
 
     def _sources(self, senses: Senses, now: datetime) -> Iterator[Draft]:
@@ -147,20 +149,28 @@ def tripped(signal: SignalStatus) -> bool:
 
 
 def _proposals(
-    flight: Flight, signals: Sequence[SignalStatus], senses: Senses, now: datetime
+    flight: Flight, signals: Sequence[SignalStatus], senses: Senses, now: datetime, ever_tripped: set[str]
 ) -> Iterator[Draft]:
+    exposed = any(_may_be_exposed(sense) for sense in senses.flags.values())
     causes = [signal for signal in signals if tripped(signal)]
     proposal, spec = flight.proposal, senses.plan.rollback
     if proposal is not None:
         veto_over = _veto_over(proposal, now)
-        if veto_over or all(signal.name != proposal.signal for signal in causes):
+        inherited = proposal.goes_at is None and proposal.signal not in ever_tripped
+        cause = next((signal for signal in signals if signal.name == proposal.signal), None)
+        gone = cause not in causes and not (inherited and exposed and _untold(cause))
+        if veto_over or gone:
             body = {"signal": proposal.signal, "veto_over": veto_over}
             yield Draft(kind=Kind.PROPOSAL_CLEARED, body=body)
         return
-    exposed = any(_may_be_exposed(sense) for sense in senses.flags.values())
     if causes and exposed and spec.auto is not AutoRollback.OFF:
         goes_at = now + timedelta(seconds=spec.veto_s) if spec.auto is AutoRollback.VETO else None
         yield _proposal(causes[0], now, goes_at)
+
+
+def _untold(cause: SignalStatus | None) -> bool:
+    """Whether a process that never saw the cause itself cannot tell yet that it is gone."""
+    return cause is not None and cause.evidence.verdict is not Verdict.NOT_WORSE
 
 
 def _veto_over(proposal: Proposal, now: datetime) -> bool:

@@ -116,6 +116,9 @@ def _signal(signal: SignalStatus, flight: Flight, now: datetime) -> Iterator[Rea
         what = f"cannot be seen: {failure.title if failure is not None else 'no fresh answer'}"
         since = signal.reading.failing_since
         yield Reason(level=Level.UNKNOWN, subject=signal.title, what=what, since=since)
+    elif evidence.verdict is Verdict.UNKNOWN:
+        level = Level.UNKNOWN if signal.required or signal.proposes_rollback else Level.NOTE
+        yield Reason(level=level, subject=signal.title, what=evidence.text, since=evidence.since)
 
 
 def _flag(flag: FlagStatus, now: datetime) -> Iterator[Reason]:

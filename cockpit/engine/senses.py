@@ -7,10 +7,10 @@ and returns what went wrong. Nothing here decides, journals or writes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cockpit.adapters.base import AdapterError
 from cockpit.core.clean import clean_text
@@ -43,6 +43,7 @@ from cockpit.engine.sources import Sources
 
 T = TypeVar("T")
 Answers = Mapping[str, Sample | AdapterError]
+Origins = Mapping[tuple[str, Hashable], object]
 HISTORY = 40
 HALF_A_SECOND = 0.5  # Date headers are cut to whole seconds, so on average they lie this much behind
 
@@ -89,10 +90,12 @@ class Senses:
         self.signal_readings: dict[str, Reading[float]] = {}
         self.counters: dict[str, Reading[float]] = {}
         self.share_trackers: dict[str, ShareTracker] = {}
+        self.plan = plan
         self.adopt(plan, sources)
 
     def adopt(self, plan: Plan, sources: Sources) -> None:
         """Fly by this plan from now on; what is already known of sources that stay is kept."""
+        self._forget_what_changed(_origins(self.plan), _origins(plan))
         self.plan = plan
         self._sources = sources
         services = {service.name: service for service in plan.flag_services}
@@ -120,6 +123,20 @@ class Senses:
             interval_s = monitors[counter.monitor].interval_s
             counted = self.counters.get(counter.name, Reading())
             self.counters[counter.name] = replace(counted, interval_s=interval_s)
+
+    def _forget_what_changed(self, before: Origins, after: Origins) -> None:
+        """What another address or another question answered proves nothing about the new one."""
+        known: Mapping[str, tuple[dict[Any, Any], ...]] = {
+            "flag": (self.flags,),
+            "share": (self.shares, self.share_trackers),
+            "probe": (self.probes,),
+            "signal": (self.signal_readings,),
+            "counter": (self.counters,),
+        }
+        for (what, key), origin in before.items():
+            if after.get((what, key)) != origin:
+                for kept in known[what]:
+                    kept.pop(key, None)
 
     async def read_service(self, service: ServiceSpec, keys: Sequence[str]) -> Failure | None:
         """One read of one flag service; the worst failure of its flags, if any."""
@@ -294,6 +311,27 @@ class Senses:
     def _bad(self, reading: Reading[T], failure: Failure) -> Reading[T]:
         now = self._clock.now()
         return replace(reading, failure=failure, failing_since=reading.failing_since or now, attempted_at=now)
+
+
+def _origins(plan: Plan) -> Origins:
+    """Where everything that is sensed comes from: service or monitor, and what is asked of it."""
+    services = {each.name: (each.kind, each.settings) for each in plan.flag_services}
+    monitors = {each.name: (each.kind, each.settings) for each in plan.monitors}
+    probes = [probe for backend in plan.backends for probe in backend.probes]
+    traffic = [(flag.key, flag.traffic) for flag in plan.flags if flag.traffic is not None]
+    return {
+        **{("flag", flag.key): services[flag.service] for flag in plan.flags},
+        **{("share", key): (monitors[query.monitor], query) for key, query in traffic},
+        **{("probe", (probe.side, probe.name)): (probe.kind, probe.settings) for probe in probes},
+        **{
+            ("signal", signal.name): (monitors[signal.monitor], _signal_expressions(signal))
+            for signal in plan.signals
+        },
+        **{
+            ("counter", counter.name): (monitors[counter.monitor], counter.query)
+            for counter in plan.rollback.write_counters
+        },
+    }
 
 
 def expressions(plan: Plan, monitor: str) -> tuple[str, ...]:
