@@ -32,7 +32,10 @@ class FlipState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flip:
-    """A flag waits until every flag that depends on it (waits_for) is at zero; layer 0 waits for none."""
+    """A flag waits until every flag that depends on it (waits_for) is at zero; layer 0 waits for none.
+
+    lost: attempts whose cockpit ended before their answer came; nobody said no to them.
+    """
 
     flag: str
     layer: int
@@ -40,6 +43,7 @@ class Flip:
     state: FlipState = FlipState.WAITING
     before: Percent | None = None
     attempts: int = 0
+    lost: int = 0
     write_id: str | None = None
     detail: str = ""
     changed_at: datetime | None = None
@@ -52,7 +56,7 @@ class Flip:
     @property
     def exhausted(self) -> bool:
         """The machine has had its own tries; a person has to press retry or use another lever."""
-        return self.state is FlipState.REFUSED and self.attempts >= MACHINE_ATTEMPTS
+        return self.state is FlipState.REFUSED and self.attempts - self.lost >= MACHINE_ATTEMPTS
 
 
 class StepState(StrEnum):

@@ -141,8 +141,9 @@ def _outcome(rollback: Rollback, event: Event) -> Rollback:
     if text(event.body, "action") == "zero":
         stored = outcome if outcome == "done" else f"{outcome}: {detail}"
         return _with_flip(rollback, replace(flip, write_id=None, stored=stored))
-    state = _AFTER_WRITE[outcome]
-    return _with_flip(rollback, replace(flip, state=state, write_id=None, detail=detail, changed_at=event.at))
+    state, lost = _AFTER_WRITE[outcome], flip.lost + (event.body.get("lost") is True)
+    answered = replace(flip, state=state, write_id=None, lost=lost, detail=detail, changed_at=event.at)
+    return _with_flip(rollback, answered)
 
 
 def _seen(rollback: Rollback, event: Event) -> Rollback:
@@ -170,9 +171,9 @@ def _raised(flip: Flip, reads: str, at: datetime) -> Flip:
     undone = replace(flip, at_zero_at=None, drained_at=None, share_pct=None, changed_at=at)
     if flip.fought:
         detail = f"raised again to {reads} by someone else; not fought a second time"
-        return replace(undone, state=FlipState.REFUSED, attempts=MACHINE_ATTEMPTS, detail=detail)
+        return replace(undone, state=FlipState.REFUSED, attempts=MACHINE_ATTEMPTS, lost=0, detail=detail)
     detail = f"raised to {reads} by someone else"
-    return replace(undone, state=FlipState.WAITING, fought=True, attempts=1, detail=detail)
+    return replace(undone, state=FlipState.WAITING, fought=True, attempts=1, lost=0, detail=detail)
 
 
 def _reopened(rollback: Rollback, flag: str, reads: str) -> Rollback:
@@ -197,7 +198,7 @@ def _retried(rollback: Rollback, event: Event) -> Rollback:
     flip = _flip(rollback, event)
     if not flip.exhausted:
         raise IllegalEvent(f"{flip.flag} is {flip.state}: nothing to retry")
-    return _with_flip(rollback, replace(flip, attempts=MACHINE_ATTEMPTS - 1, changed_at=event.at))
+    return _with_flip(rollback, replace(flip, attempts=MACHINE_ATTEMPTS - 1, lost=0, changed_at=event.at))
 
 
 def _drained(rollback: Rollback, event: Event) -> Rollback:

@@ -57,13 +57,15 @@ class LegacyFact:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """hooks: (name, moments). announcing: hooks in flight. counters: write counters of the new side now,
-    and counted_at when the reading of each began (a counter without that is taken as it is).
+    and counted_at when the reading of each began (a counter without that is taken as it is). awaited:
+    counters whose first answer may still come, so that nobody can say yet that they cannot be read.
     """
 
     flags: Mapping[str, FlagFact]
     legacy: LegacyFact
     counters: Mapping[str, float | None] = field(default_factory=dict)
     counted_at: Mapping[str, datetime] = field(default_factory=dict)
+    awaited: frozenset[str] = frozenset()
     hooks: tuple[tuple[str, tuple[HookMoment, ...]], ...] = ()
     announcing: frozenset[tuple[str, str]] = frozenset()
 
@@ -345,11 +347,12 @@ def _counted_since_drain(rollback: Rollback, facts: Facts) -> bool:
     """Whether every counter was read after the drain; one that cannot be read now is not waited for."""
     step = _step(rollback, StepKey.DRAIN)
     drained_at = step.done_at if step is not None else None
-    if drained_at is None or rollback.cut_mark is None:
-        return True
-    return all(
+    names = [name for name, _ in rollback.cut_mark.counters] if rollback.cut_mark is not None else []
+    if not facts.awaited.isdisjoint(names):
+        return False
+    return drained_at is None or all(
         facts.counters.get(name) is None or facts.counted_at.get(name, drained_at) >= drained_at
-        for name, _ in rollback.cut_mark.counters
+        for name in names
     )
 
 

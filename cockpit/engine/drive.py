@@ -225,7 +225,8 @@ class Drive:
         """A write whose answer another process never journalled is unknown.
 
         At once at take-off and take-over. While flying, a cockpit that stood in may have died with a write
-        in flight: no living one takes longer than `after_s` to journal an answer.
+        in flight: no living one takes longer than `after_s` to journal an answer. A write that is given up
+        at once is lost and takes none of the machine's tries: a cockpit that dies twice is no refusal.
         """
         now = self._clock.now()
         for key, flag in self._logbook.flight.flags.items():
@@ -233,9 +234,9 @@ class Drive:
             if pending is None or pending.answered or self._effects.busy(key):
                 continue
             if (now - pending.at).total_seconds() >= after_s:
-                self._orphan(key, pending)
+                self._orphan(key, pending, lost=not after_s)
 
-    def _orphan(self, key: str, pending: PendingWrite) -> None:
+    def _orphan(self, key: str, pending: PendingWrite, *, lost: bool) -> None:
         rollback = self._logbook.flight.rollback
         mine = rollback is not None and any(flip.write_id == pending.write_id for flip in rollback.flips)
         body: dict[str, object] = {
@@ -245,6 +246,7 @@ class Drive:
             "outcome": WriteOutcome.UNKNOWN.value,
             "detail": "the cockpit that wrote it ended before the answer came",
             "took_s": 0.0,
+            "lost": lost,
             "rollback": rollback.id if mine and rollback is not None else None,
         }
         self.record(Kind.WRITE_OUTCOME, body, must=True)

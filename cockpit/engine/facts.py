@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from cockpit.core.flight import Flight
-from cockpit.core.model import Freshness, Health, Side
+from cockpit.core.model import STALE_AFTER_INTERVALS, Freshness, Health, Reading, Side
 from cockpit.core.rollback_steps import Facts, FlagFact, LegacyFact
 from cockpit.core.spec import ProbeSpec
 from cockpit.engine.effects import Effects
@@ -63,9 +63,17 @@ def rollback_facts(senses: Senses, effects: Effects, flight: Flight, now: dateti
             for name, reading in senses.counters.items()
             if reading.observed_at is not None
         },
+        awaited=frozenset(name for name, reading in senses.counters.items() if _awaited(reading, now)),
         hooks=tuple((hook.name, hook.moments) for hook in plan.announce),
         announcing=effects.announcing,
     )
+
+
+def _awaited(reading: Reading[float], now: datetime) -> bool:
+    """No answer yet, and no longer trouble than a value that was had before would be trusted for."""
+    if reading.observed_at is not None or reading.failing_since is None:
+        return reading.observed_at is None
+    return (now - reading.failing_since).total_seconds() <= STALE_AFTER_INTERVALS * reading.interval_s
 
 
 def _required(senses: Senses, side: Side) -> list[ProbeSpec]:

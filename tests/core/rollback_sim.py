@@ -70,6 +70,7 @@ class Sim:
     good_probes: list[datetime] = field(default_factory=list)
     shares: dict[str, list[tuple[datetime, float]]] = field(default_factory=dict)
     counters: dict[str, float | None] = field(default_factory=lambda: {"writes": 10.0})
+    awaited: set[str] = field(default_factory=set)
     writes: int = 0
 
     def declare(self, chosen: Sequence[str] = ()) -> None:
@@ -142,6 +143,7 @@ class Sim:
             flags=facts,
             legacy=legacy,
             counters=dict(self.counters),
+            awaited=frozenset(self.awaited),
             hooks=self.hooks,
             announcing=frozenset(self.announcing),
         )
@@ -210,7 +212,8 @@ class Sim:
         lost, self.in_flight, self.facts, self.announcing = self.in_flight, {}, {}, set()
         for flag, order in lost.items():
             body = {"write_id": order.write_id, "flag": flag, "action": order.action, "outcome": "unknown"}
-            self.record(Kind.WRITE_OUTCOME, {**body, "detail": "", "took_s": 0.0, "rollback": "r1"})
+            rest: dict[str, object] = {"detail": "", "took_s": 0.0, "lost": True, "rollback": "r1"}
+            self.record(Kind.WRITE_OUTCOME, {**body, **rest})
 
     def record_retry(self, flag: str) -> None:
         self.record(Kind.FLAG_RETRIED, {"rollback": "r1", "flag": flag}, actor="driver")

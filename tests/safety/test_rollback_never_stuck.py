@@ -100,6 +100,40 @@ def test_writes_are_counted_by_a_reading_that_began_after_the_drain() -> None:
     assert sim.rollback.step("drain").settled
 
 
+def test_writes_are_not_called_uncountable_before_anybody_asked() -> None:
+    """A cockpit that was started again after the drain has no reading yet; its first poll is on its way."""
+    sim = declared()
+    sim.turn()
+    sim.crash()
+    counted, sim.counters["writes"], sim.awaited = sim.counters["writes"], None, {"writes"}
+    run_to_the_end(sim)
+    assert sim.rollback.step("drain").settled
+    assert sim.rollback.step("reconcile").state is StepState.RUNNING
+    sim.awaited = set()
+    sim.turn()
+    assert sim.rollback.step("reconcile").state is StepState.FAILED, "now it was asked, and is not known"
+    sim.counters["writes"] = counted
+    sim.turn()
+    assert sim.rollback.step("reconcile").state is StepState.DONE
+
+
+def test_a_cockpit_that_dies_with_every_write_is_not_taken_for_a_refusal() -> None:
+    """Whoever is started next tries again, however often: no service has said no."""
+    sim = declared()
+    for _ in range(5):
+        sim.turn()
+        assert "reads" in sim.in_flight
+        sim.crash()
+        sim.read("reads")
+    assert sim.rollback.flip_begun, "a write may have left"
+    for _ in range(2):
+        sim.turn()
+        sim.answer("reads", "refused", lands=False)
+    sim.turn()
+    assert "reads" not in sim.in_flight
+    assert next(flip for flip in sim.rollback.flips if flip.flag == "reads").exhausted
+
+
 def test_nobody_cancels_after_a_write_left_even_if_it_was_only_the_stored_percentage() -> None:
     """The flags are off already: no kill is needed, but their stored percentage is put to zero."""
     sim = declared(writes=0, reads=0)
