@@ -16,6 +16,7 @@ from cockpit.core.clean import Percent
 from cockpit.core.spec import StepKey
 
 MACHINE_ATTEMPTS: Final = 2
+LOST: Final = "lost"
 PROVED_AT_ZERO: Final = frozenset({StepKey.FLIP, StepKey.DRAIN, StepKey.VERIFY, StepKey.RECONCILE})
 
 
@@ -34,7 +35,8 @@ class FlipState(StrEnum):
 class Flip:
     """A flag waits until every flag that depends on it (waits_for) is at zero; layer 0 waits for none.
 
-    lost: attempts whose cockpit ended before their answer came; nobody said no to them.
+    lost: attempts whose cockpit ended before their answer came; nobody said no to them. stored: what came
+    of storing 0%, empty before that, LOST where its cockpit ended.
     """
 
     flag: str

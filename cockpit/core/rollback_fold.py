@@ -14,6 +14,7 @@ from typing import Final
 from cockpit.core.body import instant, number, objects, optional_instant, percent, text, texts
 from cockpit.core.events import Event, Kind
 from cockpit.core.rollback import (
+    LOST,
     MACHINE_ATTEMPTS,
     PROVED_AT_ZERO,
     CutMark,
@@ -138,10 +139,11 @@ def _outcome(rollback: Rollback, event: Event) -> Rollback:
     if flip.write_id != text(event.body, "write_id"):
         raise IllegalEvent(f"{flip.flag} has no such write in flight")
     outcome, detail = text(event.body, "outcome"), text(event.body, "detail")
+    gone = event.body.get("lost") is True
     if text(event.body, "action") == "zero":
-        stored = outcome if outcome == "done" else f"{outcome}: {detail}"
+        stored = LOST if gone else outcome if outcome == "done" else f"{outcome}: {detail}"
         return _with_flip(rollback, replace(flip, write_id=None, stored=stored))
-    state, lost = _AFTER_WRITE[outcome], flip.lost + (event.body.get("lost") is True)
+    state, lost = _AFTER_WRITE[outcome], flip.lost + gone
     answered = replace(flip, state=state, write_id=None, lost=lost, detail=detail, changed_at=event.at)
     return _with_flip(rollback, answered)
 

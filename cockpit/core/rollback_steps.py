@@ -19,7 +19,7 @@ from typing import Final
 from cockpit.core.clean import Percent
 from cockpit.core.events import Kind
 from cockpit.core.model import Health
-from cockpit.core.rollback import Flip, FlipState, Rollback, Step, StepState, open_lines
+from cockpit.core.rollback import LOST, Flip, FlipState, Rollback, Step, StepState, open_lines
 from cockpit.core.spec import HookMoment, RollbackSpec, StepKey
 
 
@@ -223,7 +223,7 @@ def _bring_to_zero(rollback: Rollback, flip: Flip, fact: FlagFact) -> Iterator[A
     if flip.state is FlipState.AT_ZERO:
         if proof and not _at_zero(fact):
             yield _seen(rollback, flip, fact)
-        elif not flip.stored:
+        elif flip.stored in ("", LOST):
             yield Write(flag=flip.flag, action=Action.ZERO)
         return
     if proof and _at_zero(fact) and not (fact.forward_unsettled and not flip.attempts):

@@ -52,6 +52,12 @@ class Stage:
         path.write_text(text)
         return replace(self, plan_path=path)
 
+    def unhurried(self) -> Stage:
+        """Polls that a machine with much else to do answers in time: for commands that look once."""
+        return self.changed(
+            *((f'{name} = "500ms"', f'{name} = "2s"') for name in ("flags", "probes", "signals"))
+        )
+
     def inject(self, name: str, **params: Param) -> None:
         self.practice.world.inject(make_fault(name, params))
 

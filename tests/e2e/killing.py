@@ -17,14 +17,18 @@ from pathlib import Path
 
 from cockpit.core.events import Event, Kind
 from cockpit.core.flight import fold
+from cockpit.core.report import report
 from cockpit.core.rollback import FlipState, Rollback, StepState
+from cockpit.core.spec import StepKey
 from cockpit.engine.journal import SqliteJournal
 from cockpit.engine.paths import journal_path
-from tests.e2e.conftest import FLAGS, Stage, run
+from tests.e2e.conftest import FLAGS, Stage
+from tests.e2e.terminal import Terminal
+from tests.e2e.test_terminal import roll_back
 
 TICK_S = 0.0005
 LIFE_LIMIT_S = 40.0
-DRIVER = "practice-as-driver"
+DRIVER = "driver"
 ACTIONS = {"feature-environment-disabled": "kill", "feature-strategy-update": "zero"}
 _NAMED = ("flag", "action", "step", "hook", "moment")
 
@@ -45,12 +49,14 @@ def hurried(stage: Stage) -> Stage:
         ("drain_polls = 2", "drain_polls = 1"),
         ("drain_below_pct = 5", "drain_below_pct = 20"),
         ("passes = 3", "passes = 1"),
+        ('signals = "500ms"', 'signals = "1s"'),
     )
 
 
 def label(event: Event) -> str:
     """What an event is called in every run, whatever its number there: "write.intent chat_reads kill"."""
-    return " ".join([event.kind.value, *(str(event.body[key]) for key in _NAMED if key in event.body)])
+    names = [str(event.body[key]) for key in _NAMED if key in event.body]
+    return " ".join([event.kind.value, *names, *(["back"] if event.body.get("rollback") else [])])
 
 
 def transactions(events: Sequence[Event]) -> list[tuple[Event, ...]]:
@@ -116,9 +122,19 @@ def die_at(stage: Stage, wanted: Callable[[Event], bool], *words: str) -> bool:
             process.kill()
 
 
+def die_flying_at(stage: Stage, wanted: Callable[[Event], bool], *, declare: bool = False) -> None:
+    """The same for a deck; `declare` with two presses of one key."""
+    with Terminal(stage.command("fly"), env=stage.env) as terminal:
+        if declare:
+            roll_back(terminal)
+        assert watch(stage, wanted, lambda: terminal.process.poll() is None), terminal.text
+        terminal.process.kill()
+
+
 def machine_part_done(events: Sequence[Event]) -> bool:
     rollback = fold(events).rollback
-    return rollback is not None and all(step.settled for step in rollback.steps if step.machine)
+    over = (StepState.DONE, StepState.OVERRIDDEN, StepState.FAILED)
+    return rollback is not None and all(step.state in over for step in rollback.steps if step.machine)
 
 
 def assert_one_story(stage: Stage) -> Rollback:
@@ -127,14 +143,36 @@ def assert_one_story(stage: Stage) -> Rollback:
         assert journal.verify() == []
         events = journal.read()
     assert stage.configured() == [0, 0, 0]
+    assert stored(stage) == ["0", "0", "0"]
     assert sum(event.kind is Kind.ROLLBACK_DECLARED for event in events) == 1
     assert_writes_in_order(events)
     assert_nothing_written_in_secret(stage, events)
     rollback = fold(events).rollback
     assert rollback is not None
     assert all(flip.state is FlipState.AT_ZERO and flip.drained_at for flip in rollback.flips)
-    assert {step.state for step in rollback.steps if step.machine} == {StepState.DONE}
+    assert_machine_steps_done(rollback)
+    (told,) = report(events, made_at=events[-1].at).rollbacks
+    assert told.users_safe_at is not None, told.users_safe_text
     return rollback
+
+
+def stored(stage: Stage) -> list[str]:
+    """The percentages that would count if somebody switched the flags on again."""
+    world = stage.practice.world
+    with world.lock:
+        places = [(world.seeds[flag].project, flag, world.seeds[flag].environment) for flag in FLAGS]
+        return [world.flags.environment(*place).strategies[0].parameters["rollout"] for place in places]
+
+
+def assert_machine_steps_done(rollback: Rollback) -> None:
+    """One exception: who declared and died before any counter was read leaves the counting to people."""
+    counted = rollback.cut_mark.counters if rollback.cut_mark is not None else ()
+    uncounted = any(count is None for _, count in counted)
+    for step in rollback.steps:
+        if step.machine and step.key is StepKey.RECONCILE and uncounted:
+            assert step.state is StepState.FAILED and "count by hand" in step.evidence
+        elif step.machine:
+            assert step.state is StepState.DONE, f"{step.title}: {step.state} {step.evidence}"
 
 
 def assert_writes_in_order(events: Sequence[Event]) -> None:
@@ -162,10 +200,3 @@ def assert_nothing_written_in_secret(stage: Stage, events: Sequence[Event]) -> N
     made = Counter((str(each["featureName"]), ACTIONS[str(each["type"])]) for each in changes)
     assert made.keys() >= {(flag, "kill") for flag in FLAGS}
     assert all(count <= intended[change] for change, count in made.items()), (made, intended)
-
-
-def report_of(stage: Stage) -> str:
-    """The record as a person reads it."""
-    ended = run(stage.command("report"), env=stage.env)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout

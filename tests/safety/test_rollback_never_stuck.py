@@ -8,7 +8,7 @@ from datetime import timedelta
 from cockpit.core.events import Kind
 from cockpit.core.model import Health
 from cockpit.core.rollback import FlipState, StepState
-from cockpit.core.rollback_steps import UNSEEN_LIMIT_S, Facts, FlagFact, Write, decide
+from cockpit.core.rollback_steps import UNSEEN_LIMIT_S, Action, Facts, FlagFact, Write, decide
 from tests.core.rollback_sim import SPEC, Sim
 
 PAIR = {"writes": (), "reads": ("writes",)}
@@ -132,6 +132,20 @@ def test_a_cockpit_that_dies_with_every_write_is_not_taken_for_a_refusal() -> No
     sim.turn()
     assert "reads" not in sim.in_flight
     assert next(flip for flip in sim.rollback.flips if flip.flag == "reads").exhausted
+
+
+def test_a_stored_percentage_whose_write_died_with_its_cockpit_is_stored_again() -> None:
+    sim = declared(reads=0, writes=0)
+    for flag in ("reads", "writes"):
+        sim.read(flag)
+    sim.turn()
+    sim.crash()
+    assert sim.rollback.flip_begun
+    sim.turn()
+    assert {order.action for order in sim.in_flight.values()} == {Action.ZERO}
+    sim.answer("reads", "unknown", lands=False)
+    sim.turn()
+    assert "reads" not in sim.in_flight, "what went unanswered here is not repeated blindly"
 
 
 def test_nobody_cancels_after_a_write_left_even_if_it_was_only_the_stored_percentage() -> None:
