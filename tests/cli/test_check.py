@@ -47,7 +47,7 @@ def test_a_broken_plan_leaves_the_terminal_as_it_was(stage: Stage) -> None:
 
 
 def test_all_services_answer(stage: Stage) -> None:
-    told = stage.run("check")
+    told = stage.unhurried().run("check")
     lines = told.stdout.splitlines()
     assert (told.returncode, told.stderr) == (0, "")
     assert all(line.startswith("ok  ") for line in lines[:-1])

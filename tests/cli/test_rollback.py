@@ -16,6 +16,7 @@ pytestmark = pytest.mark.timeout(90)
 
 
 def test_all_flags_come_back(stage: Stage) -> None:
+    stage = stage.unhurried()
     told = stage.run("rollback", "--reason", "errors on the new side")
     assert (told.returncode, told.stderr) == (0, "")
     assert stage.configured() == [0, 0, 0]

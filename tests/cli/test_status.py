@@ -16,7 +16,7 @@ from tests.e2e.terminal import Terminal, wait_until
 
 
 def test_a_healthy_world_is_0(stage: Stage) -> None:
-    told = stage.run("status")
+    told = stage.unhurried().run("status")
     assert (told.returncode, told.stderr) == (0, "")
     first, *lines = told.stdout.splitlines()
     assert first == "OK  Chat sync to Convex in production"
@@ -28,7 +28,7 @@ def test_a_healthy_world_is_0(stage: Stage) -> None:
 
 
 def test_json_is_one_object_of_finite_numbers(stage: Stage) -> None:
-    told = stage.run("status", "--json")
+    told = stage.unhurried().run("status", "--json")
     assert told.returncode == 0 and told.stdout.count("\n") == 1
 
     def refuse(literal: str) -> float:
@@ -79,7 +79,7 @@ def test_a_broken_plan_is_2(stage: Stage) -> None:
 
 def test_it_needs_no_write_secret(stage: Stage) -> None:
     env = {name: value for name, value in stage.env.items() if name != "UNLEASH_WRITE_TOKEN"}
-    told = Stage(practice=stage.practice, plan_path=stage.plan_path, env=env).run("status")
+    told = Stage(practice=stage.practice, plan_path=stage.plan_path, env=env).unhurried().run("status")
     assert told.returncode == 0
 
 

@@ -97,8 +97,8 @@ def test_the_countdown_and_status_say_the_same(stage: Stage) -> None:
         deck.shows("all 3 flags re-read as 0%", "observed below 5%")
         picture = json.loads(stage.run("status", "--json").stdout)
         rollback = picture["rollback"]
-        assert [flip["flag"] for flip in rollback["flips"]] == list(reversed(FLAGS))
-        assert {flip["state"] for flip in rollback["flips"]} == {"at zero"}
+        assert [flag["key"] for flag in rollback["flags"]] == list(reversed(FLAGS))
+        assert {flag["state"] for flag in rollback["flags"]} == {"at zero"}
         deck.shows(f"deadline {rollback['deadline_at'][11:19]}", f"declared by {rollback['declared_by']}")
         for step in rollback["steps"]:
             deck.shows(step["title"])
