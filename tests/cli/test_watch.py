@@ -164,7 +164,7 @@ def test_a_watcher_sees_what_the_driver_sees_and_can_touch_nothing(stage: Stage,
             driver.expect("Advance")
             assert "Advance" not in watcher.text and "Roll back" not in watcher.text
             stage.inject("outage")
-            watcher.expect("http actions: DOWN")
+            watcher.expect("DOWN     http actions")
             stage.clear()
             watcher.press("RRAHOPn")
             watcher.expect("not now, read-only: nothing in this cockpit can touch a service")
