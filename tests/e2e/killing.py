@@ -12,8 +12,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from cockpit.core.events import Event, Kind
 from cockpit.core.flight import fold
@@ -200,3 +202,14 @@ def assert_nothing_written_in_secret(stage: Stage, events: Sequence[Event]) -> N
     made = Counter((str(each["featureName"]), ACTIONS[str(each["type"])]) for each in changes)
     assert made.keys() >= {(flag, "kill") for flag in FLAGS}
     assert all(count <= intended[change] for change, count in made.items()), (made, intended)
+
+
+def stage_pids(stage: Stage) -> list[psutil.Process]:
+    """Every process that flies the stage; the plan's path is an argument of theirs and of nobody else's."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if str(stage.plan_path) in words and "fly" in words and words[0] == sys.executable:
+                found.append(process)
+    return found
