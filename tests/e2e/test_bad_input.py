@@ -195,6 +195,7 @@ def test_every_status_from_everybody(stage: Stage) -> None:
     with answering() as server, flown(_pointed_at(stage, server)) as deck:
         for status in STATUSES:
             server.say(status, b'{"message": "\\u001b[2J no \\u202e"}')
+            deck.press("r")
             deck.wait_for(_lost_by_status(status), f"HTTP {status}")
             deck.shows(f"(HTTP {status})")
         deck.page("?", "Act (capitals touch")
@@ -224,8 +225,10 @@ def test_broken_bytes_from_everybody(stage: Stage) -> None:
     with answering() as server, flown(_pointed_at(stage, server)) as deck:
         for name, raw in WIRE.items():
             server.say(418, b"{}")
+            deck.press("r")
             deck.wait_for(_lost_by_status(418), f"a status before {name}")
             server.send(raw)
+            deck.press("r")
             deck.wait_for(lambda picture: flags_lost(picture) and not _lost_by_status(418)(picture), name)
             deck.shows("UNKNOWN")
         deck.page("?", "Act (capitals touch")
