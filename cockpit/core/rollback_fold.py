@@ -170,7 +170,7 @@ def _seen(rollback: Rollback, event: Event) -> Rollback:
 
 def _raised(flip: Flip, reads: str, at: datetime) -> Flip:
     """A flag that was at zero is not any more: somebody else raised it. Fought once, then shown."""
-    undone = replace(flip, at_zero_at=None, drained_at=None, share_pct=None, changed_at=at)
+    undone = replace(flip, at_zero_at=None, drained_at=None, share_pct=None, stored="", changed_at=at)
     if flip.fought:
         detail = f"raised again to {reads} by someone else; not fought a second time"
         return replace(undone, state=FlipState.REFUSED, attempts=MACHINE_ATTEMPTS, lost=0, detail=detail)

@@ -204,7 +204,7 @@ def assert_nothing_written_in_secret(stage: Stage, events: Sequence[Event]) -> N
     assert all(count <= intended[change] for change, count in made.items()), (made, intended)
 
 
-def stage_pids(stage: Stage) -> list[psutil.Process]:
+def flying(stage: Stage) -> list[psutil.Process]:
     """Every process that flies the stage; the plan's path is an argument of theirs and of nobody else's."""
     found = []
     for process in psutil.process_iter():

@@ -10,7 +10,7 @@ import pytest
 
 from cockpit.core.events import Event, Kind
 from tests.e2e.conftest import Stage
-from tests.e2e.killing import machine_part_done, stage_pids, written
+from tests.e2e.killing import flying, machine_part_done, written
 from tests.e2e.ssh_server import SshServer, ssh_server
 from tests.e2e.terminal import Terminal, wait_until
 from tests.e2e.test_terminal import roll_back
@@ -35,7 +35,7 @@ def drained(stage: Stage) -> None:
 
 def the_cockpit(stage: Stage) -> psutil.Process:
     """The process that flies the stage, wherever it was started from."""
-    (found,) = stage_pids(stage)
+    (found,) = flying(stage)
     return found
 
 
