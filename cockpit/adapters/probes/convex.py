@@ -11,8 +11,9 @@ or fails, or the health function throws. Warming up, rate limits and refused key
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -95,7 +96,7 @@ class ConvexProbe:
 
     async def _look(self) -> _Finding:
         named, versioned = await asyncio.gather(
-            _caught(self._get("/instance_name")), _caught(self._ask_version())
+            _caught(partial(self._get, "/instance_name")), _caught(self._ask_version)
         )
         if isinstance(named, AdapterError):
             raise named
@@ -134,8 +135,8 @@ class ConvexProbe:
         """The health function and the deployment's state, side by side."""
         function = self._settings.health_query
         health, state = await asyncio.gather(
-            _caught(self._call(function, self._settings.health_args, admin=False)),
-            _caught(self._call(None if self._no_state else STATE_QUERY, {}, admin=True)),
+            _caught(partial(self._call, function, self._settings.health_args, admin=False)),
+            _caught(partial(self._call, None if self._no_state else STATE_QUERY, {}, admin=True)),
         )
         functions_run = isinstance(health, Called) and not health.trouble
         stopped = self._take_state(state, finding, functions_run=functions_run)
@@ -189,10 +190,13 @@ class ConvexProbe:
         return read_call(answer, function)
 
 
-async def _caught(asking: Coroutine[object, object, T]) -> T | AdapterError:
-    """An adapter's error as a value, so that one of two calls can fail beside the other."""
+async def _caught(ask: Callable[[], Awaitable[T]]) -> T | AdapterError:
+    """An adapter's error as a value, so that one of two calls can fail beside the other.
+
+    Takes the question, not its coroutine: cancelled before it began, there is none left unawaited.
+    """
     try:
-        return await asking
+        return await ask()
     except AdapterError as error:
         return error
 
