@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator
 from cockpit.core.secret import SecretRef
 
 _REFERENCE_KEYS: Final = frozenset({"env", "file", "command"})
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}\Z")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
 
 
@@ -81,8 +82,22 @@ def _header_value(value: str) -> str:
     return value
 
 
+def _variable(name: str) -> str:
+    if not _VARIABLE.match(name):
+        raise ValueError("not the name of an environment variable")
+    return name
+
+
+def _argument(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("an argument holds no NUL")
+    return text
+
+
 Reference = Annotated[SecretRef, BeforeValidator(read_reference)]
 Url = Annotated[str, AfterValidator(_plain_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
+Variable = Annotated[str, AfterValidator(_variable)]
+Argument = Annotated[str, AfterValidator(_argument)]

@@ -15,6 +15,7 @@ from cockpit.adapters.announce.settings import CommandSettings, WebhookSettings
 from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Settings
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.unleash import UnleashSettings
+from cockpit.adapters.probes.plugin import PluginSettings
 from cockpit.adapters.probes.settings import ConvexProbeSettings, HttpProbeSettings
 from cockpit.adapters.signals.settings import PrometheusSettings
 
@@ -67,6 +68,7 @@ FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
 PROBES: Final[Mapping[str, Kind[Probe]]] = {
     "http": Kind(HttpProbeSettings, "probes.http"),
     "convex": Kind(ConvexProbeSettings, "probes.convex"),
+    "plugin": Kind(PluginSettings, "probes.plugin"),
 }
 
 MONITORS: Final[Mapping[str, Kind[Monitor]]] = {

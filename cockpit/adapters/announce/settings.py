@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Final
-
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from cockpit.adapters.base import Settings
-from cockpit.adapters.fields import Reference
-
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}\Z")
-
-
-def _variable(name: str) -> str:
-    if not _VARIABLE.match(name):
-        raise ValueError("not the name of an environment variable")
-    return name
-
-
-def _argument(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("an argument holds no NUL")
-    return text
+from cockpit.adapters.fields import Argument, Reference, Variable
 
 
 class WebhookSettings(Settings):
@@ -39,7 +22,7 @@ class WebhookSettings(Settings):
 class CommandSettings(Settings):
     """A program that takes the announcement as JSON on standard input. Never a shell."""
 
-    command: tuple[Annotated[str, AfterValidator(_argument)], ...] = Field(min_length=1, strict=False)
+    command: tuple[Argument, ...] = Field(min_length=1, strict=False)
     """The program and its arguments; exit code 0 means delivered."""
-    pass_env: tuple[Annotated[str, AfterValidator(_variable)], ...] = Field(default=(), strict=False)
+    pass_env: tuple[Variable, ...] = Field(default=(), strict=False)
     """Variables that the program gets beside a plain environment (PATH, HOME, LANG and their like)."""
