@@ -13,7 +13,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -225,13 +225,14 @@ def _end(snapshot: Snapshot, command: DeclareRollback, teller: _Teller) -> int |
     if _asks(rollback):
         teller.alarm(f"{rollback.question} Answer on the deck: cockpit fly {snapshot.plan_source}")
         return 1
-    over = snapshot.engine_at > _time_over_at(snapshot, rollback)
+    over = _time_over(snapshot, rollback)
     return _say_result(rollback, teller) if over or machine_part_over(rollback) else None
 
 
-def _time_over_at(snapshot: Snapshot, rollback: Rollback) -> datetime:
-    """Its deadline; a rollback that was found open gets its whole time once more, however late it is."""
-    return max(rollback.deadline_at, snapshot.started_at + (rollback.deadline_at - rollback.declared_at))
+def _time_over(snapshot: Snapshot, rollback: Rollback) -> bool:
+    """Past its deadline; a rollback that was found open gets its whole time once more, however late it is."""
+    budget, now = rollback.deadline_at - rollback.declared_at, snapshot.engine_at
+    return rollback.left(now) < timedelta() and now - snapshot.started_at > budget
 
 
 def _asks(rollback: Rollback) -> bool:

@@ -2,13 +2,22 @@
 
 An NTP step, a set clock or a suspended laptop moves one and not the other. The countdown is made of
 wall-clock instants, so such a jump would shorten or stretch it silently; it is told instead.
+
+What a process keeps of the past is taken along when the clock is set back (`along`): its age stays what it
+is. It is not taken along when the clock leaps ahead, for that is also what a host that slept looks like,
+and then what is kept is as old as it looks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from cockpit.core.model import Reading
+
+T = TypeVar("T")
 
 JUMP_S: Final = 1.0
 
@@ -26,3 +35,23 @@ def jump(before: ClockPair, now: ClockPair) -> float | None:
     passed_s = (now.wall - before.wall).total_seconds()
     by_s = passed_s - (now.steady_s - before.steady_s)
     return by_s if abs(by_s) > JUMP_S else None
+
+
+def along(kept: T, by_s: float) -> T:
+    """The same value with every instant in it moved by `by_s`; what a source said (`Reading.value`) stays."""
+    moved: T = _along(kept, timedelta(seconds=by_s))
+    return moved
+
+
+def _along(kept: Any, by: timedelta) -> Any:
+    if isinstance(kept, datetime):
+        return kept + by
+    if isinstance(kept, tuple):
+        return tuple(_along(each, by) for each in kept)
+    if isinstance(kept, Mapping):
+        return {key: _along(each, by) for key, each in kept.items()}
+    if not is_dataclass(kept) or isinstance(kept, type):
+        return kept
+    said = ("value",) if isinstance(kept, Reading) else ()
+    names = [field.name for field in fields(kept) if field.init and field.name not in said]
+    return replace(kept, **{name: _along(getattr(kept, name), by) for name in names})

@@ -21,12 +21,16 @@ from cockpit.core.snapshot import ForeignChange, Proposal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingWrite:
-    """A write that no read has settled yet. answered: its outcome is journalled, so none is in flight."""
+    """A write that no read has settled yet. answered: its outcome is journalled, so none is in flight.
+
+    seq: the event that changed it last; only a read that began after it settles anything.
+    """
 
     write_id: str
     action: str
     percent: Percent | None
     at: datetime
+    seq: int = 0
     answered: bool = False
     unknown: bool = False
     detail: str = ""
@@ -46,6 +50,7 @@ class FlagFlight:
     seen: bool = False
     seen_exposure: Percent | None = None
     seen_at: datetime | None = None
+    seen_seq: int = 0
     stage_since: datetime | None = None
     held_by: str | None = None
     held_reason: str = ""
@@ -166,6 +171,7 @@ def _intent(flight: Flight, event: Event) -> Flight:
         action=text(event.body, "action"),
         percent=percent(event.body, "percent"),
         at=event.at,
+        seq=event.seq,
     )
     if pending.action == "kill":
         flag = replace(flag, foreign=None, held_by=None, held_reason="", overrides=())
@@ -181,7 +187,8 @@ def _outcome(flight: Flight, event: Event) -> Flight:
         return _with_flag(flight, _refused(flag, detail))
     if flag.pending.action == "zero" and outcome == "done":
         return _with_flag(flight, replace(flag, pending=None))
-    pending = replace(flag.pending, answered=True, unknown=outcome == "unknown", detail=detail, at=event.at)
+    answered = replace(flag.pending, answered=True, unknown=outcome == "unknown", detail=detail)
+    pending = replace(answered, at=event.at, seq=event.seq)
     return _with_flag(flight, replace(flag, pending=pending, trouble=detail if pending.unknown else ""))
 
 
@@ -203,6 +210,7 @@ def _seen(flight: Flight, event: Event) -> Flight:
         seen=True,
         seen_exposure=exposure,
         seen_at=event.at,
+        seen_seq=event.seq,
         stage_since=event.at if changed else flag.stage_since,
         pending=None,
         overrides=() if changed else flag.overrides,
@@ -235,6 +243,7 @@ def _foreign(flight: Flight, event: Event) -> Flight:
             seen=True,
             seen_exposure=percent(body, "exposure"),
             seen_at=event.at,
+            seen_seq=event.seq,
             stage_since=event.at,
             overrides=(),
             held_by=flag.held_by or event.actor,

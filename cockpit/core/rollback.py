@@ -36,7 +36,9 @@ class Flip:
     """A flag waits until every flag that depends on it (waits_for) is at zero; layer 0 waits for none.
 
     lost: attempts whose cockpit ended before their answer came; nobody said no to them. stored: what came
-    of storing 0%, empty before that, LOST where its cockpit ended.
+    of storing 0%, empty before that, LOST where its cockpit ended. changed_seq, at_zero_seq: the events that
+    changed it last and that saw it at zero; only what began after them proves anything, whatever the clocks
+    say. changed_jumped_s: how far the clock had jumped by then.
     """
 
     flag: str
@@ -49,7 +51,10 @@ class Flip:
     write_id: str | None = None
     detail: str = ""
     changed_at: datetime | None = None
+    changed_seq: int = 0
+    changed_jumped_s: float = 0.0
     at_zero_at: datetime | None = None
+    at_zero_seq: int = 0
     drained_at: datetime | None = None
     share_pct: float | None = None
     fought: bool = False
@@ -85,6 +90,7 @@ class Step:
     evidence: str = ""
     started_at: datetime | None = None
     done_at: datetime | None = None
+    done_seq: int = 0
     done_by: str = ""
 
     @property
@@ -118,7 +124,8 @@ class Delta:
 class Rollback:
     """One rollback from declare to close. The countdown is `deadline_at - now`, nothing else.
 
-    clock_jumped_s: by how much the wall clock jumped since declare; the countdown says so.
+    clock_jumped_s: by how much the wall clock jumped since declare, measured against the steady clock of the
+    cockpit that flew. A jump while no cockpit was there is in nobody's sum: the wall clock is all there is.
     """
 
     id: str
@@ -128,6 +135,7 @@ class Rollback:
     deadline_at: datetime
     escalate_at: datetime
     declared_by: str
+    declared_seq: int = 0
     reason: str = ""
     commander: str = ""
     data_owner: str = ""
@@ -151,11 +159,33 @@ class Rollback:
         return self.closed_at is None and self.cancelled_at is None
 
     def left(self, now: datetime) -> timedelta:
-        """Time left; negative is overrun. Stops at close."""
-        return self.deadline_at - (self.closed_at or now)
+        """Time left; negative is overrun. Stops at close or cancel.
+
+        After a jump of the wall clock there are two answers, and the smaller one is the safe one: set back,
+        the wall clock stretches the time (then the steady clock counts), set ahead, it shortens it.
+        """
+        return min(self.wall_left(now), self.steady_left(now))
+
+    def wall_left(self, now: datetime) -> timedelta:
+        """Until the deadline by the wall clock, as it is now."""
+        return self.deadline_at - self.end(now)
+
+    def steady_left(self, now: datetime) -> timedelta:
+        """What is left of the budget by the steady clock: every journalled jump taken out again."""
+        return self.wall_left(now) + timedelta(seconds=self.clock_jumped_s)
 
     def elapsed(self, now: datetime) -> timedelta:
-        return (self.closed_at or self.cancelled_at or now) - self.declared_at
+        """Since declare; after a jump the longer one of wall clock and steady clock."""
+        passed = self.end(now) - self.declared_at
+        return max(passed, passed - timedelta(seconds=self.clock_jumped_s))
+
+    def end(self, now: datetime) -> datetime:
+        """The instant at which all its clocks stand: close, cancel, or now."""
+        return self.closed_at or self.cancelled_at or now
+
+    def escalates(self, now: datetime) -> bool:
+        """Whether the time to page a second person has come."""
+        return self.elapsed(now) >= self.escalate_at - self.declared_at
 
     @property
     def flipped(self) -> bool:

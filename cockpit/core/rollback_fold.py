@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from cockpit.core.body import instant, number, objects, optional_instant, percent, text, texts
@@ -51,6 +50,7 @@ def declared(event: Event) -> Rollback:
         deadline_at=instant(body, "deadline_at"),
         escalate_at=instant(body, "escalate_at"),
         declared_by=event.actor,
+        declared_seq=event.seq,
         reason=text(body, "reason"),
         first_breach_at=optional_instant(body, "first_breach_at"),
         flips=flips,
@@ -94,6 +94,11 @@ def _flip(rollback: Rollback, event: Event) -> Flip:
     raise IllegalEvent(f"{key} is not part of this rollback")
 
 
+def _changed(rollback: Rollback, flip: Flip, event: Event) -> Flip:
+    """From here on only what began after this event tells anything about the flag."""
+    return replace(flip, changed_at=event.at, changed_seq=event.seq, changed_jumped_s=rollback.clock_jumped_s)
+
+
 def _with_flip(rollback: Rollback, flip: Flip) -> Rollback:
     flips = tuple(flip if old.flag == flip.flag else old for old in rollback.flips)
     return replace(rollback, flips=flips)
@@ -114,17 +119,8 @@ def _intent(rollback: Rollback, event: Event) -> Rollback:
         raise IllegalEvent(f"{flip.flag}: a rollback never writes {action}")
     if flip.state in (FlipState.AT_ZERO, FlipState.ACCEPTED, FlipState.UNKNOWN):
         raise IllegalEvent(f"{flip.flag} is {flip.state}: read it before writing again")
-    return _with_flip(
-        rollback,
-        replace(
-            flip,
-            state=FlipState.WRITING,
-            attempts=flip.attempts + 1,
-            write_id=write_id,
-            detail="",
-            changed_at=event.at,
-        ),
-    )
+    written = replace(flip, state=FlipState.WRITING, attempts=flip.attempts + 1, write_id=write_id, detail="")
+    return _with_flip(rollback, _changed(rollback, written, event))
 
 
 _AFTER_WRITE: Final = {
@@ -144,33 +140,30 @@ def _outcome(rollback: Rollback, event: Event) -> Rollback:
         stored = LOST if gone else outcome if outcome == "done" else f"{outcome}: {detail}"
         return _with_flip(rollback, replace(flip, write_id=None, stored=stored))
     state, lost = _AFTER_WRITE[outcome], flip.lost + gone
-    answered = replace(flip, state=state, write_id=None, lost=lost, detail=detail, changed_at=event.at)
-    return _with_flip(rollback, answered)
+    answered = replace(flip, state=state, write_id=None, lost=lost, detail=detail)
+    return _with_flip(rollback, _changed(rollback, answered, event))
 
 
 def _seen(rollback: Rollback, event: Event) -> Rollback:
     flip = _flip(rollback, event)
     if flip.state is FlipState.WRITING:
         raise IllegalEvent(f"{flip.flag} has a write in flight: a read now proves nothing")
-    exposure = percent(event.body, "exposure")
+    exposure, was_at_zero = percent(event.body, "exposure"), flip.state is FlipState.AT_ZERO
+    read = _changed(rollback, flip, event)
     if exposure is not None and exposure.hundredths == 0:
-        at_zero_at = flip.at_zero_at if flip.state is FlipState.AT_ZERO else event.at
-        return _with_flip(
-            rollback,
-            replace(flip, state=FlipState.AT_ZERO, detail="", changed_at=event.at, at_zero_at=at_zero_at),
-        )
+        if not was_at_zero:
+            read = replace(read, at_zero_at=event.at, at_zero_seq=event.seq)
+        return _with_flip(rollback, replace(read, state=FlipState.AT_ZERO, detail=""))
     reads = "an exposure that cannot be told" if exposure is None else str(exposure)
-    if flip.state is not FlipState.AT_ZERO:
+    if not was_at_zero:
         detail = f"reads {reads} after the write"
-        return _with_flip(
-            rollback, replace(flip, state=FlipState.REFUSED, detail=detail, changed_at=event.at)
-        )
-    return _reopened(_with_flip(rollback, _raised(flip, reads, event.at)), flip.flag, reads)
+        return _with_flip(rollback, replace(read, state=FlipState.REFUSED, detail=detail))
+    return _reopened(_with_flip(rollback, _raised(read, reads)), f"{flip.flag} back at {reads}")
 
 
-def _raised(flip: Flip, reads: str, at: datetime) -> Flip:
+def _raised(flip: Flip, reads: str) -> Flip:
     """A flag that was at zero is not any more: somebody else raised it. Fought once, then shown."""
-    undone = replace(flip, at_zero_at=None, drained_at=None, share_pct=None, stored="", changed_at=at)
+    undone = replace(flip, at_zero_at=None, at_zero_seq=0, drained_at=None, share_pct=None, stored="")
     if flip.fought:
         detail = f"raised again to {reads} by someone else; not fought a second time"
         return replace(undone, state=FlipState.REFUSED, attempts=MACHINE_ATTEMPTS, lost=0, detail=detail)
@@ -178,14 +171,12 @@ def _raised(flip: Flip, reads: str, at: datetime) -> Flip:
     return replace(undone, state=FlipState.WAITING, fought=True, attempts=1, lost=0, detail=detail)
 
 
-def _reopened(rollback: Rollback, flag: str, reads: str) -> Rollback:
-    """What was proved about flip, drain, legacy and writes no longer holds once a flag left zero."""
+def _reopened(rollback: Rollback, why: str) -> Rollback:
+    """What was proved about flip, drain, legacy and writes no longer holds once a flag is not at zero."""
     return replace(
         rollback,
         steps=tuple(
-            _open_again(step, f"{flag} back at {reads}")
-            if step.key in PROVED_AT_ZERO and step.settled
-            else step
+            _open_again(step, why) if step.key in PROVED_AT_ZERO and step.settled else step
             for step in rollback.steps
         ),
     )
@@ -193,14 +184,15 @@ def _reopened(rollback: Rollback, flag: str, reads: str) -> Rollback:
 
 def _open_again(step: Step, evidence: str) -> Step:
     state = StepState.RUNNING if step.machine else StepState.ASKING
-    return replace(step, state=state, done_at=None, done_by="", evidence=evidence)
+    return replace(step, state=state, done_at=None, done_seq=0, done_by="", evidence=evidence)
 
 
 def _retried(rollback: Rollback, event: Event) -> Rollback:
     flip = _flip(rollback, event)
     if not flip.exhausted:
         raise IllegalEvent(f"{flip.flag} is {flip.state}: nothing to retry")
-    return _with_flip(rollback, replace(flip, attempts=MACHINE_ATTEMPTS - 1, lost=0, changed_at=event.at))
+    again = replace(flip, attempts=MACHINE_ATTEMPTS - 1, lost=0)
+    return _with_flip(rollback, _changed(rollback, again, event))
 
 
 def _drained(rollback: Rollback, event: Event) -> Rollback:
@@ -230,6 +222,7 @@ def _settle(state: StepState, evidence_field: str) -> Callable[[Rollback, Event]
                 evidence=text(event.body, evidence_field),
                 started_at=step.started_at or event.at,
                 done_at=event.at if settled else None,
+                done_seq=event.seq if settled else 0,
                 done_by=event.actor if settled else "",
             ),
         )

@@ -27,15 +27,17 @@ from cockpit.core.spec import HookMoment, RollbackSpec, StepKey
 class FlagFact:
     """What is known of one flag now.
 
-    exposure/read_began_at: the last good read. shares: observed share in percent per poll, oldest first.
+    exposure: of the last good read. read_after: the last event that was folded when that read began; it
+    proves what was true after that event. shares: observed share in percent per poll, oldest first, each
+    with the same. These are places in the journal, not times: a clock may be set back.
     busy: a write of this process is in flight. trouble: why it cannot be read, if so.
     forward_unsettled: a forward write of it was given up unanswered and may still land.
     """
 
     exposure: Percent | None = None
     known: bool = False
-    read_began_at: datetime | None = None
-    shares: tuple[tuple[datetime, float], ...] = ()
+    read_after: int | None = None
+    shares: tuple[tuple[int, float], ...] = ()
     observable: bool = False
     busy: bool = False
     trouble: str = ""
@@ -46,25 +48,25 @@ class FlagFact:
 class LegacyFact:
     """Required legacy probes: their worst health, and per probe how many good answers in a row are needed.
 
-    passes: (probe, needed, times of the good answers in a row, oldest first).
+    passes: (probe, needed, the good answers in a row, oldest first: the last event folded when each began).
     """
 
     health: Health
     text: str
-    passes: tuple[tuple[str, int, tuple[datetime, ...]], ...] = ()
+    passes: tuple[tuple[str, int, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """hooks: (name, moments). announcing: hooks in flight. counters: write counters of the new side now,
-    and counted_at when the reading of each began (a counter without that is taken as it is). awaited:
-    counters whose first answer may still come, so that nobody can say yet that they cannot be read.
+    and counted_after the last event folded when the reading of each began (without that it is taken as it
+    is). awaited: counters whose first answer may still come: nobody can say yet that they cannot be read.
     """
 
     flags: Mapping[str, FlagFact]
     legacy: LegacyFact
     counters: Mapping[str, float | None] = field(default_factory=dict)
-    counted_at: Mapping[str, datetime] = field(default_factory=dict)
+    counted_after: Mapping[str, int] = field(default_factory=dict)
     awaited: frozenset[str] = frozenset()
     hooks: tuple[tuple[str, tuple[HookMoment, ...]], ...] = ()
     announcing: frozenset[tuple[str, str]] = frozenset()
@@ -205,17 +207,21 @@ def _flip(rollback: Rollback, facts: Facts, now: datetime) -> Iterator[Act]:
 def _must_wait(rollback: Rollback, flip: Flip, facts: Facts, now: datetime) -> bool:
     """Wait for what depends on this flag, but only while the machine is still trying that."""
     return any(
-        other.flag in flip.waits_for and other.state is not FlipState.AT_ZERO and _tries(other, facts, now)
+        other.flag in flip.waits_for
+        and other.state is not FlipState.AT_ZERO
+        and _tries(rollback, other, facts, now)
         for other in rollback.flips
     )
 
 
-def _tries(flip: Flip, facts: Facts, now: datetime) -> bool:
+def _tries(rollback: Rollback, flip: Flip, facts: Facts, now: datetime) -> bool:
     """Not when it has given up, when the plan does not know the flag, or when no read tells of its write."""
     if flip.exhausted or flip.flag not in facts.flags:
         return False
-    written = flip.state in (FlipState.ACCEPTED, FlipState.UNKNOWN) and flip.changed_at is not None
-    return not written or (now - (flip.changed_at or now)).total_seconds() <= UNSEEN_LIMIT_S
+    if flip.state not in (FlipState.ACCEPTED, FlipState.UNKNOWN) or flip.changed_at is None:
+        return True
+    jumped_s = rollback.clock_jumped_s - flip.changed_jumped_s
+    return (now - flip.changed_at).total_seconds() - jumped_s <= UNSEEN_LIMIT_S
 
 
 def _bring_to_zero(rollback: Rollback, flip: Flip, fact: FlagFact) -> Iterator[Act]:
@@ -236,8 +242,8 @@ def _bring_to_zero(rollback: Rollback, flip: Flip, fact: FlagFact) -> Iterator[A
 
 def _proof(rollback: Rollback, flip: Flip, fact: FlagFact) -> bool:
     """Whether the last read began after everything this rollback did to the flag."""
-    after = flip.changed_at or rollback.declared_at
-    return fact.known and fact.read_began_at is not None and fact.read_began_at >= after
+    after = flip.changed_seq or rollback.declared_seq
+    return fact.known and fact.read_after is not None and fact.read_after >= after
 
 
 def _at_zero(fact: FlagFact) -> bool:
@@ -271,7 +277,7 @@ def _drained(rollback: Rollback, flip: Flip, fact: FlagFact, spec: RollbackSpec)
         note = "was at 0% before the rollback"
         yield _record(rollback, Kind.ROLLBACK_DRAINED, flag=flip.flag, share_pct=None, note=note)
         return
-    since = [share for at, share in fact.shares if flip.at_zero_at is not None and at >= flip.at_zero_at]
+    since = [share for after, share in fact.shares if after >= flip.at_zero_seq]
     last = since[-spec.drain_polls :]
     if len(last) == spec.drain_polls and all(share < spec.drain_below_pct for share in last):
         yield _record(rollback, Kind.ROLLBACK_DRAINED, flag=flip.flag, share_pct=last[-1], note="")
@@ -296,7 +302,7 @@ def _prove(rollback: Rollback, facts: Facts, spec: RollbackSpec, now: datetime) 
         yield _record(rollback, Kind.STEP_OVERRIDDEN, step=step.id, reason=reason)
     elif step.state is StepState.WAITING:
         yield _record(rollback, Kind.STEP_STARTED, step=step.id)
-    elif step.state is StepState.RUNNING and (now - rollback.declared_at).total_seconds() > spec.side_limit_s:
+    elif step.state is StepState.RUNNING and rollback.elapsed(now).total_seconds() > spec.side_limit_s:
         evidence = f"could not be proved in {spec.side_limit_s:g} s: {words}; the flip was not held"
         yield _record(rollback, Kind.STEP_FAILED, step=step.id, evidence=evidence)
 
@@ -306,10 +312,10 @@ def _verify(rollback: Rollback, facts: Facts) -> Iterator[Act]:
     if step is None or step.settled or not rollback.flipped:
         return
     yield from _start(rollback, step)
-    since = max(flip.at_zero_at for flip in rollback.flips if flip.at_zero_at is not None)
+    since = max((flip.at_zero_seq for flip in rollback.flips), default=rollback.declared_seq)
     counts = [
-        (name, min(needed, sum(at >= since for at in times)), needed)
-        for name, needed, times in facts.legacy.passes
+        (name, min(needed, sum(after >= since for after in good)), needed)
+        for name, needed, good in facts.legacy.passes
     ]
     if counts and all(got >= needed for _, got, needed in counts):
         words = ", ".join(f"{name} {got} of {needed} in a row" for name, got, needed in counts)
@@ -346,12 +352,12 @@ def _drain_settled(rollback: Rollback) -> bool:
 def _counted_since_drain(rollback: Rollback, facts: Facts) -> bool:
     """Whether every counter was read after the drain; one that cannot be read now is not waited for."""
     step = _step(rollback, StepKey.DRAIN)
-    drained_at = step.done_at if step is not None else None
+    drained_seq = step.done_seq if step is not None else 0
     names = [name for name, _ in rollback.cut_mark.counters] if rollback.cut_mark is not None else []
     if not facts.awaited.isdisjoint(names):
         return False
-    return drained_at is None or all(
-        facts.counters.get(name) is None or facts.counted_at.get(name, drained_at) >= drained_at
+    return all(
+        facts.counters.get(name) is None or facts.counted_after.get(name, drained_seq) >= drained_seq
         for name in names
     )
 
@@ -409,7 +415,7 @@ def _people(rollback: Rollback) -> Iterator[Act]:
 
 
 def _escalate(rollback: Rollback, now: datetime) -> Iterator[Act]:
-    if rollback.escalated_at is not None or now < rollback.escalate_at:
+    if rollback.escalated_at is not None or not rollback.escalates(now):
         return
     late = [s.title for s in rollback.steps if s.key in (StepKey.DRAIN, StepKey.VERIFY) and not s.settled]
     if late:

@@ -12,7 +12,7 @@ def settle(flag: FlagFlight, fact: FlagFact) -> ReadBack | Record | None:
     pending = flag.pending
     if pending is None or not pending.answered or fact.busy:
         return None
-    if not fact.known or fact.read_began_at is None or fact.read_began_at < pending.at:
+    if not fact.known or fact.read_after is None or fact.read_after < pending.seq:
         return ReadBack(flag=flag.key)
     return Record(kind=Kind.FLAG_SEEN, body=seen_body(flag.key, fact))
 

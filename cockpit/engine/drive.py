@@ -52,6 +52,7 @@ class Drive:
         self._clock = clock
         self._mode = mode
         self.trouble: str = ""
+        self._unanswered: dict[str, float] = {}
 
     @property
     def plan(self) -> Plan:
@@ -225,16 +226,21 @@ class Drive:
         """A write whose answer another process never journalled is unknown.
 
         At once at take-off and take-over. While flying, a cockpit that stood in may have died with a write
-        in flight: no living one takes longer than `after_s` to journal an answer. A write that is given up
+        in flight: no living one takes longer than `after_s` to journal an answer, counted on the steady
+        clock from when the intent was first seen here. A write that is given up
         at once is lost and takes none of the machine's tries: a cockpit that dies twice is no refusal.
         """
-        now = self._clock.now()
+        now_s, waited = self._clock.monotonic(), self._unanswered
+        self._unanswered = {}
         for key, flag in self._logbook.flight.flags.items():
             pending = flag.pending
             if pending is None or pending.answered or self._effects.busy(key):
                 continue
-            if (now - pending.at).total_seconds() >= after_s:
+            since_s = waited.get(pending.write_id, now_s)
+            if now_s - since_s >= after_s:
                 self._orphan(key, pending, lost=not after_s)
+            else:
+                self._unanswered[pending.write_id] = since_s
 
     def _orphan(self, key: str, pending: PendingWrite, *, lost: bool) -> None:
         rollback = self._logbook.flight.rollback

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cockpit.core.flight import Flight
 from cockpit.core.model import STALE_AFTER_INTERVALS, Freshness, Health, Reading, Side
@@ -33,7 +33,7 @@ def flag_fact(senses: Senses, effects: Effects, flight: Flight, key: str) -> Fla
     return FlagFact(
         exposure=value.exposure if value is not None else None,
         known=value is not None,
-        read_began_at=sense.began_at,
+        read_after=sense.began_after,
         shares=tuple(share.shares) if share is not None else (),
         observable=share is not None,
         busy=effects.busy(key),
@@ -58,11 +58,7 @@ def rollback_facts(senses: Senses, effects: Effects, flight: Flight, now: dateti
         flags={flag.key: flag_fact(senses, effects, flight, flag.key) for flag in plan.flags},
         legacy=legacy_fact(senses, now),
         counters={name: reading.fresh_value(now) for name, reading in senses.counters.items()},
-        counted_at={
-            name: reading.observed_at - timedelta(seconds=reading.took_s or 0.0)
-            for name, reading in senses.counters.items()
-            if reading.observed_at is not None
-        },
+        counted_after=dict(senses.counted_after),
         awaited=frozenset(name for name, reading in senses.counters.items() if _awaited(reading, now)),
         hooks=tuple((hook.name, hook.moments) for hook in plan.announce),
         announcing=effects.announcing,

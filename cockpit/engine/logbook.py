@@ -40,6 +40,7 @@ class Logbook:
     """Owns the folded flight. Used from the engine's thread only.
 
     kept: the newest events, for the deck's tail. unsaved: events that happened but are not on disk yet.
+    on_renumbered: what is only in memory went behind what others wrote, so its events got other numbers.
     _as_written: whether the folded flight is what the journal's own events fold to.
     """
 
@@ -56,6 +57,7 @@ class Logbook:
         self._read_failure: JournalFailure | None = None
         self._write_failure: JournalFailure | None = None
         self.on_event: Callable[[Event], None] = lambda event: None
+        self.on_renumbered: Callable[[], None] = lambda: None
 
     @property
     def failure(self) -> JournalFailure | None:
@@ -196,6 +198,7 @@ class Logbook:
                 state = folding.apply(state, event)
             moved.append((actor, event))
         self.flight, self.unsaved = state, moved
+        self.on_renumbered()
         known = [event for event in self.kept if event.seq <= before]
         self.kept = [*known, *others, *(event for _, event in moved)][-self._keep :]
         for event in others:

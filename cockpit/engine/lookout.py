@@ -119,7 +119,7 @@ def _foreign_hands(senses: Senses, effects: Effects, flight: Flight, now: dateti
 
 def _foreign(state: FlagFlight, sense: FlagSense) -> Iterator[Draft]:
     value = sense.reading.value
-    if value is None or sense.began_at is None or state.seen_at is None or sense.began_at < state.seen_at:
+    if value is None or sense.began_after is None or sense.began_after < state.seen_seq:
         return
     exposure = value.exposure
     if exposure == state.seen_exposure:

@@ -18,7 +18,7 @@ from functools import partial
 from cockpit.core import commands as asked
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
-from cockpit.core.clocks import ClockPair, jump
+from cockpit.core.clocks import JUMP_S, ClockPair, jump
 from cockpit.core.commands import Command
 from cockpit.core.events import Event, Kind
 from cockpit.core.flight import Flight, elsewhere
@@ -95,7 +95,14 @@ class Pilot:
         self._sources = flying.sources(flying.plan)
         self._retired: list[Sources] = []
         self._logbook = Logbook(flying.journal, path=flying.journal_path)
-        self._senses = Senses(self._plan, self._sources, self._clock, self._sensed)
+        self._senses = Senses(
+            self._plan,
+            self._sources,
+            self._clock,
+            self._sensed,
+            lambda: self._logbook.flight.last_seq,
+        )
+        self._logbook.on_renumbered = self._senses.prove_nothing
         self._effects = Effects(
             sources=self._sources,
             clock=self._clock,
@@ -144,6 +151,7 @@ class Pilot:
         self._agreements: Agreements = {}
         self._clocks = self._read_clocks()
         self._started_at = self._clock.now()
+        self._started_s = self._clock.monotonic()
         self._stop_why: str | None = None
         self._leave_open = False
         self._stop = asyncio.Event()
@@ -252,17 +260,27 @@ class Pilot:
             await asyncio.sleep(max(0.0, due - loop.time()))
             self._lag_s = max(self._lag_s, loop.time() - due)
             due = max(due + BEAT_S, loop.time())
-            self._guard.run("clock", self._compare_clocks)
             self._guard.run("journal", self._tend_journal)
             self._guard.run("driver's seat", self._take_over)
             self._guard.run("host", self._sample_host)
             self._turn()
 
     def _compare_clocks(self) -> None:
-        """A wall clock that jumped would shorten or stretch the countdown silently: journal it."""
+        """A wall clock that jumped would shorten or stretch the countdown silently: journal it, once on a
+        host. Looked at before anything is decided, so that no decision is made between jump and journal.
+        """
         before, self._clocks = self._clocks, self._read_clocks()
         by_s = jump(before, self._clocks)
-        if by_s is not None and self._seat.taken:
+        if by_s is None:
+            return
+        if by_s < 0:
+            self._senses.clock_set_back(by_s)
+        told = self._logbook.flight.clock_jump
+        self._logbook.catch_up()
+        news = self._logbook.flight.clock_jump
+        if news is not None and news is not told and abs(news[1] - by_s) < JUMP_S:
+            return
+        if self._seat.taken:
             rollback = self._logbook.flight.rollback
             open_id = rollback.id if rollback is not None else None
             body: dict[str, object] = {"by_s": round(by_s, 1), "rollback": open_id}
@@ -295,8 +313,9 @@ class Pilot:
             return not self._effects.writing and not self._seat.waits_for_driver(rollback)
         waiting = [step for step in rollback.steps if step.machine and not step.settled]
         stuck = all(step.state is StepState.FAILED for step in waiting) and rollback.flip_begun
-        budget = rollback.deadline_at - rollback.declared_at
-        over = self._clock.now() > max(rollback.deadline_at, self._started_at + budget)
+        budget_s = (rollback.deadline_at - rollback.declared_at).total_seconds()
+        here_s = self._clock.monotonic() - self._started_s
+        over = here_s > budget_s and rollback.left(self._clock.now()).total_seconds() < 0
         return (over and not self._effects.writing) or (self._effects.idle and (not waiting or stuck))
 
     def _take_over(self) -> None:
@@ -326,6 +345,7 @@ class Pilot:
 
     def _turn(self) -> None:
         """Journal what changed, act on it, settle commands, draw. Never waits, never raises upwards."""
+        self._guard.run("clock", self._compare_clocks)
         self._guard.run("numbers", self._compare)
         if self._seat.taken:
             self._guard.run("lookout", self._look_out)

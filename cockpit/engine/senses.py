@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from cockpit.adapters.base import AdapterError
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
+from cockpit.core.clocks import along
 from cockpit.core.counters import SignalSamples
 from cockpit.core.model import (
     Failure,
@@ -50,45 +51,66 @@ HALF_A_SECOND = 0.5  # Date headers are cut to whole seconds, so on average they
 
 @dataclass(slots=True)
 class FlagSense:
-    """began_at: when the good read began; a read proves only what was true after that.
-
-    began_s: the same on the monotonic clock. Of two reads at once the one that began later counts.
+    """began_after: the last event that was folded when the good read began; it proves only what was true
+    after that event. Of two reads at once the one that began later (began_s, monotonic) counts.
     """
 
     reading: Reading[FlagValue]
-    began_at: datetime | None = None
+    began_after: int | None = None
     began_s: float = float("-inf")
     skew_s: float | None = None
 
 
 @dataclass(slots=True)
 class ProbeSense:
-    """good: when the present row of OK answers came, oldest first."""
+    """good: the present row of OK answers, oldest first: the last event folded when each was asked for."""
 
     reading: Reading[ProbeValue]
     history: deque[float | None] = field(default_factory=lambda: deque(maxlen=HISTORY))
-    good: list[datetime] = field(default_factory=list)
+    good: list[int] = field(default_factory=list)
     skew_s: float | None = None
 
 
 @dataclass(slots=True)
 class ShareSense:
+    """shares: in percent, oldest first, each with the last event that was folded when it was asked for."""
+
     reading: Reading[Share]
-    shares: deque[tuple[datetime, float]] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    shares: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=HISTORY))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """The moment a poll began: on both clocks, and in the journal's order."""
+
+    at: datetime
+    steady_s: float
+    after: int
+    numbering: int
 
 
 class Senses:
-    """Used from the engine's thread only."""
+    """Used from the engine's thread only. folded: the seq of the last event that this process has folded."""
 
-    def __init__(self, plan: Plan, sources: Sources, clock: Clock, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        sources: Sources,
+        clock: Clock,
+        changed: Callable[[str], None],
+        folded: Callable[[], int],
+    ) -> None:
         self._clock = clock
         self._changed = changed
+        self._folded = folded
+        self._numbering = 0
         self.flags: dict[str, FlagSense] = {}
         self.probes: dict[tuple[Side, str], ProbeSense] = {}
         self.shares: dict[str, ShareSense] = {}
         self.trackers: dict[str, SignalTracker] = {}
         self.signal_readings: dict[str, Reading[float]] = {}
         self.counters: dict[str, Reading[float]] = {}
+        self.counted_after: dict[str, int] = {}
         self.share_trackers: dict[str, ShareTracker] = {}
         self.plan = plan
         self.adopt(plan, sources)
@@ -131,7 +153,7 @@ class Senses:
             "share": (self.shares, self.share_trackers),
             "probe": (self.probes,),
             "signal": (self.signal_readings,),
-            "counter": (self.counters,),
+            "counter": (self.counters, self.counted_after),
         }
         for (what, key), origin in before.items():
             if after.get((what, key)) != origin:
@@ -140,23 +162,22 @@ class Senses:
 
     async def read_service(self, service: ServiceSpec, keys: Sequence[str]) -> Failure | None:
         """One read of one flag service; the worst failure of its flags, if any."""
-        began_at = self._clock.now()
-        began = self._clock.monotonic()
+        asked = self._ask()
         try:
             answers = await self._sources.readers[service.name].read(keys)
         except AdapterError as error:
             self.service_failed(keys, error.failure)
             return error.failure
-        took_s, worst = self._clock.monotonic() - began, None
+        worst = None
         for key in keys:
             answer = answers.get(key) or _unanswered()
             if isinstance(answer, AdapterError):
                 worst = answer.failure
                 self._flag_failed(key, answer.failure)
-            elif began >= self.flags[key].began_s:
+            elif asked.steady_s >= self.flags[key].began_s:
                 sense = self.flags[key]
-                sense.reading = self._good(sense.reading, answer, began_at, took_s)
-                sense.began_at, sense.began_s = began_at, began
+                sense.reading = self._good(sense.reading, answer, asked)
+                sense.began_after, sense.began_s = self._proves(asked), asked.steady_s
         self._changed(service.name)
         return worst
 
@@ -169,21 +190,20 @@ class Senses:
         self.flags[key].reading = self._bad(self.flags[key].reading, failure)
 
     async def probe(self, spec: ProbeSpec) -> Failure | None:
-        began_at, began = self._clock.now(), self._clock.monotonic()
+        asked = self._ask()
         try:
             value = await self._sources.probes[spec.side, spec.name].probe()
         except AdapterError as error:
             self.probe_failed(spec, error.failure)
             return error.failure
         sense = self.probes[spec.side, spec.name]
-        took_s = self._clock.monotonic() - began
-        sense.reading = self._good(sense.reading, value, began_at, took_s)
+        sense.reading = self._good(sense.reading, value, asked)
         sense.history.append(value.latency_ms)
-        sense.good = (
-            [*sense.good, began_at][-max(HISTORY, spec.passes) :] if value.health is Health.OK else []
-        )
+        row = [*sense.good, self._proves(asked)][-max(HISTORY, spec.passes) :]
+        sense.good = row if value.health is Health.OK else []
         if value.server_time is not None:
-            sense.skew_s = (value.server_time - began_at).total_seconds() + HALF_A_SECOND - took_s / 2
+            ahead_s = (value.server_time - asked.at).total_seconds()
+            sense.skew_s = ahead_s + HALF_A_SECOND - self._took_s(asked) / 2
         self._changed(f"{spec.side}/{spec.name}")
         return None
 
@@ -196,27 +216,26 @@ class Senses:
 
     async def query(self, monitor: ServiceSpec) -> Failure | None:
         """One poll of one monitoring source: all its expressions, then every tracker that lives by them."""
-        began_at, began = self._clock.now(), self._clock.monotonic()
+        asked = self._ask()
         try:
             answers = await self._sources.monitors[monitor.name].query(expressions(self.plan, monitor.name))
         except AdapterError as error:
             self.monitor_failed(monitor, error.failure)
             return error.failure
-        took_s = self._clock.monotonic() - began
         failures = [answer.failure for answer in answers.values() if isinstance(answer, AdapterError)]
         for signal in self.plan.signals:
             if signal.monitor == monitor.name:
-                self._observe_signal(signal, answers, began_at, took_s)
+                self._observe_signal(signal, answers, asked)
         for flag in self.plan.flags:
             if flag.traffic is not None and flag.traffic.monitor == monitor.name:
                 pair = (flag.traffic.legacy, flag.traffic.new)
-                self._observe_share(flag.key, pair, answers, began_at, took_s)
+                self._observe_share(flag.key, pair, answers, asked)
         for counter in self.plan.rollback.write_counters:
             if counter.monitor == monitor.name:
-                reading = self.counters[counter.name]
-                self.counters[counter.name] = self._sampled(
-                    reading, answers, (counter.query,), began_at, took_s
-                )
+                counted = self._sampled(self.counters[counter.name], answers, (counter.query,), asked)
+                self.counters[counter.name] = counted
+                if counted.failure is None:
+                    self.counted_after[counter.name] = self._proves(asked)
         self._changed(monitor.name)
         return failures[0] if failures and len(failures) == len(answers) else None
 
@@ -245,18 +264,43 @@ class Senses:
             self.share_trackers[key] = restart_share(self.share_trackers[key])
             self.shares[key].shares.clear()
 
+    def prove_nothing(self) -> None:
+        """The journal's events got other numbers: what was read before is known, but proves nothing now."""
+        self._numbering += 1
+        for flag in self.flags.values():
+            flag.began_after = None
+        for sense in self.probes.values():
+            sense.good = [0] * len(sense.good)
+        for observed in self.shares.values():
+            observed.shares = deque(((0, pct) for _, pct in observed.shares), maxlen=HISTORY)
+        self.counted_after = dict.fromkeys(self.counted_after, 0)
+
+    def clock_set_back(self, by_s: float) -> None:
+        """Take everything that was kept along with the wall clock, so that its age stays what it is.
+
+        Nothing waits for the clock to catch up then, and no reading comes from the future.
+        """
+        for flag in self.flags.values():
+            flag.reading = along(flag.reading, by_s)
+        for probe in self.probes.values():
+            probe.reading = along(probe.reading, by_s)
+        for observed in self.shares.values():
+            observed.reading = along(observed.reading, by_s)
+        self.counters = along(self.counters, by_s)
+        self.signal_readings = along(self.signal_readings, by_s)
+        self.trackers = along(self.trackers, by_s)
+        self.share_trackers = along(self.share_trackers, by_s)
+
     def clock_skew_s(self) -> float | None:
         """The largest difference that a server's clock has shown to ours; None while none told."""
         skews = [sense.skew_s for sense in self.probes.values() if sense.skew_s is not None]
         return max(skews, key=abs, default=None)
 
-    def _observe_signal(
-        self, signal: SignalSpec, answers: Answers, began_at: datetime, took_s: float
-    ) -> None:
+    def _observe_signal(self, signal: SignalSpec, answers: Answers, asked: _Asked) -> None:
         wanted = _signal_expressions(signal)
         reading = self.signal_readings[signal.name]
-        self.signal_readings[signal.name] = self._sampled(reading, answers, wanted, began_at, took_s)
-        self._track(signal.name, tuple(_sample(answers.get(each)) for each in wanted), began_at)
+        self.signal_readings[signal.name] = self._sampled(reading, answers, wanted, asked)
+        self._track(signal.name, tuple(_sample(answers.get(each)) for each in wanted), asked.at)
 
     def _track(self, name: str, samples: Sequence[Sample | None], now: datetime) -> None:
         bad_legacy, total_legacy, bad_new, total_new = samples
@@ -265,47 +309,55 @@ class Senses:
         )
         self.trackers[name] = observe(self.trackers[name], four, now)
 
-    def _observe_share(
-        self, key: str, pair: tuple[str, str], answers: Answers, began_at: datetime, took_s: float
-    ) -> None:
+    def _observe_share(self, key: str, pair: tuple[str, str], answers: Answers, asked: _Asked) -> None:
         legacy, new = (_sample(answers.get(each)) for each in pair)
-        tracker = observe_share(self.share_trackers[key], legacy, new, began_at)
+        tracker = observe_share(self.share_trackers[key], legacy, new, asked.at)
         self.share_trackers[key] = tracker
-        sense, seen = self.shares[key], share(tracker, began_at)
+        sense, seen = self.shares[key], share(tracker, asked.at)
         failure = _query_failure(answers, pair)
         if failure is not None:
             sense.reading = self._bad(sense.reading, failure)
         elif seen is None:
-            failure = Failure(title=share_note(tracker, began_at) or "no share to tell")
+            failure = Failure(title=share_note(tracker, asked.at) or "no share to tell")
             sense.reading = self._bad(sense.reading, failure)
         else:
-            sense.reading = self._good(sense.reading, seen, began_at, took_s)
-            sense.shares.append((began_at, seen.percent.value))
+            sense.reading = self._good(sense.reading, seen, asked)
+            sense.shares.append((self._proves(asked), seen.percent.value))
 
     def _sampled(
-        self,
-        reading: Reading[float],
-        answers: Answers,
-        wanted: Sequence[str],
-        began_at: datetime,
-        took_s: float,
+        self, reading: Reading[float], answers: Answers, wanted: Sequence[str], asked: _Asked
     ) -> Reading[float]:
         """A reading of the last wanted expression, bad when any of them is."""
         failure = _query_failure(answers, wanted)
         sample = _sample(answers.get(wanted[-1]))
         if failure is not None or sample is None or sample.value is None:
             return self._bad(reading, failure or Failure(title="no value"))
-        return self._good(reading, sample.value, began_at, took_s)
+        return self._good(reading, sample.value, asked)
 
-    def _good(self, reading: Reading[T], value: T, began_at: datetime, took_s: float) -> Reading[T]:
+    def _ask(self) -> _Asked:
+        return _Asked(
+            at=self._clock.now(),
+            steady_s=self._clock.monotonic(),
+            after=self._folded(),
+            numbering=self._numbering,
+        )
+
+    def _proves(self, asked: _Asked) -> int:
+        """The last event that the poll surely began after; 0 when the events got other numbers meanwhile."""
+        return asked.after if asked.numbering == self._numbering else 0
+
+    def _took_s(self, asked: _Asked) -> float:
+        return self._clock.monotonic() - asked.steady_s
+
+    def _good(self, reading: Reading[T], value: T, asked: _Asked) -> Reading[T]:
         return replace(
             reading,
             value=value,
             observed_at=self._clock.now(),
-            took_s=took_s,
+            took_s=self._took_s(asked),
             failure=None,
             failing_since=None,
-            attempted_at=began_at,
+            attempted_at=asked.at,
         )
 
     def _bad(self, reading: Reading[T], failure: Failure) -> Reading[T]:

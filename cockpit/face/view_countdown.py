@@ -122,7 +122,7 @@ def _head(page: Page) -> tuple[Line, ...]:
     if rollback is None:
         return ((), *_no_rollback(page))
     air: tuple[Line, ...] = ((),) if page.height >= AIRY_FROM_HEIGHT else ()
-    rows: list[Line] = [*air, *_clock_block(rollback, page), *air, origin(rollback)]
+    rows: list[Line] = [*air, *_clock_block(rollback, page), *air, origin(rollback, page.now)]
     loud = escalation(rollback, page.now)
     if loud:
         rows.append(row(column(f" {loud}", page.width, Role.ALARM)))

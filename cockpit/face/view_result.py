@@ -47,13 +47,13 @@ def _result(rollback: Rollback, snapshot: Snapshot, now: datetime) -> list[Line]
     ended = rollback.closed_at or rollback.cancelled_at or now
     how = "cancelled before any flag was written" if rollback.cancelled_at else "closed"
     by = f" by {rollback.closed_by}" if rollback.closed_by else ""
-    over_s = (ended - rollback.deadline_at).total_seconds()
+    over_s = -rollback.left(now).total_seconds()
     late = late_steps(rollback, now)
     overridden = [step.title for step in rollback.steps if step.state is StepState.OVERRIDDEN]
     budget_s = (rollback.deadline_at - rollback.declared_at).total_seconds()
     return [
         _fact("ended", f"{utc(ended, now)}, {how}{by}", Role.STRONG),
-        _fact("time", f"{mmss((ended - rollback.declared_at).total_seconds())} of {mmss(budget_s)}"),
+        _fact("time", f"{mmss(rollback.elapsed(now).total_seconds())} of {mmss(budget_s)}"),
         _fact("overrun", f"+{mmss(over_s)}" if over_s > 0 else "none", Role.BAD if over_s > 0 else Role.OK),
         _fact("late steps", joined(late, ", ") or "none", Role.WARN if late else Role.OK),
         _fact("overridden", joined(overridden, ", ") or "none", Role.WARN if overridden else Role.OK),

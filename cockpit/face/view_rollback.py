@@ -32,14 +32,9 @@ class Countdown:
     role: Role
 
 
-def end_of(rollback: Rollback, now: datetime) -> datetime:
-    """The instant at which all its clocks stand: close, cancel, or now."""
-    return rollback.closed_at or rollback.cancelled_at or now
-
-
 def countdown(rollback: Rollback, now: datetime) -> Countdown:
     """`14:59 left`, amber once escalation is due, `+00:42 OVERRUN` past zero; stands still after the end."""
-    left_s = (rollback.deadline_at - end_of(rollback, now)).total_seconds()
+    left_s = rollback.left(now).total_seconds()
     digits = view.countdown(left_s)
     if rollback.cancelled_at is not None:
         return Countdown(digits=digits, word="CANCELLED", role=Role.DIM)
@@ -48,7 +43,7 @@ def countdown(rollback: Rollback, now: datetime) -> Countdown:
         return Countdown(digits=digits, word=word, role=role)
     if left_s < 0:
         return Countdown(digits=digits, word="OVERRUN", role=Role.BAD)
-    role = Role.WARN if now >= rollback.escalate_at else Role.STRONG
+    role = Role.WARN if rollback.escalates(now) else Role.STRONG
     return Countdown(digits=digits, word="left", role=role)
 
 
@@ -56,7 +51,7 @@ def clocks(rollback: Rollback, now: datetime) -> tuple[tuple[str, Segment], ...]
     """The three clocks by name: since first breach, since declare, left (or overrun)."""
     breach: Segment = ("none seen", Role.DIM)
     if rollback.first_breach_at is not None:
-        passed_s = (end_of(rollback, now) - rollback.first_breach_at).total_seconds()
+        passed_s = (rollback.end(now) - rollback.first_breach_at).total_seconds()
         breach = (mmss(passed_s), Role.TEXT)
     count = countdown(rollback, now)
     return (
@@ -72,23 +67,24 @@ def scope_words(rollback: Rollback) -> str:
     return f"ONLY {joined(rollback.flags, ', ')}"
 
 
-def _jumped(rollback: Rollback) -> tuple[Segment, ...]:
-    """A wall clock that jumped since declare shortened or stretched the countdown: say by how much."""
+def _jumped(rollback: Rollback, now: datetime) -> tuple[Segment, ...]:
+    """After a jump of the wall clock two clocks count: the shorter time stands in large, the other here."""
     if not rollback.clock_jumped_s:
         return ()
-    return (
-        (f"CLOCK JUMPED {rollback.clock_jumped_s:+.0f} s: the countdown is off by that", Role.WARN),
-        (" · ", Role.DIM),
-    )
+    by_wall, by_steady = rollback.wall_left(now), rollback.steady_left(now)
+    other, clock = (by_wall, "wall") if by_wall > by_steady else (by_steady, "steady")
+    digits = view.countdown(other.total_seconds())
+    words = f"CLOCK JUMPED {rollback.clock_jumped_s:+.0f} s: shorter time shown, {clock} clock says {digits}"
+    return (words, Role.WARN), (" · ", Role.DIM)
 
 
-def origin(rollback: Rollback, *, keys: bool = True) -> Line:
+def origin(rollback: Rollback, now: datetime, *, keys: bool = True) -> Line:
     """Scope, who declared it and why; a missing reason says which key gives it."""
     reason: Segment = (rollback.reason, Role.TEXT)
     if not rollback.reason:
         reason = ("reason not given" + (": press e" if rollback.open and keys else ""), Role.WARN)
     return row(
-        *_jumped(rollback),
+        *_jumped(rollback, now),
         (scope_words(rollback), Role.STRONG),
         (" · declared by ", Role.DIM),
         rollback.declared_by,
@@ -343,7 +339,7 @@ def escalation(rollback: Rollback, now: datetime) -> str:
         for step in rollback.steps
         if step.key in (StepKey.DRAIN, StepKey.VERIFY) and not step.settled
     ]
-    if not rollback.open or now < rollback.escalate_at or not waiting:
+    if not rollback.open or not rollback.escalates(now) or not waiting:
         return ""
     after = mmss((rollback.escalate_at - rollback.declared_at).total_seconds())
     return f"ESCALATE: page backup, plan B · {' and '.join(waiting)} not done after {after}"

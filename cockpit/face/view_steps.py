@@ -15,7 +15,6 @@ from cockpit.core.rollback import Rollback, Step, StepState, open_lines
 from cockpit.core.spec import StepKey
 from cockpit.face.view import Line, Role, Segment, Word, clip
 from cockpit.face.view_lines import bar, column, mmss, row, utc, wrapped
-from cockpit.face.view_rollback import end_of
 
 MACHINE: Final = "⚙    "
 PERSON: Final = "☻ YOU"
@@ -35,7 +34,7 @@ def step_word(step: Step, rollback: Rollback, now: datetime) -> Word:
     if step.key is StepKey.CLOSE and rollback.closed_at is not None:
         return _STEP[StepState.DONE]
     word = _STEP[step.state]
-    if step.state is StepState.RUNNING and step.late(rollback.declared_at, end_of(rollback, now)):
+    if step.state is StepState.RUNNING and step.late(rollback.declared_at, rollback.end(now)):
         return Word(word.glyph, word.text, Role.WARN)
     return word
 
@@ -50,7 +49,7 @@ class Budget:
 
 
 def budget(step: Step, rollback: Rollback, now: datetime) -> Budget:
-    end = end_of(rollback, now)
+    end = rollback.end(now)
     if step.settled and step.done_at is not None:
         end = step.done_at
     used_s = max(0.0, (end - rollback.declared_at).total_seconds())
@@ -168,7 +167,7 @@ def projected_finish(rollback: Rollback, now: datetime) -> Projection:
     started; one that has used up its window has nothing left and makes the projection a lower bound.
     """
     if not rollback.open:
-        return Projection(at=end_of(rollback, now), late=False, ready=True)
+        return Projection(at=rollback.end(now), late=False, ready=True)
     flip_s = next((step.budget_s for step in rollback.steps if step.key is StepKey.FLIP), 0.0)
     left_s, late = 0.0, False
     for step in open_lines(rollback):
@@ -186,5 +185,5 @@ def finish_words(rollback: Rollback, now: datetime) -> Segment:
         return utc(finish.at, now), Role.TEXT
     if finish.ready:
         return "now: C signs", Role.OK
-    role = Role.BAD if finish.at > rollback.deadline_at else Role.TEXT
+    role = Role.BAD if finish.at - now > rollback.left(now) else Role.TEXT
     return f"{'after' if finish.late else 'about'} {utc(finish.at, now)}", role

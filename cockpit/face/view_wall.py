@@ -191,7 +191,7 @@ def _countdown_part(rollback: Rollback, now: datetime, width: int, height: int) 
     return (
         *block,
         (),
-        clip(origin(rollback, keys=False), width),
+        clip(origin(rollback, now, keys=False), width),
         not_at_zero(rollback, width),
         needs_row(rollback, now, width, keys=False),
     )

@@ -67,8 +67,8 @@ class Sim:
     in_flight: dict[str, InFlight] = field(default_factory=dict)
     facts: dict[str, FlagFact] = field(default_factory=dict)
     announcing: set[tuple[str, str]] = field(default_factory=set)
-    good_probes: list[datetime] = field(default_factory=list)
-    shares: dict[str, list[tuple[datetime, float]]] = field(default_factory=dict)
+    good_probes: list[int] = field(default_factory=list)
+    shares: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     counters: dict[str, float | None] = field(default_factory=lambda: {"writes": 10.0})
     awaited: set[str] = field(default_factory=set)
     writes: int = 0
@@ -131,7 +131,7 @@ class Sim:
             key: FlagFact(
                 exposure=fact.exposure,
                 known=fact.known,
-                read_began_at=fact.read_began_at,
+                read_after=fact.read_after,
                 shares=tuple(self.shares.get(key, ())),
                 observable=True,
                 busy=key in self.in_flight,
@@ -190,18 +190,15 @@ class Sim:
 
     def read(self, flag: str) -> None:
         """A good read that begins now."""
-        self.now += timedelta(seconds=1)
         exposure = Percent(self.truth[flag])
-        self.facts[flag] = FlagFact(exposure=exposure, known=True, read_began_at=self.now)
+        self.facts[flag] = FlagFact(exposure=exposure, known=True, read_after=self.flight.last_seq)
 
     def observe(self, flag: str) -> None:
         """One monitoring poll of this flag's traffic share."""
-        self.now += timedelta(seconds=1)
-        self.shares.setdefault(flag, []).append((self.now, self.truth[flag] / 100))
+        self.shares.setdefault(flag, []).append((self.flight.last_seq, self.truth[flag] / 100))
 
     def probe(self) -> None:
-        self.now += timedelta(seconds=1)
-        self.good_probes.append(self.now)
+        self.good_probes.append(self.flight.last_seq)
 
     def crash(self) -> None:
         """The process dies and a new one folds the journal: answers in flight are lost for good."""

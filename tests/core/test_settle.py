@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,23 +14,27 @@ from cockpit.core.settle import set_out, settle
 
 AT = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 TEN = Percent(1000)
+ANSWERED = 7
 
 
 def pending(*, answered: bool = True, unknown: bool = False) -> FlagFlight:
-    write = PendingWrite(write_id="w", action="set", percent=TEN, at=AT, answered=answered, unknown=unknown)
+    write = PendingWrite(
+        write_id="w", action="set", percent=TEN, at=AT, seq=ANSWERED, answered=answered, unknown=unknown
+    )
     return FlagFlight(key="f", pending=write)
 
 
-def read(seconds: float, exposure: Percent | None = TEN, *, busy: bool = False) -> FlagFact:
-    return FlagFact(exposure=exposure, known=True, read_began_at=AT + timedelta(seconds=seconds), busy=busy)
+def read(events_later: int, exposure: Percent | None = TEN, *, busy: bool = False) -> FlagFact:
+    """A read that began when so many events behind (or before) the answer were folded."""
+    return FlagFact(exposure=exposure, known=True, read_after=ANSWERED + events_later, busy=busy)
 
 
 @pytest.mark.parametrize("unknown", [True, False])
 def test_only_a_read_that_began_after_the_answer_settles(unknown: bool) -> None:
     flag = pending(unknown=unknown)
     assert settle(flag, FlagFact()) == ReadBack(flag="f")
-    assert settle(flag, read(-0.001)) == ReadBack(flag="f")
-    record = settle(flag, read(0.001))
+    assert settle(flag, read(-1)) == ReadBack(flag="f")
+    record = settle(flag, read(0))
     assert isinstance(record, Record) and record.kind is Kind.FLAG_SEEN
     assert record.body["exposure"] == 1000
 

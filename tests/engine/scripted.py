@@ -39,15 +39,21 @@ class HandClock:
         self._lock = threading.Lock()
         self._start = start
         self._passed = timedelta()
+        self._set = timedelta()
 
     def now(self) -> datetime:
         with self._lock:
             self._passed += timedelta(microseconds=1)
-            return self._start + self._passed
+            return self._start + self._set + self._passed
 
     def monotonic(self) -> float:
         with self._lock:
             return self._passed.total_seconds()
+
+    def set_ahead(self, seconds: float) -> None:
+        """Somebody sets the wall clock; the steady one knows nothing of it. Negative: set back."""
+        with self._lock:
+            self._set += timedelta(seconds=seconds)
 
     def advance(self, seconds: float) -> None:
         with self._lock:

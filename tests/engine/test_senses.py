@@ -145,7 +145,7 @@ def test_evidence_starts_over_with_every_stage(world: World) -> None:
 
 async def test_of_two_reads_at_once_the_one_that_began_later_counts() -> None:
     world = World()
-    senses = Senses(make_plan(), world.sources(world.plan), world.clock, lambda source: None)
+    senses = Senses(make_plan(), world.sources(world.plan), world.clock, lambda source: None, lambda: 0)
     (service,) = world.plan.flag_services
     world.service.read_gate.shut()
     slow = asyncio.create_task(senses.read_service(service, ("writes",)))

@@ -24,6 +24,7 @@ from cockpit.core.rollback import (
 from cockpit.core.spec import StepKey
 from cockpit.face.bigtype import Size, big, fitting
 from cockpit.face.view import Role, text_of, width_of
+from cockpit.face.view import countdown as view_countdown
 from cockpit.face.view_countdown import Page, Phase, Watched, lines, phase
 from cockpit.face.view_lines import bar, wrapped
 from cockpit.face.view_result import incident_text, late_steps
@@ -37,6 +38,7 @@ from cockpit.face.view_rollback import (
     needs,
     needs_row,
     not_at_zero,
+    origin,
 )
 from cockpit.face.view_steps import (
     budget,
@@ -197,6 +199,23 @@ def test_time_left(left_s: float, digits: str, word: str, role: Role) -> None:
     assert rollback is not None
     count = countdown(rollback, NOW + timedelta(seconds=900 - left_s))
     assert (count.digits, count.word, count.role) == (digits, word, role)
+
+
+@pytest.mark.parametrize(("by_s", "other"), [(-600.0, "wall clock says"), (600.0, "steady clock says")])
+def test_after_a_jump_the_shorter_time_is_large_and_the_other_stands_beside_it(
+    by_s: float, other: str
+) -> None:
+    before = flipping().rollback
+    assert before is not None
+    seen = NOW + timedelta(seconds=by_s)
+    rollback = replace(before, clock_jumped_s=by_s)
+    shorter = min(before.left(NOW), before.left(seen))
+    assert rollback.left(seen) == shorter
+    assert countdown(rollback, seen).digits == view_countdown(shorter.total_seconds())
+    words = text_of(origin(rollback, seen))
+    longer = max(before.left(NOW), before.left(seen))
+    assert f"CLOCK JUMPED {by_s:+.0f} s" in words
+    assert f"{other} {view_countdown(longer.total_seconds())}" in words
 
 
 def test_left_and_elapsed_always_add_up_to_the_budget() -> None:

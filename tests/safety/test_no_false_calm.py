@@ -54,10 +54,10 @@ def test_a_changed_probe_or_counter_starts_with_nothing_proved(exposed: World) -
     """Three good answers of the old address say nothing about the new one."""
     plan = make_plan()
     sources = exposed.sources(plan)
-    senses = Senses(plan, sources, exposed.clock, lambda source: None)
+    senses = Senses(plan, sources, exposed.clock, lambda source: None, lambda: 0)
     now = exposed.clock.now()
     for sense in senses.probes.values():
-        sense.good = [now, now, now]
+        sense.good = [7, 7, 8]
     senses.counters["orders"] = replace(senses.counters["orders"], value=7.0, observed_at=now)
     moved = tuple(
         replace(each, probes=tuple(replace(probe, settings="another address") for probe in each.probes))

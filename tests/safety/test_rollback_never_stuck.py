@@ -85,7 +85,7 @@ def test_a_flag_that_somebody_raised_again_opens_count_and_verification_again() 
 def test_writes_are_counted_by_a_reading_that_began_after_the_drain() -> None:
     """A counter read every minute is fresh for two: its old value would leave the last writes out."""
     sim = declared()
-    old = sim.now
+    old = sim.flight.last_seq
     for _ in range(8):
         sim.turn()
         for flag in list(sim.in_flight):
@@ -93,7 +93,7 @@ def test_writes_are_counted_by_a_reading_that_began_after_the_drain() -> None:
         for flag in sim.depends_on:
             sim.read(flag)
             sim.observe(flag)
-        acts = decide(sim.rollback, replace(sim.world(), counted_at={"writes": old}), SPEC, sim.now)
+        acts = decide(sim.rollback, replace(sim.world(), counted_after={"writes": old}), SPEC, sim.now)
         assert Kind.ROLLBACK_DELTA not in [getattr(act, "kind", None) for act in acts]
         if sim.rollback.step("drain").settled:
             break
