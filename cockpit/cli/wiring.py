@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cockpit import __version__
 from cockpit.cli.who import operator_name
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from cockpit.engine.identity import Identity
     from cockpit.engine.pilot import PlanOffer
     from cockpit.engine.sources import Sources
+
+WRITE_ANSWER_S: Final = 4.5
+"""Shorter than the engine waits for a write, so that the adapter can still say whether it left."""
 
 T = TypeVar("T")
 Secrets = Callable[[SecretRef], Secret]
@@ -129,7 +132,7 @@ class Builder:
         from cockpit.adapters.table import FLAG_SERVICES
 
         built = {
-            each.name: FLAG_SERVICES[each.kind].writer(_own(each), web, self.secret)
+            each.name: FLAG_SERVICES[each.kind].writer(_own(each), web, self.secret, WRITE_ANSWER_S)
             for each in plan.flag_services
         }
         return {name: writer for name, writer in built.items() if writer is not None}

@@ -26,7 +26,8 @@ class Kind(StrEnum):
     PLAN_TAKEN = "plan.taken"  # digest, diff
     FLAG_ASKED = "flag.asked"  # flag, percent, before, gates [text]: as they were met
     WRITE_INTENT = "write.intent"  # write_id, flag, action (set|kill|zero), percent, rollback (id or null)
-    # write_id, flag, action, outcome (done|refused|unknown), detail, took_s, lost (true: its cockpit ended)
+    # write_id, flag, action, outcome (done|refused|unknown), detail, took_s, lost (true: its cockpit ended),
+    # unsent (true: refused because no byte of it left), again_after_s (the service asked to wait, or null)
     WRITE_OUTCOME = "write.outcome"
     FLAG_SEEN = "flag.seen"  # flag, exposure, rollback (id or null): a read that settles a write or sets out
     FLAG_FOREIGN = "flag.foreign"  # flag, before, after, who, raised, exposure

@@ -187,9 +187,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteResult:
-    """What is known about one write after its answer (or its silence)."""
+    """What is known about one write after its answer (or its silence).
+
+    unsent: REFUSED because no byte of the write left: nobody said no to it. again_after_s: the service did
+    not say no either, it asked to come back after so many seconds.
+    """
 
     outcome: WriteOutcome
     detail: str = ""
     took_s: float = 0.0
     failure: Failure | None = None
+    unsent: bool = False
+    again_after_s: float | None = None

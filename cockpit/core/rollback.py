@@ -16,6 +16,9 @@ from cockpit.core.clean import Percent
 from cockpit.core.spec import StepKey
 
 MACHINE_ATTEMPTS: Final = 2
+FIRST_PAUSE_S: Final = 0.25
+LONGEST_PAUSE_S: Final = 5.0
+LONGEST_WAIT_S: Final = 60.0
 LOST: Final = "lost"
 PROVED_AT_ZERO: Final = frozenset({StepKey.FLIP, StepKey.DRAIN, StepKey.VERIFY, StepKey.RECONCILE})
 
@@ -31,30 +34,69 @@ class FlipState(StrEnum):
     AT_ZERO = "at zero"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
-    """A flag waits until every flag that depends on it (waits_for) is at zero; layer 0 waits for none.
+def pause_s(unsent: int) -> float:
+    """How long to wait after so many writes in a row that never left: 0.25 s, doubled up to 5 s."""
+    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(unsent - 1, 10))
 
-    lost: attempts whose cockpit ended before their answer came; nobody said no to them. stored: what came
-    of storing 0%, empty before that, LOST where its cockpit ended. changed_seq, at_zero_seq: the events that
-    changed it last and that saw it at zero; only what began after them proves anything, whatever the clocks
-    say. changed_jumped_s: how far the clock had jumped by then.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to bring one flag to zero, and how far that is.
+
+    lost: attempts that nobody said no to: the cockpit ended before the answer, no byte left, or the service
+    asked to wait. unsent: how many of the last attempts in a row never left. retry_at: not before this
+    instant again. began_at: when the first attempt was journalled. lied: it was accepted once and re-read
+    as something else than zero. changed_seq, at_zero_seq: the events that changed it last and that saw it
+    at zero; only what began after them proves anything, whatever the clocks say. changed_jumped_s: how far
+    the clock had jumped by then.
     """
 
-    flag: str
-    layer: int
-    waits_for: tuple[str, ...] = ()
     state: FlipState = FlipState.WAITING
-    before: Percent | None = None
     attempts: int = 0
     lost: int = 0
+    unsent: int = 0
+    retry_at: datetime | None = None
     write_id: str | None = None
     detail: str = ""
+    lied: bool = False
+    began_at: datetime | None = None
     changed_at: datetime | None = None
     changed_seq: int = 0
     changed_jumped_s: float = 0.0
     at_zero_at: datetime | None = None
     at_zero_seq: int = 0
+
+    @property
+    def used_up(self) -> bool:
+        """The service has said no as often as the machine asks by itself."""
+        return self.state is FlipState.REFUSED and self.attempts - self.lost >= MACHINE_ATTEMPTS
+
+    @property
+    def took_s(self) -> float | None:
+        """From the first intent to the read that saw zero; None before that."""
+        if self.began_at is None or self.at_zero_at is None:
+            return None
+        return (self.at_zero_at - self.began_at).total_seconds()
+
+    def pauses(self, now: datetime) -> bool:
+        """Whether the next try has to wait. A clock that was set back does not make the pause longer."""
+        if self.retry_at is None or self.changed_at is None:
+            return False
+        return self.changed_at <= now < self.retry_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip(Way):
+    """A flag waits until every flag that depends on it (waits_for) is at zero; layer 0 waits for none.
+
+    stored: what came of storing 0%, empty before that, LOST where its
+    cockpit ended or it never left.
+    """
+
+    flag: str
+    layer: int
+    waits_for: tuple[str, ...] = ()
+    before: Percent | None = None
     drained_at: datetime | None = None
     share_pct: float | None = None
     fought: bool = False
@@ -63,7 +105,7 @@ class Flip:
     @property
     def exhausted(self) -> bool:
         """The machine has had its own tries; a person has to press retry or use another lever."""
-        return self.state is FlipState.REFUSED and self.attempts - self.lost >= MACHINE_ATTEMPTS
+        return self.used_up
 
 
 class StepState(StrEnum):

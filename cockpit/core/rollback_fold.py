@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from datetime import timedelta
+from typing import Final, TypeVar
 
 from cockpit.core.body import instant, number, objects, optional_instant, percent, text, texts
 from cockpit.core.events import Event, Kind
 from cockpit.core.rollback import (
+    LONGEST_WAIT_S,
     LOST,
     MACHINE_ATTEMPTS,
     PROVED_AT_ZERO,
@@ -24,9 +26,13 @@ from cockpit.core.rollback import (
     Rollback,
     Step,
     StepState,
+    Way,
     open_lines,
+    pause_s,
 )
 from cockpit.core.spec import StepKey
+
+W = TypeVar("W", bound=Way)
 
 
 def declared(event: Event) -> Rollback:
@@ -94,9 +100,9 @@ def _flip(rollback: Rollback, event: Event) -> Flip:
     raise IllegalEvent(f"{key} is not part of this rollback")
 
 
-def _changed(rollback: Rollback, flip: Flip, event: Event) -> Flip:
+def _changed(rollback: Rollback, way: W, event: Event) -> W:
     """From here on only what began after this event tells anything about the flag."""
-    return replace(flip, changed_at=event.at, changed_seq=event.seq, changed_jumped_s=rollback.clock_jumped_s)
+    return replace(way, changed_at=event.at, changed_seq=event.seq, changed_jumped_s=rollback.clock_jumped_s)
 
 
 def _with_flip(rollback: Rollback, flip: Flip) -> Rollback:
@@ -119,8 +125,20 @@ def _intent(rollback: Rollback, event: Event) -> Rollback:
         raise IllegalEvent(f"{flip.flag}: a rollback never writes {action}")
     if flip.state in (FlipState.AT_ZERO, FlipState.ACCEPTED, FlipState.UNKNOWN):
         raise IllegalEvent(f"{flip.flag} is {flip.state}: read it before writing again")
-    written = replace(flip, state=FlipState.WRITING, attempts=flip.attempts + 1, write_id=write_id, detail="")
-    return _with_flip(rollback, _changed(rollback, written, event))
+    written = _changed(rollback, _written(flip, write_id, event), event)
+    return _with_flip(rollback, written)
+
+
+def _written(way: W, write_id: str, event: Event) -> W:
+    """A write is on its way. What a try that never left said before it stays to be read."""
+    return replace(
+        way,
+        state=FlipState.WRITING,
+        attempts=way.attempts + 1,
+        write_id=write_id,
+        detail=way.detail if way.unsent else "",
+        began_at=way.began_at or event.at,
+    )
 
 
 _AFTER_WRITE: Final = {
@@ -135,13 +153,39 @@ def _outcome(rollback: Rollback, event: Event) -> Rollback:
     if flip.write_id != text(event.body, "write_id"):
         raise IllegalEvent(f"{flip.flag} has no such write in flight")
     outcome, detail = text(event.body, "outcome"), text(event.body, "detail")
-    gone = event.body.get("lost") is True
     if text(event.body, "action") == "zero":
-        stored = LOST if gone else outcome if outcome == "done" else f"{outcome}: {detail}"
-        return _with_flip(rollback, replace(flip, write_id=None, stored=stored))
-    state, lost = _AFTER_WRITE[outcome], flip.lost + gone
-    answered = replace(flip, state=state, write_id=None, lost=lost, detail=detail)
-    return _with_flip(rollback, _changed(rollback, answered, event))
+        again = event.body.get("lost") is True or event.body.get("unsent") is True
+        stored = LOST if again else outcome if outcome == "done" else f"{outcome}: {detail}"
+        return _with_flip(rollback, replace(_paused(flip, event), write_id=None, stored=stored))
+    return _with_flip(rollback, _changed(rollback, _answered_write(flip, event), event))
+
+
+def _answered_write(way: W, event: Event) -> W:
+    """An attempt that nobody said no to takes none of the machine's tries."""
+    body = event.body
+    excused = any(body.get(why) not in (None, False) for why in ("lost", "unsent", "again_after_s"))
+    return replace(
+        _paused(way, event),
+        state=_AFTER_WRITE[text(body, "outcome")],
+        write_id=None,
+        lost=way.lost + excused,
+        detail=text(body, "detail"),
+    )
+
+
+def _paused(way: W, event: Event) -> W:
+    """Growing pauses while nothing leaves this host; the service's own time where it named one."""
+    body, wait_s = event.body, None
+    unsent = way.unsent + 1 if body.get("unsent") is True else 0
+    if unsent:
+        wait_s = pause_s(unsent)
+    elif body.get("again_after_s") is not None:
+        wait_s = min(LONGEST_WAIT_S, max(0.0, number(body, "again_after_s")))
+    return replace(
+        way,
+        unsent=unsent,
+        retry_at=None if wait_s is None else event.at + timedelta(seconds=wait_s),
+    )
 
 
 def _seen(rollback: Rollback, event: Event) -> Rollback:
@@ -157,13 +201,24 @@ def _seen(rollback: Rollback, event: Event) -> Rollback:
     reads = "an exposure that cannot be told" if exposure is None else str(exposure)
     if not was_at_zero:
         detail = f"reads {reads} after the write"
-        return _with_flip(rollback, replace(read, state=FlipState.REFUSED, detail=detail))
+        lied = flip.lied or flip.state is FlipState.ACCEPTED
+        return _with_flip(rollback, replace(read, state=FlipState.REFUSED, lied=lied, detail=detail))
     return _reopened(_with_flip(rollback, _raised(read, reads)), f"{flip.flag} back at {reads}")
 
 
 def _raised(flip: Flip, reads: str) -> Flip:
     """A flag that was at zero is not any more: somebody else raised it. Fought once, then shown."""
-    undone = replace(flip, at_zero_at=None, at_zero_seq=0, drained_at=None, share_pct=None, stored="")
+    undone = replace(
+        flip,
+        at_zero_at=None,
+        at_zero_seq=0,
+        drained_at=None,
+        share_pct=None,
+        stored="",
+        unsent=0,
+        retry_at=None,
+        began_at=None,
+    )
     if flip.fought:
         detail = f"raised again to {reads} by someone else; not fought a second time"
         return replace(undone, state=FlipState.REFUSED, attempts=MACHINE_ATTEMPTS, lost=0, detail=detail)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cockpit.core.acts import FlagFact, ReadBack, Record
 from cockpit.core.events import Kind
 from cockpit.core.flight import FlagFlight
-from cockpit.core.rollback_steps import FlagFact, ReadBack, Record
 
 
 def settle(flag: FlagFlight, fact: FlagFact) -> ReadBack | Record | None:

@@ -11,21 +11,14 @@ import uuid
 from collections.abc import Sequence
 
 from cockpit.adapters.base import Announcement
+from cockpit.core.acts import Act, Action, Announce, ReadBack, Record, Write
 from cockpit.core.clean import ZERO, Percent, clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.events import MACHINE, Kind
 from cockpit.core.flight import PendingWrite
 from cockpit.core.model import Failure, FlagValue, Mode, WriteOutcome, WriteResult
 from cockpit.core.rollback import IllegalEvent, Rollback
-from cockpit.core.rollback_steps import (
-    Act,
-    Action,
-    Announce,
-    ReadBack,
-    Record,
-    Write,
-    decide,
-)
+from cockpit.core.rollback_steps import decide
 from cockpit.core.settle import set_out, settle
 from cockpit.core.spec import HookMoment, Plan
 from cockpit.engine.announcing import compose, compose_stage
@@ -172,6 +165,8 @@ class Drive:
             "outcome": result.outcome.value,
             "detail": clean_text(result.detail),
             "took_s": round(result.took_s, 4),
+            "unsent": result.unsent,
+            "again_after_s": result.again_after_s,
             "rollback": order.rollback,
         }
         self.record(Kind.WRITE_OUTCOME, body, must=True)

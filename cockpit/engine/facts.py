@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from cockpit.core.acts import Facts, FlagFact, LegacyFact
 from cockpit.core.flight import Flight
 from cockpit.core.model import STALE_AFTER_INTERVALS, Freshness, Health, Reading, Side
-from cockpit.core.rollback_steps import Facts, FlagFact, LegacyFact
 from cockpit.core.spec import ProbeSpec
 from cockpit.engine.effects import Effects
 from cockpit.engine.senses import ProbeSense, Senses

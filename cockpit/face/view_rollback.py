@@ -106,6 +106,7 @@ _FLIP: Final = {
     FlipState.AT_ZERO: Word("✓", "at zero", Role.OK),
 }
 _EXHAUSTED: Final = Word("✗", "REFUSED, needs you", Role.BAD)
+_TOLD_TO_WAIT: Final = Word("…", "told to wait", Role.WARN)
 _TROUBLE: Final = (
     FlipState.REFUSED,
     FlipState.UNKNOWN,
@@ -117,6 +118,10 @@ _TROUBLE: Final = (
 
 def flip_word(flip: Flip) -> Word:
     """How far one flag is on its way to zero; `at zero` means re-read."""
+    if flip.unsent and flip.state in (FlipState.REFUSED, FlipState.WRITING):
+        return Word("✗", f"NOT REACHED, try {flip.attempts}", Role.BAD)
+    if flip.state is FlipState.REFUSED and flip.retry_at is not None:
+        return _TOLD_TO_WAIT
     return _EXHAUSTED if flip.exhausted else _FLIP[flip.state]
 
 
@@ -283,6 +288,10 @@ def _urgent_needs(rollback: Rollback, now: datetime) -> list[Need]:
             why = f" ({flip.detail})" if flip.detail else ""
             how = "F retries, or set it to 0% by hand"
             found.append(Need(what=f"{flip.flag} is refused{why}", how=how, role=Role.BAD))
+        elif flip.unsent:
+            what = f"{flip.flag} is not reached ({flip.detail})"
+            how = f"try {flip.attempts}, the machine goes on; or set it to 0% by hand"
+            found.append(Need(what=what, how=how, role=Role.BAD))
     if escalation(rollback, now):
         found.append(Need(what="page a second person, look at plan B", role=Role.BAD))
     return found

@@ -10,23 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from cockpit.core.acts import Act, Action, Announce, Facts, FlagFact, LegacyFact, ReadBack, Record, Write
 from cockpit.core.clean import Percent
 from cockpit.core.events import MACHINE, Event, Kind
 from cockpit.core.flight import Flight, apply
 from cockpit.core.model import Health
 from cockpit.core.rollback import FlipState, Rollback, dependants, layers
-from cockpit.core.rollback_steps import (
-    Act,
-    Action,
-    Announce,
-    Facts,
-    FlagFact,
-    LegacyFact,
-    ReadBack,
-    Record,
-    Write,
-    decide,
-)
+from cockpit.core.rollback_steps import decide
 from cockpit.core.spec import HookMoment, RollbackSpec, StepKey
 
 START = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
@@ -180,13 +170,13 @@ class Sim:
         self.record(Kind.WRITE_INTENT, {**body, "percent": None})
         self.in_flight[act.flag] = order
 
-    def answer(self, flag: str, outcome: str, *, lands: bool) -> None:
+    def answer(self, flag: str, outcome: str, *, lands: bool, **more: object) -> None:
         """The write's answer arrives (or its time is over)."""
         order = self.in_flight.pop(flag)
         if lands and order.action is Action.KILL:
             self.truth[flag] = 0
         body = {"write_id": order.write_id, "flag": flag, "action": order.action, "outcome": outcome}
-        self.record(Kind.WRITE_OUTCOME, {**body, "detail": "", "took_s": 0.1, "rollback": "r1"})
+        self.record(Kind.WRITE_OUTCOME, {**body, "detail": "", "took_s": 0.1, "rollback": "r1", **more})
 
     def read(self, flag: str) -> None:
         """A good read that begins now."""

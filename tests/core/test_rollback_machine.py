@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cockpit.core.model import Health
 from cockpit.core.rollback import FlipState, StepState
+from cockpit.core.rollback_flip import UNSENT_LIMIT
 from cockpit.core.spec import HookMoment
 from tests.core.rollback_sim import Sim
 
@@ -16,6 +19,7 @@ FLAGS = list(CHAIN)
 MOVES = st.one_of(
     st.tuples(st.just("answer"), st.sampled_from(FLAGS), st.sampled_from(["done", "refused", "unknown"])),
     st.tuples(st.just("lie"), st.sampled_from(FLAGS), st.sampled_from(["done", "unknown"])),
+    st.tuples(st.sampled_from(["unsent", "throttle"]), st.sampled_from(FLAGS), st.just("")),
     st.tuples(st.just("read"), st.sampled_from(FLAGS), st.just("")),
     st.tuples(st.just("raise"), st.sampled_from(FLAGS), st.just("")),
     st.tuples(st.just("observe"), st.sampled_from(FLAGS), st.just("")),
@@ -30,6 +34,10 @@ def play(sim: Sim, move: tuple[str, str, str]) -> None:
         sim.answer(flag, outcome, lands=outcome != "refused")
     elif what == "lie" and flag in sim.in_flight:
         sim.answer(flag, outcome, lands=False)
+    elif what == "unsent" and flag in sim.in_flight:
+        sim.answer(flag, "refused", lands=False, unsent=True)
+    elif what == "throttle" and flag in sim.in_flight:
+        sim.answer(flag, "refused", lands=False, again_after_s=2.0)
     elif what == "read":
         sim.read(flag)
     elif what == "raise":
@@ -55,7 +63,9 @@ def settle(sim: Sim) -> None:
         for flip in sim.rollback.flips:
             if flip.exhausted and flip.flag not in sim.in_flight:
                 sim.record_retry(flip.flag)
-        if not reads and not recorded and not sim.in_flight and sim.rollback.flipped:
+        sim.now += timedelta(seconds=5)
+        quiet = not reads and not recorded and not sim.in_flight
+        if quiet and sim.rollback.flipped and sim.rollback.step("drain").settled:
             return
 
 
@@ -123,6 +133,68 @@ def test_a_stuck_flag_does_not_hold_the_others_for_ever() -> None:
     assert "reads" in sim.in_flight
     live = next(flip for flip in sim.rollback.flips if flip.flag == "live")
     assert live.exhausted
+
+
+def test_a_write_that_never_leaves_is_no_refusal_and_is_tried_again_with_growing_pauses() -> None:
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
+    sim.declare()
+    pauses: list[float] = []
+    for _ in range(8):
+        sim.turn()
+        sim.answer("writes", "refused", lands=False, unsent=True, detail="connection refused")
+        flip = sim.rollback.flips[0]
+        assert not flip.exhausted and flip.retry_at is not None
+        pauses.append((flip.retry_at - sim.now).total_seconds())
+        sim.turn()
+        assert not sim.in_flight, "the pause is kept"
+        sim.now += timedelta(seconds=pauses[-1])
+    assert pauses == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
+    sim.turn()
+    assert sim.rollback.flips[0].detail == "connection refused", "the last answer stays to be read"
+    sim.answer("writes", "done", lands=True)
+    sim.read("writes")
+    sim.turn()
+    flip = sim.rollback.flips[0]
+    assert flip.state is FlipState.AT_ZERO and flip.attempts == 9 and flip.unsent == 0
+
+
+def test_a_clock_set_back_does_not_make_the_pause_longer() -> None:
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
+    sim.declare()
+    sim.turn()
+    sim.answer("writes", "refused", lands=False, unsent=True)
+    sim.now -= timedelta(hours=1)
+    sim.turn()
+    assert "writes" in sim.in_flight
+
+
+def test_a_service_that_asks_to_wait_gets_its_time_and_loses_no_try() -> None:
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
+    sim.declare()
+    for _ in range(4):
+        sim.turn()
+        sim.answer("writes", "refused", lands=False, again_after_s=7.0)
+        sim.turn()
+        assert not sim.in_flight
+        sim.now += timedelta(seconds=7)
+    sim.turn()
+    assert "writes" in sim.in_flight
+    sim.answer("writes", "refused", lands=False)
+    sim.turn()
+    sim.answer("writes", "refused", lands=False)
+    assert sim.rollback.flips[0].exhausted, "two real refusals are the machine's limit"
+
+
+def test_a_flag_that_cannot_be_reached_holds_what_it_needs_no_longer_than_an_unseen_one() -> None:
+    sim = Sim(depends_on={"writes": (), "reads": ("writes",)}, truth={"writes": 1000, "reads": 1000})
+    sim.declare()
+    sim.turn()
+    for _ in range(UNSENT_LIMIT):
+        assert "writes" not in sim.in_flight
+        sim.answer("reads", "refused", lands=False, unsent=True)
+        sim.now += timedelta(seconds=5)
+        sim.turn()
+    assert "writes" in sim.in_flight
 
 
 def test_an_unknown_write_is_read_back_and_never_blindly_repeated() -> None:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cockpit.core.acts import FlagFact, ReadBack, Record
 from cockpit.core.clean import Percent
 from cockpit.core.events import Kind
 from cockpit.core.flight import FlagFlight, PendingWrite
-from cockpit.core.rollback_steps import FlagFact, ReadBack, Record
 from cockpit.core.settle import set_out, settle
 
 AT = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)

@@ -132,10 +132,15 @@ class Answer:
     detail: str = ""
     gate: Gate | None = None
     raises: Exception | None = None
+    unsent: bool = False
+    again_after_s: float | None = None
 
 
 OBEY = Answer()
 REFUSE = Answer(outcome=WriteOutcome.REFUSED, lands=False, detail="409: not as expected")
+CLOSED = Answer(
+    outcome=WriteOutcome.REFUSED, lands=False, detail="connection refused by flags:4242", unsent=True
+)
 LIE = Answer(lands=False)
 LOST = Answer(outcome=WriteOutcome.UNKNOWN, lands=True, detail="no answer")
 LOST_UNDONE = Answer(outcome=WriteOutcome.UNKNOWN, lands=False, detail="no answer")
@@ -228,7 +233,13 @@ class ScriptedService:
             self._out[key] -= 1
         if answer.lands:
             self._land(action, key, percent)
-        return WriteResult(outcome=answer.outcome, detail=answer.detail, took_s=0.01)
+        return WriteResult(
+            outcome=answer.outcome,
+            detail=answer.detail,
+            took_s=0.01,
+            unsent=answer.unsent,
+            again_after_s=answer.again_after_s,
+        )
 
     def _land(self, action: str, key: str, percent: Percent | None) -> None:
         old = self.truth[key]

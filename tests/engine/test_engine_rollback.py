@@ -15,7 +15,7 @@ from cockpit.core.model import Health
 from cockpit.core.rollback import FlipState, StepState
 from cockpit.core.spec import HookMoment
 from tests.engine.conftest import World, advance, declare, ident, note, seen_at
-from tests.engine.scripted import LIE, LOST, OBEY, REFUSE, Answer, down
+from tests.engine.scripted import CLOSED, LIE, LOST, OBEY, REFUSE, Answer, down
 
 MACHINE_STEPS = ("declare", "freeze", "prove", "flip", "drain", "verify", "reconcile", "announce")
 
@@ -140,6 +140,25 @@ def test_a_refused_kill_is_tried_once_more_and_then_a_person_is_asked(exposed: W
     assert "nothing to retry" in pilot.refused(asked.RetryFlag(id=ident(), by="ana", flag="writes"))
     exposed.service.always["reads"] = OBEY
     pilot.done(asked.RetryFlag(id=ident(), by="ana", flag="reads"))
+    pilot.until(lambda _: pilot.rollback.flipped)
+
+
+def test_a_service_that_refuses_connections_is_tried_until_it_is_back(exposed: World) -> None:
+    exposed.service.always["reads"] = CLOSED
+    exposed.service.failing = down()
+    pilot = exposed.start()
+    pilot.done(declare())
+
+    def tried_five_times() -> bool:
+        exposed.clock.advance(1)
+        return len(exposed.service.written("reads", "kill")) >= 5
+
+    exposed.bell.until(tried_five_times)
+    flip = pilot.flip("reads")
+    assert not flip.exhausted and "connection refused" in flip.detail
+    assert "nothing to retry" in pilot.refused(asked.RetryFlag(id=ident(), by="ana", flag="reads"))
+    exposed.service.always["reads"], exposed.service.failing = OBEY, None
+    exposed.clock.advance(5)
     pilot.until(lambda _: pilot.rollback.flipped)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from cockpit.core.acts import Action, Facts, FlagFact, Write
 from cockpit.core.events import Kind
 from cockpit.core.model import Health
 from cockpit.core.rollback import FlipState, StepState
-from cockpit.core.rollback_steps import UNSEEN_LIMIT_S, Action, Facts, FlagFact, Write, decide
+from cockpit.core.rollback_flip import UNSEEN_LIMIT_S
+from cockpit.core.rollback_steps import decide
 from tests.core.rollback_sim import SPEC, Sim
 
 PAIR = {"writes": (), "reads": ("writes",)}

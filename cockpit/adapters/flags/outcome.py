@@ -5,19 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import replace
+from typing import Final
 
-from cockpit.adapters.base import AdapterError, RefusedByService
+from cockpit.adapters.base import AdapterError, RefusedByService, Throttled
 from cockpit.core.model import Failure, Fault, WriteOutcome, WriteResult
+
+UNTOLD_WAIT_S: Final = 2.0
+"""For a service that asks to wait and does not say how long."""
 
 
 class Stop(Exception):
     """A write that ends here without a yes."""
 
-    def __init__(self, outcome: WriteOutcome, detail: str, failure: Failure) -> None:
+    def __init__(
+        self,
+        outcome: WriteOutcome,
+        detail: str,
+        failure: Failure,
+        *,
+        unsent: bool = False,
+        again_after_s: float | None = None,
+    ) -> None:
         super().__init__(detail)
         self.outcome = outcome
         self.detail = detail
         self.failure = failure
+        self.unsent = unsent
+        self.again_after_s = again_after_s
 
 
 def refused(detail: str, fault: Fault = Fault.SERVICE) -> Stop:
@@ -30,8 +44,10 @@ def unknown(detail: str) -> Stop:
 
 
 def not_written(error: AdapterError) -> Stop:
-    """Trouble before the first write."""
-    return Stop(WriteOutcome.REFUSED, f"nothing was written: {words(error)}", error.failure)
+    """Trouble before the first write: that never left, unless the service said no to the question."""
+    detail, wait_s = f"nothing was written: {words(error)}", asked_to_wait_s(error)
+    unsent = wait_s is None and not (error.sent and isinstance(error, RefusedByService))
+    return Stop(WriteOutcome.REFUSED, detail, error.failure, unsent=unsent, again_after_s=wait_s)
 
 
 def not_read_back(error: AdapterError) -> Stop:
@@ -43,7 +59,16 @@ def unanswered(error: AdapterError) -> Stop:
     """A write without an answer: refused when nothing left or the service said no, else unknown."""
     never_happened = not error.sent or isinstance(error, RefusedByService)
     outcome = WriteOutcome.REFUSED if never_happened else WriteOutcome.UNKNOWN
-    return Stop(outcome, words(error), error.failure)
+    wait_s = asked_to_wait_s(error)
+    return Stop(outcome, words(error), error.failure, unsent=not error.sent, again_after_s=wait_s)
+
+
+def asked_to_wait_s(error: AdapterError) -> float | None:
+    """How long a service asks to be left alone (429, or 503 with Retry-After); None when it does not."""
+    if not isinstance(error, Throttled):
+        return None
+    wait_s = error.failure.retry_after_s
+    return UNTOLD_WAIT_S if wait_s is None else wait_s
 
 
 async def reported(write: Awaitable[str]) -> WriteResult:
@@ -60,7 +85,13 @@ async def _ended(write: Awaitable[str]) -> WriteResult:
         stop = unanswered(error)
     except Stop as early:
         stop = early
-    return WriteResult(outcome=stop.outcome, detail=stop.detail, failure=stop.failure)
+    return WriteResult(
+        outcome=stop.outcome,
+        detail=stop.detail,
+        failure=stop.failure,
+        unsent=stop.unsent,
+        again_after_s=stop.again_after_s,
+    )
 
 
 def words(error: AdapterError) -> str:

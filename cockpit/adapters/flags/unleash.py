@@ -22,6 +22,7 @@ from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.fields import BaseUrl, Reference
 from cockpit.adapters.flags.outcome import (
     Stop,
+    asked_to_wait_s,
     not_read_back,
     not_written,
     refused,
@@ -372,7 +373,7 @@ def _stop_for(answer: Answer) -> Stop:
         return _Closed(WriteOutcome.REFUSED, words(error), error.failure)
     said_no = answer.status < 500 and answer.status != 408
     outcome = WriteOutcome.REFUSED if said_no else WriteOutcome.UNKNOWN
-    return Stop(outcome, words(error), error.failure)
+    return Stop(outcome, words(error), error.failure, again_after_s=asked_to_wait_s(error))
 
 
 def _replaced(percent: Percent) -> Mapping[str, str]:
