@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 from cockpit.adapters.announce.settings import CommandSettings, WebhookSettings
 from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Settings
 from cockpit.adapters.credentials import Secrets
+from cockpit.adapters.flags.haproxy import HaproxySettings
 from cockpit.adapters.flags.unleash import UnleashSettings
 from cockpit.adapters.probes.plugin import PluginSettings
 from cockpit.adapters.probes.settings import ConvexProbeSettings, HttpProbeSettings
@@ -63,6 +64,7 @@ def _module(name: str) -> Any:
 
 FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
     "unleash": FlagService(UnleashSettings, "flags.unleash"),
+    "haproxy": FlagService(HaproxySettings, "flags.haproxy"),
 }
 
 PROBES: Final[Mapping[str, Kind[Probe]]] = {
