@@ -25,6 +25,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from cockpit.core.clean import Percent, parse_duration
 from cockpit.core.model import Failure, FlagValue, ProbeValue, Sample, WriteResult
+from cockpit.core.parity import Count
+from cockpit.core.parity_rows import Row
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 
@@ -117,6 +119,27 @@ class Monitor(Protocol):
         """Instant values, one per expression, in as few requests as the source allows."""
 
     async def preflight(self, expressions: Sequence[str]) -> Sequence[Preflight]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Store(Protocol):
+    """Counts and reads one side's data. Expressions are in the store's own language; nothing is written."""
+
+    async def count(self, expression: str) -> Count:
+        """Rows of one table under one filter. Raises AdapterError."""
+
+    async def newest(self, expression: str) -> datetime | None:
+        """When the newest change was made, aware; None without any. Raises AdapterError."""
+
+    async def sample(self, expression: str, size: int) -> Sequence[str]:
+        """Keys, at most `size`, of some rows. Raises AdapterError."""
+
+    async def rows(self, expression: str, keys: Sequence[str], *, key: str) -> Mapping[str, Row]:
+        """The rows that have these keys in the field `key`, by key; those that are not there are left out.
+
+        Raises AdapterError, also when a row has no such field or two rows have the same key.
+        """
 
     async def aclose(self) -> None: ...
 

@@ -12,10 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from cockpit.adapters.announce.settings import CommandSettings, WebhookSettings
-from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Settings
+from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Settings, Store
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.haproxy import HaproxySettings
 from cockpit.adapters.flags.unleash import UnleashSettings
+from cockpit.adapters.parity.settings import ConvexStoreSettings
 from cockpit.adapters.probes.plugin import PluginSettings
 from cockpit.adapters.probes.settings import ConvexProbeSettings, HttpProbeSettings
 from cockpit.adapters.signals.settings import PrometheusSettings
@@ -80,4 +81,8 @@ MONITORS: Final[Mapping[str, Kind[Monitor]]] = {
 ANNOUNCERS: Final[Mapping[str, Kind[Announcer]]] = {
     "webhook": Kind(WebhookSettings, "announce.webhook"),
     "command": Kind(CommandSettings, "announce.command"),
+}
+
+STORES: Final[Mapping[str, Kind[Store]]] = {
+    "convex": Kind(ConvexStoreSettings, "parity.convex"),
 }

@@ -1,4 +1,4 @@
-"""A probe, monitoring source or hook that could not be built: it answers every question with the reason.
+"""A probe, monitoring source, hook or store that could not be built. It answers with the reason.
 
 A missing token of a dashboard must not keep anybody from rolling back. What it would have shown is
 unknown, and says why.
@@ -7,13 +7,16 @@ unknown, and says why.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from cockpit.adapters.base import AdapterError, Announcement, Preflight
 from cockpit.core.model import Failure, ProbeValue, Sample
+from cockpit.core.parity import Count
+from cockpit.core.parity_rows import Row
 
 
 class Unavailable:
-    """Stands in for a Probe, a Monitor or an Announcer."""
+    """Stands in for a Probe, a Monitor, an Announcer or a Store."""
 
     def __init__(self, failure: Failure) -> None:
         self._failure = failure
@@ -28,6 +31,18 @@ class Unavailable:
         raise AdapterError(self._failure, sent=False)
 
     async def preflight(self, expressions: Sequence[str]) -> Sequence[Preflight]:
+        raise AdapterError(self._failure, sent=False)
+
+    async def count(self, expression: str) -> Count:
+        raise AdapterError(self._failure, sent=False)
+
+    async def newest(self, expression: str) -> datetime | None:
+        raise AdapterError(self._failure, sent=False)
+
+    async def sample(self, expression: str, size: int) -> Sequence[str]:
+        raise AdapterError(self._failure, sent=False)
+
+    async def rows(self, expression: str, keys: Sequence[str], *, key: str) -> Mapping[str, Row]:
         raise AdapterError(self._failure, sent=False)
 
     async def aclose(self) -> None:

@@ -17,13 +17,14 @@ from cockpit import __version__
 from cockpit.cli.who import operator_name
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault, Mode
+from cockpit.core.parity_spec import StoreSpec
 from cockpit.core.secret import Secret, SecretRef
 from cockpit.core.snapshot import PlanChange
 from cockpit.core.spec import AnnounceSpec, Plan, ProbeSpec, ServiceSpec
 from cockpit.plan.kinds import Kinds
 
 if TYPE_CHECKING:
-    from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe
+    from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Store
     from cockpit.adapters.http import Web
     from cockpit.adapters.unavailable import Unavailable
     from cockpit.engine.identity import Identity
@@ -46,6 +47,7 @@ def kinds() -> Kinds:
         probes={name: kind.settings for name, kind in table.PROBES.items()},
         monitors={name: kind.settings for name, kind in table.MONITORS.items()},
         announcers={name: kind.settings for name, kind in table.ANNOUNCERS.items()},
+        stores={name: kind.settings for name, kind in table.STORES.items()},
     )
 
 
@@ -69,7 +71,7 @@ def identity(mode: Mode, *, read_only: bool) -> Identity:
     )
 
 
-def _own(spec: ServiceSpec | ProbeSpec | AnnounceSpec) -> Any:
+def _own(spec: ServiceSpec | ProbeSpec | AnnounceSpec | StoreSpec) -> Any:
     """The adapter's own settings: the plan made them with the class that the table names for this kind."""
     return spec.settings
 
@@ -113,6 +115,7 @@ class Builder:
                 for backend in plan.backends
                 for probe in backend.probes
             },
+            stores={each.name: self._store(each, plan, web) for each in plan.stores},
             writers={} if self.read_only else self._writers(plan, web),
             announcers={}
             if self.read_only
@@ -148,6 +151,15 @@ class Builder:
 
         kind = PROBES[spec.kind]
         return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, spec.timeout_s))
+
+    def _store(self, spec: StoreSpec, plan: Plan, web: Web) -> Store:
+        """A store has no poll of its own: its deadline is that of the most patient check that asks it."""
+        from cockpit.adapters.table import STORES
+
+        kind = STORES[spec.kind]
+        asking = (each for each in plan.parity if spec.name in (each.legacy.store, each.new.store))
+        timeout_s = max((each.timeout_s for each in asking), default=30.0)
+        return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, timeout_s))
 
     def _announcer(self, spec: AnnounceSpec, web: Web) -> Announcer:
         from cockpit.adapters.table import ANNOUNCERS

@@ -14,10 +14,12 @@ from typing import Final
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.figures import length
 from cockpit.core.model import FlagValue, Freshness, Health, Reading, Side, Verdict
+from cockpit.core.parity_gate import parity_gate
 from cockpit.core.snapshot import (
     Agreement,
     ForeignChange,
     GateResult,
+    ParityStatus,
     ProbeStatus,
     Share,
     SignalStatus,
@@ -56,6 +58,7 @@ class Situation:
     flags: tuple[FlagFacts, ...]
     probes: tuple[ProbeStatus, ...]
     signals: tuple[SignalStatus, ...]
+    parity: tuple[ParityStatus, ...]
     journal_ok: bool
     rollback_open: bool
     watch_until: datetime | None = None
@@ -113,6 +116,7 @@ def gates(situation: Situation, key: str) -> tuple[GateResult, ...]:
     results.extend(_dependency_gate(situation, flag, exposure, key) for key in flag.spec.depends_on)
     results.extend(_probes_gate(situation, side) for side in Side)
     results.extend(_signal_gates(situation, flag, exposure))
+    results.extend(parity_gate(status, situation.now) for status in situation.parity if status.required)
     return tuple(results)
 
 

@@ -25,6 +25,8 @@ from cockpit.core.model import (
     Verdict,
     WriteOutcome,
 )
+from cockpit.core.parity import ParityValue
+from cockpit.core.parity_spec import Question
 from cockpit.core.rollback import Rollback
 from cockpit.core.spec import Stage
 
@@ -213,6 +215,19 @@ class SignalStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParityStatus:
+    """One parity check and what it last found. question: count, newest or rows."""
+
+    name: str
+    title: str
+    question: Question
+    legacy_store: str
+    new_store: str
+    required: bool
+    reading: Reading[ParityValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """The judge proposes a rollback. Open until somebody declares or vetoes, or the cause is gone.
 
@@ -316,3 +331,4 @@ class Snapshot:
     plan_change: PlanChange | None
     hint: str = ""
     drain_below_pct: float | None = None
+    parity: tuple[ParityStatus, ...] = ()

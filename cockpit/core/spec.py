@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from cockpit.core.clean import Percent
 from cockpit.core.model import Side
+from cockpit.core.parity_spec import ParitySpec, StoreSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +226,8 @@ class Plan:
     judge: JudgeSpec = field(default_factory=JudgeSpec)
     announce: tuple[AnnounceSpec, ...] = ()
     approvals: int = 1
+    stores: tuple[StoreSpec, ...] = ()
+    parity: tuple[ParitySpec, ...] = ()
     digest: str = ""
     source: str = ""
 

@@ -29,6 +29,7 @@ from cockpit.core.snapshot import (
     HostStatus,
     JournalHealth,
     JournalLine,
+    ParityStatus,
     PlanChange,
     ProbeStatus,
     Reason,
@@ -74,6 +75,21 @@ def signal_statuses(senses: Senses, now: datetime) -> tuple[SignalStatus, ...]:
     )
 
 
+def parity_statuses(senses: Senses) -> tuple[ParityStatus, ...]:
+    return tuple(
+        ParityStatus(
+            name=spec.name,
+            title=spec.title,
+            question=spec.question,
+            legacy_store=spec.legacy.store,
+            new_store=spec.new.store,
+            required=spec.required,
+            reading=senses.parity.readings[spec.name],
+        )
+        for spec in senses.plan.parity
+    )
+
+
 def agree(senses: Senses, flight: Flight, before: Agreements, now: datetime) -> Agreements:
     """Asked, configured and observed of every flag, each difference with its age."""
     out: dict[str, tuple[Agreement, datetime | None]] = {}
@@ -111,6 +127,7 @@ def draw(
         flags=flags,
         backends=backends,
         signals=signals,
+        parity=situation.parity,
         flight=flight,
         journal=_journal(frame),
         host=host,
@@ -151,6 +168,7 @@ def draw(
         host_status=host,
         plan_change=plan_change,
         hint=hint,
+        parity=situation.parity,
     )
 
 
@@ -186,6 +204,7 @@ def _situation(
         flags=tuple(_facts(frame, spec) for spec in plan.flags),
         probes=tuple(probe for backend in backends for probe in backend.probes),
         signals=signals,
+        parity=parity_statuses(frame.senses),
         journal_ok=_journal(frame).ok,
         rollback_open=flight.rollback is not None,
         watch_until=watch_until,

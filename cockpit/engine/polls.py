@@ -1,4 +1,4 @@
-"""One poller for every source of a plan: flag services, probes, monitoring sources."""
+"""One poller for every source of a plan: flag services, probes, monitoring sources, parity checks."""
 
 from __future__ import annotations
 
@@ -79,6 +79,17 @@ class Polls:
                     timeout_s=probe.timeout_s,
                     tick=partial(senses.probe, probe),
                     failed=partial(senses.probe_failed, probe),
+                    rng=self._rng,
+                )
+            )
+        for check in plan.parity:
+            pollers.append(
+                Poller(
+                    name=f"parity/{check.name}",
+                    interval_s=check.interval_s,
+                    timeout_s=check.timeout_s,
+                    tick=partial(senses.parity.look, check),
+                    failed=partial(senses.parity.failed, check),
                     rng=self._rng,
                 )
             )

@@ -12,6 +12,7 @@ from typing import Final
 from cockpit.core.clean import ZERO
 from cockpit.core.flight import Flight
 from cockpit.core.model import Freshness, Health, Verdict
+from cockpit.core.parity import Match
 from cockpit.core.snapshot import (
     Agreement,
     BackendStatus,
@@ -19,6 +20,7 @@ from cockpit.core.snapshot import (
     HostStatus,
     JournalHealth,
     Level,
+    ParityStatus,
     PlanChange,
     ProbeStatus,
     Reason,
@@ -35,6 +37,7 @@ def reasons(
     flags: tuple[FlagStatus, ...],
     backends: tuple[BackendStatus, ...],
     signals: tuple[SignalStatus, ...],
+    parity: tuple[ParityStatus, ...],
     flight: Flight,
     journal: JournalHealth,
     host: HostStatus | None,
@@ -49,6 +52,7 @@ def reasons(
         *(reason for signal in signals for reason in _signal(signal, flight, now)),
         *(reason for flag in flags for reason in _flag(flag, now)),
         *(reason for backend in backends for probe in backend.probes for reason in _probe(probe, now)),
+        *(reason for check in parity for reason in _parity(check, now)),
         *_clock(flight, now),
         *_surroundings(host, plan_change, drives=drives),
     ]
@@ -183,6 +187,20 @@ def _probe(probe: ProbeStatus, now: datetime) -> Iterator[Reason]:
     elif value.health is Health.UNKNOWN:
         level = Level.UNKNOWN if probe.required else Level.NOTE
         yield Reason(level=level, subject=subject, what=value.detail or "says that it does not know")
+
+
+def _parity(check: ParityStatus, now: datetime) -> Iterator[Reason]:
+    value, failure = check.reading.fresh_value(now), check.reading.failure
+    if value is None:
+        what = f"parity cannot be seen: {failure.title if failure is not None else 'no fresh look'}"
+        level = Level.UNKNOWN if check.required else Level.NOTE
+        yield Reason(level=level, subject=check.title, what=what, since=check.reading.failing_since)
+    elif value.match is Match.UNKNOWN:
+        level = Level.UNKNOWN if check.required else Level.NOTE
+        yield Reason(level=level, subject=check.title, what=f"parity is not known: {value.text}")
+    elif value.match is Match.DIFFERENT:
+        level = Level.BAD if check.required else Level.WARN
+        yield Reason(level=level, subject=check.title, what=f"the data differ: {value.text}")
 
 
 def _surroundings(

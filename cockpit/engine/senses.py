@@ -40,6 +40,7 @@ from cockpit.core.tracker import (
     share_note,
     start_signal,
 )
+from cockpit.engine.parity_senses import ParitySenses
 from cockpit.engine.sources import Sources
 
 T = TypeVar("T")
@@ -112,6 +113,7 @@ class Senses:
         self.counters: dict[str, Reading[float]] = {}
         self.counted_after: dict[str, int] = {}
         self.share_trackers: dict[str, ShareTracker] = {}
+        self.parity = ParitySenses(clock, changed)
         self.plan = plan
         self.adopt(plan, sources)
 
@@ -120,6 +122,7 @@ class Senses:
         self._forget_what_changed(_origins(self.plan), _origins(plan))
         self.plan = plan
         self._sources = sources
+        self.parity.adopt(plan, sources)
         services = {service.name: service for service in plan.flag_services}
         monitors = {monitor.name: monitor for monitor in plan.monitors}
         for flag in plan.flags:

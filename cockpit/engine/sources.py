@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe
+from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Store
 from cockpit.core.model import Side
 
 
@@ -27,6 +27,7 @@ class Sources:
     probes: Mapping[tuple[Side, str], Probe]
     writers: Mapping[str, FlagWriter] = field(default_factory=dict)
     announcers: Mapping[str, Announcer] = field(default_factory=dict)
+    stores: Mapping[str, Store] = field(default_factory=dict)
     close: Callable[[], Awaitable[None]] | None = None
 
     async def aclose(self) -> None:
@@ -36,6 +37,7 @@ class Sources:
             *self.monitors.values(),
             *self.probes.values(),
             *self.announcers.values(),
+            *self.stores.values(),
         )
         await asyncio.gather(*(adapter.aclose() for adapter in adapters), return_exceptions=True)
         if self.close is not None:

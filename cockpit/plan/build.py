@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from cockpit.core.model import Side
+from cockpit.core.parity_spec import StoreSpec
 from cockpit.core.spec import (
     AnnounceSpec,
     BackendSpec,
@@ -26,6 +27,7 @@ from cockpit.core.spec import (
 )
 from cockpit.plan import fields
 from cockpit.plan.locate import TomlPath
+from cockpit.plan.parity import parity_specs
 from cockpit.plan.steps import rollback_steps
 
 _ESCALATE_SHARE = 0.8
@@ -55,6 +57,11 @@ class Builder:
             judge=_judge(written.judge),
             announce=self._announce(),
             approvals=written.approvals,
+            stores=tuple(
+                StoreSpec(name=name, kind=store.kind, settings=self.settings[("store", name)])
+                for name, store in written.store.items()
+            ),
+            parity=parity_specs(written.parity),
             digest=digest,
             source=source,
         )

@@ -28,6 +28,8 @@ _SUBJECTS: Final[Mapping[str, str]] = {
     "flags": "flag",
     "signals": "signal",
     "announce": "announcement",
+    "stores": "store",
+    "parity": "parity check",
     "rollback": "rollback",
     "judge": "judge",
 }
@@ -36,7 +38,7 @@ _LISTS: Final[Mapping[str, str]] = {
     "steps": "step",
     "write_counters": "write counter",
 }
-_UNSHOWN: Final = frozenset({"bad", "total", "query", "legacy", "new", "command"})
+_UNSHOWN: Final = frozenset({"bad", "total", "query", "legacy", "new", "command", "fields"})
 _LINE_LIMIT: Final = 160
 
 

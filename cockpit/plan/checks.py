@@ -13,14 +13,18 @@ from typing import Final
 from cockpit.plan import fields, values
 from cockpit.plan.kinds import Kinds, kind_tables
 from cockpit.plan.locate import TomlPath
+from cockpit.plan.parity import check_parity
+from cockpit.plan.parity_fields import Store
 from cockpit.plan.problems import Report, unknown
 from cockpit.plan.step_checks import check_rollback
 from cockpit.plan.tree import Document, at, inner, inner_items, items, number, read, subtables, texts
+from cockpit.plan.written import Table
 
 _NAMED: Final = (
     ("flag", "key"),
     ("signal", "name"),
     ("announce", "name"),
+    ("parity", "name"),
     ("backend", "legacy", "probe", "name"),
     ("backend", "new", "probe", "name"),
     ("rollback", "write_counter", "name"),
@@ -39,6 +43,7 @@ def check(document: Document, kinds: Kinds, report: Report) -> None:
     _check_queries(document, report)
     _check_judging(document, report)
     check_rollback(document, report)
+    check_parity(document, report)
 
 
 def _check_names(document: Document, report: Report) -> None:
@@ -139,7 +144,7 @@ def _check_stages(document: Document, report: Report) -> None:
 def _check_timeouts(document: Document, kinds: Kinds, report: Report) -> None:
     """A poll that may outlast its interval would never be over."""
     for place in kind_tables(document, kinds):
-        if place.own is fields.Announce:
+        if place.own in (fields.Announce, Store):
             continue
         source = {"flag_service": "flags", "monitor": "signals"}.get(str(place.path[0]), "probes")
         interval_s = read(values.interval, place.table.get("interval"))
@@ -196,7 +201,7 @@ def _check_judging(document: Document, report: Report) -> None:
             report.add(path, f"{breaches:g} breaches do not fit into a window of {window:g} polls")
 
 
-def _numbers(table: object, model: type[fields.Table], *keys: str) -> tuple[float | None, ...]:
+def _numbers(table: object, model: type[Table], *keys: str) -> tuple[float | None, ...]:
     """The numbers of a table, with the model's defaults for those it does not name."""
     given = table if isinstance(table, dict) else {}
     return tuple(number(given.get(key, model.model_fields[key].default)) for key in keys)

@@ -7,32 +7,26 @@ stand in the same tables beside ours and are described by the adapter's own sett
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-from cockpit.core.clean import Percent
 from cockpit.core.spec import AutoRollback, HookMoment
-from cockpit.plan import values
-
-Duration = Annotated[float, BeforeValidator(values.duration), values.DURATION]
-Length = Annotated[float, BeforeValidator(values.positive_duration), values.DURATION]
-Interval = Annotated[float, BeforeValidator(values.interval), values.DURATION]
-Budget = Annotated[float, BeforeValidator(values.budget), values.DURATION]
-Share = Annotated[Percent, BeforeValidator(values.percent), values.PERCENT]
-Instant = Annotated[datetime, BeforeValidator(values.instant), values.INSTANT]
-Line = Annotated[str, AfterValidator(values.line)]
-Text = Annotated[str, AfterValidator(values.text)]
-Name = Annotated[str, AfterValidator(values.name)]
-FlagKey = Annotated[str, AfterValidator(values.flag_key)]
-Query = Annotated[str, AfterValidator(values.query)]
-
-
-class Table(BaseModel):
-    """Base of every table of the plan."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+from cockpit.plan.parity_fields import Parity, Store
+from cockpit.plan.written import (
+    Budget,
+    Duration,
+    FlagKey,
+    Instant,
+    Interval,
+    Length,
+    Line,
+    Name,
+    Query,
+    Share,
+    Table,
+    Text,
+)
 
 
 class Poll(Table):
@@ -297,6 +291,10 @@ class Document(Table):
     """The way back."""
     announce: tuple[Announce, ...] = ()
     """Who is told."""
+    store: dict[Name, Store] = Field(default_factory=dict)
+    """Where the data lie, by name: what parity checks count and read."""
+    parity: tuple[Parity, ...] = ()
+    """Whether the data of both sides agree."""
 
 
 TIMEOUT_SHARE: Final = 0.75

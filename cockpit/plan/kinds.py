@@ -8,18 +8,20 @@ and an unknown key is judged against both.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from cockpit.plan.fields import Announce, Probe, Source, Table
+from cockpit.plan.fields import Announce, Probe, Source
 from cockpit.plan.locate import TomlPath
+from cockpit.plan.parity_fields import Store
 from cockpit.plan.problems import Report, unknown
 from cockpit.plan.shape import known_keys, shaped
 from cockpit.plan.tree import Document, items, subtables
 from cockpit.plan.values import shown
 from cockpit.plan.words import explain
+from cockpit.plan.written import Table
 
 Family = Mapping[str, type[BaseModel]]
 
@@ -32,6 +34,7 @@ class Kinds:
     probes: Family
     monitors: Family
     announcers: Family
+    stores: Family = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         owners: dict[str, type[Table]] = {
@@ -39,6 +42,7 @@ class Kinds:
             "probes": Probe,
             "monitors": Source,
             "announcers": Announce,
+            "stores": Store,
         }
         for family in fields(self):
             for kind, settings in getattr(self, family.name).items():
@@ -77,6 +81,8 @@ def kind_tables(document: Document, kinds: Kinds) -> Iterator[KindTable]:
             yield KindTable(path=path, table=table, own=Probe, family=kinds.probes, word="probe")
     for path, table in items(document, "announce"):
         yield KindTable(path=path, table=table, own=Announce, family=kinds.announcers, word="announcement")
+    for path, table in subtables(document, "store"):
+        yield KindTable(path=path, table=table, own=Store, family=kinds.stores, word="store")
 
 
 def read_settings(document: Document, kinds: Kinds, report: Report) -> Mapping[TomlPath, BaseModel]:

@@ -21,9 +21,11 @@ from pydantic_core import core_schema
 from cockpit.core.clean import parse_duration
 from cockpit.core.secret import SecretRef
 from cockpit.plan import values
-from cockpit.plan.fields import Announce, Document, Probe, Source, Table
+from cockpit.plan.fields import Announce, Document, Probe, Source
 from cockpit.plan.kinds import Family, Kinds
+from cockpit.plan.parity_fields import Store
 from cockpit.plan.secrets import SECRET
+from cockpit.plan.written import Table
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -68,8 +70,8 @@ _SECRET: Final[JsonSchemaValue] = {
 
 def json_schema(kinds: Kinds) -> dict[str, Any]:
     """The schema of a plan that may name these kinds."""
-    families = (kinds.flag_services, kinds.probes, kinds.monitors, kinds.announcers)
-    models: list[type[BaseModel]] = [Document, Source, Probe, Announce]
+    families = (kinds.flag_services, kinds.probes, kinds.monitors, kinds.announcers, kinds.stores)
+    models: list[type[BaseModel]] = [Document, Source, Probe, Announce, Store]
     models += (settings for family in families for settings in family.values())
     refs, made = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models)], schema_generator=_PlanSchema
@@ -80,6 +82,7 @@ def json_schema(kinds: Kinds) -> dict[str, Any]:
     properties = document["properties"]
     properties["flag_service"]["additionalProperties"] = _one_of(Source, kinds.flag_services, tables)
     properties["monitor"]["additionalProperties"] = _one_of(Source, kinds.monitors, tables)
+    properties["store"]["additionalProperties"] = _one_of(Store, kinds.stores, tables)
     properties["announce"]["items"] = _one_of(Announce, kinds.announcers, tables)
     definitions["Backend"]["properties"]["probe"]["items"] = _one_of(Probe, kinds.probes, tables)
     document["title"] = "Cutover plan"

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cockpit.core.clean import PLACEHOLDER, Percent, clean_text, finite_number, parse_duration
 
@@ -157,12 +158,21 @@ def flag_key(raw: str) -> str:
 def query(raw: str) -> str:
     """An expression in the monitoring source's own language, kept as it is."""
     if not raw.strip():
-        raise ValueError("the query is empty; expected an expression of the monitoring source")
+        raise ValueError("the query is empty; expected an expression of the source that is asked")
     if len(raw) > QUERY_LIMIT:
         raise ValueError(f"the query is too long; expected at most {QUERY_LIMIT} characters")
     if not raw.translate(_QUERY_SPACES).isprintable():
         raise ValueError("the query holds hidden characters; expected plain text")
     return raw.strip()
+
+
+def zone(raw: str) -> str:
+    """The name of a time zone that this machine knows."""
+    try:
+        ZoneInfo(raw)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'{shown(raw)} is no time zone; expected a name such as "UTC"') from None
+    return raw
 
 
 def _clean(raw: str, limit: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from cockpit.adapters.table import ANNOUNCERS, FLAG_SERVICES, MONITORS, PROBES
+from cockpit.adapters.table import ANNOUNCERS, FLAG_SERVICES, MONITORS, PROBES, STORES
 from cockpit.core.spec import Plan
 from cockpit.engine.clock import SystemClock
 from cockpit.plan import Kinds, PlanProblems, load
@@ -44,6 +44,7 @@ def _read(plan_file: Path) -> Plan:
         probes={name: kind.settings for name, kind in PROBES.items()},
         monitors={name: kind.settings for name, kind in MONITORS.items()},
         announcers={name: kind.settings for name, kind in ANNOUNCERS.items()},
+        stores={name: kind.settings for name, kind in STORES.items()},
     )
     try:
         return load(plan_file, kinds)

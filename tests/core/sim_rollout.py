@@ -170,6 +170,7 @@ def situation() -> Situation:
         flags=(facts(), facts(LOGIN, 100)),
         probes=tuple(probe_status(side) for side in Side),
         signals=(signal_status(),),
+        parity=(),
         journal_ok=True,
         rollback_open=False,
     )

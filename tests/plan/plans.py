@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from cockpit.adapters.table import ANNOUNCERS, FLAG_SERVICES, MONITORS, PROBES
+from cockpit.adapters.table import ANNOUNCERS, FLAG_SERVICES, MONITORS, PROBES, STORES
 from cockpit.core.spec import Plan
 from cockpit.plan import Kinds, PlanProblems, load
 
@@ -18,6 +18,7 @@ KINDS: Final = Kinds(
     probes={kind: entry.settings for kind, entry in PROBES.items()},
     monitors={kind: entry.settings for kind, entry in MONITORS.items()},
     announcers={kind: entry.settings for kind, entry in ANNOUNCERS.items()},
+    stores={kind: entry.settings for kind, entry in STORES.items()},
 )
 
 SMALL: Final = """\

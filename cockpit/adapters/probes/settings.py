@@ -44,7 +44,7 @@ def _function(path: str) -> str:
     return path
 
 
-def _instance(name: str) -> str:
+def instance_name(name: str) -> str:
     if not _INSTANCE.match(name):
         raise ValueError('a deployment name is letters, digits and dashes, such as "happy-otter-123"')
     return name
@@ -103,7 +103,7 @@ class ConvexProbeSettings(Settings):
 
     url: BaseUrl
     """The deployment's address, such as "https://happy-otter-123.convex.cloud"."""
-    instance: Annotated[str, AfterValidator(_instance)] | None = None
+    instance: Annotated[str, AfterValidator(instance_name)] | None = None
     """The deployment name that must answer; another one is down, whatever else it says."""
     health_query: Annotated[str, AfterValidator(_function)] | None = None
     """A public query such as "health:check" that throws when the backend does not work."""

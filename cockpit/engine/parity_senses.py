@@ -1,0 +1,63 @@
+"""What the parity checks last found. A look asks both sides' stores; nothing here judges or writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from cockpit.adapters.base import AdapterError
+from cockpit.core.clock import Clock
+from cockpit.core.model import Failure, Reading
+from cockpit.core.parity import ParityValue
+from cockpit.core.parity_spec import ParitySpec
+from cockpit.core.spec import Plan
+from cockpit.engine.parity_look import look
+from cockpit.engine.sources import Sources
+
+
+class ParitySenses:
+    """Used from the engine's thread only. `changed` is told which check has news."""
+
+    def __init__(self, clock: Clock, changed: Callable[[str], None]) -> None:
+        self._clock = clock
+        self._changed = changed
+        self._origins: dict[str, object] = {}
+        self.readings: dict[str, Reading[ParityValue]] = {}
+
+    def adopt(self, plan: Plan, sources: Sources) -> None:
+        """Look by this plan from now on. What was found is kept where the question and its stores stay."""
+        self._sources = sources
+        stores = {store.name: (store.kind, store.settings) for store in plan.stores}
+        origins: dict[str, object] = {
+            spec.name: (spec, stores[spec.legacy.store], stores[spec.new.store]) for spec in plan.parity
+        }
+        kept = {name: self.readings[name] for name in origins if origins[name] == self._origins.get(name)}
+        fresh = {spec.name: Reading[ParityValue](interval_s=spec.interval_s) for spec in plan.parity}
+        self._origins, self.readings = origins, {**fresh, **kept}
+
+    async def look(self, spec: ParitySpec) -> Failure | None:
+        """One look of one check."""
+        began_at, began = self._clock.now(), self._clock.monotonic()
+        stores = self._sources.stores
+        try:
+            value = await look(spec, stores[spec.legacy.store], stores[spec.new.store])
+        except AdapterError as error:
+            self.failed(spec, error.failure)
+            return error.failure
+        self.readings[spec.name] = replace(
+            self.readings[spec.name],
+            value=value,
+            observed_at=self._clock.now(),
+            took_s=self._clock.monotonic() - began,
+            failure=None,
+            failing_since=None,
+            attempted_at=began_at,
+        )
+        self._changed(f"parity/{spec.name}")
+        return None
+
+    def failed(self, spec: ParitySpec, failure: Failure) -> None:
+        now, reading = self._clock.now(), self.readings[spec.name]
+        since = reading.failing_since or now
+        self.readings[spec.name] = replace(reading, failure=failure, failing_since=since, attempted_at=now)
+        self._changed(f"parity/{spec.name}")
