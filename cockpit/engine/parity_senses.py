@@ -32,7 +32,9 @@ class ParitySenses:
             spec.name: (spec, stores[spec.legacy.store], stores[spec.new.store]) for spec in plan.parity
         }
         kept = {name: self.readings[name] for name in origins if origins[name] == self._origins.get(name)}
-        fresh = {spec.name: Reading[ParityValue](interval_s=spec.interval_s) for spec in plan.parity}
+        fresh: dict[str, Reading[ParityValue]] = {
+            spec.name: Reading(interval_s=spec.interval_s) for spec in plan.parity
+        }
         self._origins, self.readings = origins, {**fresh, **kept}
 
     async def look(self, spec: ParitySpec) -> Failure | None:

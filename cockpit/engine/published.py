@@ -25,6 +25,7 @@ from cockpit.core.snapshot import (
     BackendStatus,
     FlagStatus,
     HostStatus,
+    ParityStatus,
     ProbeStatus,
     Proposal,
     Reason,
@@ -114,6 +115,7 @@ def as_json(snapshot: Snapshot) -> Json:
         "flags": [_flag(flag, now) for flag in snapshot.flags],
         "backends": [_backend(backend, now) for backend in snapshot.backends],
         "signals": [_signal(signal) for signal in snapshot.signals],
+        "parity": [_parity(check, now) for check in snapshot.parity],
         "proposal": _proposal(snapshot.proposal),
         "rollback": _rollback(snapshot.rollback),
         "last_closed_rollback": _rollback(snapshot.last_closed),
@@ -243,6 +245,24 @@ def _side(rate: SideRate) -> Json:
         "total": _number(rate.total),
         "rate_pct": _number(rate.rate_pct),
         "quality": rate.quality.value,
+    }
+
+
+def _parity(check: ParityStatus, now: datetime) -> Json:
+    value = _known(check.reading, now)
+    return {
+        "name": check.name,
+        "title": check.title,
+        "question": check.question.value,
+        "required": check.required,
+        "match": None if value is None else value.match.value,
+        "text": None if value is None else value.text,
+        "apart": None if value is None else _number(value.apart),
+        "compared": None if value is None else value.compared,
+        "differences": [] if value is None else [each.what for each in value.differences],
+        "freshness": check.reading.freshness(now).value,
+        "observed_at": _instant(check.reading.observed_at),
+        "failure": _failure(check.reading.failure),
     }
 
 

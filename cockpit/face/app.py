@@ -216,6 +216,7 @@ class CockpitApp(App[None]):
             "panel.flags": lambda: deck.look_at(deck.rollout),
             "panel.health": lambda: deck.look_at(deck.backends),
             "panel.signals": lambda: deck.look_at(deck.signals),
+            "panel.parity": lambda: deck.look_at(deck.parity),
             "panel.journal": lambda: deck.look_at(deck.journal),
             "panel.next": lambda: deck.turn(1),
             "panel.previous": lambda: deck.turn(-1),

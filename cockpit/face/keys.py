@@ -244,6 +244,13 @@ ACTIONS: Final = (
         tip="focus the signals panel",
     ),
     Action(
+        id="panel.parity",
+        keys=("4",),
+        title="Parity",
+        group=Group.MOVE,
+        tip="focus the parity panel, where the plan compares data",
+    ),
+    Action(
         id="panel.journal",
         keys=("6",),
         title="Journal",

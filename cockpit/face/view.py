@@ -210,7 +210,8 @@ def reading_age(reading: Reading[T], now: datetime) -> Segment:
     if seconds is None:
         return ("never", Role.UNKNOWN)
     if reading.freshness(now) is Freshness.FRESH:
-        return (f"<{2 * reading.interval_s:g} s", Role.DIM)
+        bound_s = 2 * reading.interval_s
+        return (f"<{bound_s:g} s" if bound_s < 120 else f"<{age(bound_s)}", Role.DIM)
     return (age(seconds) if seconds < 3600 else age(seconds // 3600 * 3600), Role.UNKNOWN)
 
 

@@ -45,34 +45,43 @@ class Plot:
     """Heights of the grid's rows in order, and which panels show their full form."""
 
     rows: tuple[int, ...]
-    full: tuple[bool, bool, bool]
+    full: tuple[bool, bool, bool, bool]
 
 
-def arrange(shape: Shape, height: int, rollout: Want, backends: Want, signals: Want) -> Plot:
+_FORMS: Final = (
+    (True, True, True, True),
+    (True, False, True, True),
+    (True, False, False, False),
+    (False, False, False, False),
+)
+
+
+def arrange(
+    shape: Shape, height: int, rollout: Want, backends: Want, signals: Want, parity: Want | None = None
+) -> Plot:
     """Share `height` lines. Full forms where everything fits with a gap, then rollout first, else dense."""
-    best = Plot(rows=(), full=(False, False, False))
-    for full in ((True, True, True), (True, False, True), (True, False, False), (False, False, False)):
-        flags, probes, verdicts = (
-            want.of(each) for want, each in zip((rollout, backends, signals), full, strict=True)
-        )
-        best = Plot(rows=_rows(shape, height, flags, probes, verdicts, gap=any(full)), full=full)
-        if sum(_needed(shape, flags, probes, verdicts, gap=any(full))) <= height:
+    best = Plot(rows=(), full=_FORMS[-1])
+    wants = (rollout, backends, signals, parity)
+    for full in _FORMS:
+        lines = tuple(0 if want is None else want.of(each) for want, each in zip(wants, full, strict=True))
+        wanted = _needed(shape, lines, gap=any(full), parity=parity is not None)
+        best = Plot(rows=allot(wanted, height), full=full)
+        if sum(wanted) <= height:
             break
     return best
 
 
-def _needed(shape: Shape, flags: int, probes: int, verdicts: int, *, gap: bool) -> tuple[int, ...]:
+def _needed(shape: Shape, lines: Sequence[int], *, gap: bool, parity: bool) -> tuple[int, ...]:
+    """Parity stands beside the signals, and the journal under both, where there are two columns."""
+    flags, probes, verdicts, checks = lines
     space = 1 if gap else 0
-    if shape is Shape.WIDE:
-        return (max(flags, probes) + space, max(verdicts, JOURNAL_MIN))
-    if shape is Shape.MEDIUM:
-        return (flags + space, probes + space, max(verdicts, JOURNAL_MIN))
-    return (flags + space, probes + space, verdicts + space, JOURNAL_MIN)
-
-
-def _rows(shape: Shape, height: int, flags: int, probes: int, verdicts: int, *, gap: bool) -> tuple[int, ...]:
-    wanted = _needed(shape, flags, probes, verdicts, gap=gap)
-    return allot(wanted, height)
+    if shape is Shape.NARROW:
+        compared = (checks + space,) if parity else ()
+        return (flags + space, probes + space, verdicts + space, *compared, JOURNAL_MIN)
+    upper = (max(flags, probes) + space,) if shape is Shape.WIDE else (flags + space, probes + space)
+    if parity:
+        return (*upper, max(verdicts, checks) + space, JOURNAL_MIN)
+    return (*upper, max(verdicts, JOURNAL_MIN))
 
 
 def allot(wanted: Sequence[int], height: int) -> tuple[int, ...]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
-from cockpit.core.model import Quality, Reading, Side
+from cockpit.core.model import Quality, Side
 from cockpit.core.snapshot import (
     FlagStatus,
     GateResult,
@@ -19,7 +19,6 @@ from cockpit.core.snapshot import (
     Snapshot,
 )
 from cockpit.face.view import (
-    FRESHNESS_WORD,
     LEVEL_WORD,
     NOTHING,
     Line,
@@ -43,11 +42,11 @@ from cockpit.face.view import (
 )
 from cockpit.face.view_backends import by_side, probe_word
 from cockpit.face.view_lines import wrapped
+from cockpit.face.view_page import LABEL, plain, reading_lines, section, stated
+from cockpit.face.view_parity_detail import parity_page
 from cockpit.face.view_rollout import alarm_lines, flag_word, stage_words
 from cockpit.face.view_signals import signal_word, to_verdict
 
-T = TypeVar("T")
-_LABEL: Final = 18
 _BAR: Final = 40
 
 
@@ -55,6 +54,7 @@ class Topic(StrEnum):
     FLAG = "flag"
     PROBE = "probe"
     SIGNAL = "signal"
+    PARITY = "parity check"
     ENTRY = "journal entry"
 
 
@@ -78,6 +78,8 @@ def detail_lines(subject: Subject, snapshot: Snapshot, now: datetime, width: int
         lines = [_probe(each, now) for each in _probes(snapshot, subject.key)]
     elif subject.topic is Topic.SIGNAL:
         lines = [_signal(each, now) for each in snapshot.signals if each.name == subject.key]
+    elif subject.topic is Topic.PARITY:
+        lines = [parity_page(each, now, width) for each in snapshot.parity if each.name == subject.key]
     else:
         lines = [_entry(each, width) for each in snapshot.tail if str(each.seq) == subject.key]
     if not lines:
@@ -89,39 +91,6 @@ def _probes(snapshot: Snapshot, key: str) -> Iterable[ProbeStatus]:
     side, _, name = key.partition("/")
     backend = by_side(snapshot, Side(side)) if side in tuple(Side) else None
     return [probe for probe in backend.probes if probe.name == name] if backend is not None else []
-
-
-def _field(label: str, *value: Segment) -> Line:
-    return ((f"{label:<{_LABEL}}", Role.DIM), *value)
-
-
-def _plain(label: str, value: str, role: Role = Role.TEXT) -> Line:
-    return _field(label, (safe(value) or NOTHING, role))
-
-
-def _section(title: str) -> tuple[Line, Line]:
-    return ((), ((title, Role.ACCENT),))
-
-
-def reading_lines(reading: Reading[T], now: datetime) -> tuple[Line, ...]:
-    """Freshness, age, how long it took, and the present trouble with its remedy's address."""
-    word = FRESHNESS_WORD[reading.freshness(now)]
-    seconds = reading.age_s(now)
-    when = "never read" if seconds is None else f"{age(seconds)} old"
-    lines = [
-        _field("freshness", word.segment, (f"  {when}, polled every {reading.interval_s:g} s", Role.TEXT))
-    ]
-    if reading.took_s is not None:
-        lines.append(_plain("answer took", milliseconds(1000 * reading.took_s)))
-    failure = reading.failure
-    if failure is None:
-        lines.append(_plain("last error", "none now", Role.DIM))
-        return tuple(lines)
-    lasting = since(reading.failing_since, now)
-    lines.append(_field("last error", (safe(failure.title), Role.UNKNOWN), (f"  for {lasting}", Role.DIM)))
-    lines.append(_plain("", failure.detail, Role.DIM))
-    lines.append(_plain("whose fault", failure.fault))
-    return tuple(lines)
 
 
 # --- flag ------------------------------------------------------------------------------------------
@@ -138,28 +107,26 @@ def _flag(flag: FlagStatus, now: datetime) -> tuple[Line, ...]:
         else NOTHING
     )
     return (
-        _field("state", flag_word(flag, now).segment, (f"  {stage_words(flag)}", Role.TEXT)),
-        _field("", *bar),
+        stated("state", flag_word(flag, now).segment, (f"  {stage_words(flag)}", Role.TEXT)),
+        stated("", *bar),
         *alarm_lines(flag, now),
-        *_section("Three numbers"),
-        _plain("asked", percent(flag.asked) if flag.asked is not None else "nothing asked in this flight"),
-        _plain("configured", percent(value.exposure) if value is not None else NOTHING),
-        _plain(
-            "observed", observed if flag.observable else "not observable: the plan names no traffic query"
-        ),
-        _plain(
+        *section("Three numbers"),
+        plain("asked", percent(flag.asked) if flag.asked is not None else "nothing asked in this flight"),
+        plain("configured", percent(value.exposure) if value is not None else NOTHING),
+        plain("observed", observed if flag.observable else "not observable: the plan names no traffic query"),
+        plain(
             "differ since", since(flag.differs_since, now) if flag.differs_since else "they agree", Role.DIM
         ),
-        *_section("Flag service"),
-        _plain("service", flag.service),
-        _plain("title", flag.title),
+        *section("Flag service"),
+        plain("service", flag.service),
+        plain("title", flag.title),
         *_configured(flag, now),
         *reading_lines(flag.configured, now),
-        *_section("Observed traffic"),
+        *section("Observed traffic"),
         *reading_lines(flag.observed, now),
-        *_section("Stages"),
+        *section("Stages"),
         *_stages(flag, now),
-        *_section("Gates for the next stage"),
+        *section("Gates for the next stage"),
         *_gates(flag.gates, now),
     )
 
@@ -169,16 +136,16 @@ def _configured(flag: FlagStatus, now: datetime) -> Iterable[Line]:
     if value is None:
         return
     stored = "not one plain percentage" if value.percent is None else str(value.percent)
-    yield _plain("raw value", f"{'on' if value.on else 'off'}, stored {stored}")
-    yield _plain("revision", value.revision or "the service tells none")
-    yield _plain("changed by", value.changed_by or "the service does not tell")
+    yield plain("raw value", f"{'on' if value.on else 'off'}, stored {stored}")
+    yield plain("revision", value.revision or "the service tells none")
+    yield plain("changed by", value.changed_by or "the service does not tell")
     if value.changed_at is not None:
-        yield _plain(
+        yield plain(
             "changed", f"{since(value.changed_at, now)} ago, {value.changed_at:%Y-%m-%d %H:%M:%S} UTC"
         )
     for complexity in value.complexities:
-        yield _plain("not plain", complexity, Role.WARN)
-    yield _plain("writable", "yes" if flag.writable else "no: this cockpit cannot write it")
+        yield plain("not plain", complexity, Role.WARN)
+    yield plain("writable", "yes" if flag.writable else "no: this cockpit cannot write it")
 
 
 def _stages(flag: FlagStatus, now: datetime) -> Iterable[Line]:
@@ -187,12 +154,12 @@ def _stages(flag: FlagStatus, now: datetime) -> Iterable[Line]:
         held = f", hold {age(stage.hold_s)}" if stage.hold_s else ""
         role = Role.STRONG if here else Role.DIM
         words = f"{stage.percent}  {safe(stage.cohort)}{held}"
-        yield _field(f"{'▸ ' if here else '  '}stage {index + 1}", (words, role))
+        yield stated(f"{'▸ ' if here else '  '}stage {index + 1}", (words, role))
     if flag.hold_until is not None:
         left_s = (flag.hold_until - now).total_seconds()
-        yield _plain("hold", f"{time_left(left_s)} left" if left_s > 0 else "over")
+        yield plain("hold", f"{time_left(left_s)} left" if left_s > 0 else "over")
     if flag.depends_on:
-        yield _plain("after", ", ".join(flag.depends_on))
+        yield plain("after", ", ".join(flag.depends_on))
 
 
 def _gates(gates: Iterable[GateResult], now: datetime) -> Iterable[Line]:
@@ -219,27 +186,27 @@ def _probe(probe: ProbeStatus, now: datetime) -> tuple[Line, ...]:
     if value is not None:
         clock = "" if value.server_time is None else f"{clock_text(value.server_time)} UTC"
         said = (
-            _plain("says", value.detail),
-            _plain("latency", milliseconds(value.latency_ms)),
-            *(_plain(name, text) for name, text in value.facts),
-            *((_plain("its clock", clock),) if clock else ()),
+            plain("says", value.detail),
+            plain("latency", milliseconds(value.latency_ms)),
+            *(plain(name, text) for name, text in value.facts),
+            *((plain("its clock", clock),) if clock else ()),
         )
     return (
-        _field("state", probe_word(probe, now).segment),
-        _plain("backend", probe.side),
-        _plain("kind", probe.kind),
-        _plain("required", "yes: it gates forward moves" if probe.required else "no"),
-        _plain("passes in a row", str(probe.passes)),
-        *_section("Last answer"),
+        stated("state", probe_word(probe, now).segment),
+        plain("backend", probe.side),
+        plain("kind", probe.kind),
+        plain("required", "yes: it gates forward moves" if probe.required else "no"),
+        plain("passes in a row", str(probe.passes)),
+        *section("Last answer"),
         *said,
         *reading_lines(probe.reading, now),
-        *_section("History"),
-        _field(
+        *section("History"),
+        stated(
             "latency",
             (sparkline(probe.history, min(_BAR, max(1, len(probe.history)))), Role.TEXT),
             (span, Role.DIM),
         ),
-        _plain("no answer", str(len(probe.history) - len(seen)) + f" of the last {len(probe.history)} polls"),
+        plain("no answer", str(len(probe.history) - len(seen)) + f" of the last {len(probe.history)} polls"),
     )
 
 
@@ -254,26 +221,26 @@ def _signal(signal: SignalStatus, now: datetime) -> tuple[Line, ...]:
     )
     breached = "  BREACHED" if signal.limit_breached else ""
     return (
-        _field("state", signal_word(signal, now).segment, (f"  {safe(evidence.text)}", Role.TEXT)),
-        _field("", ("REGRESSED ", Role.DIM), *bar, (" NOT WORSE", Role.DIM)),
-        _plain("since", since(evidence.since, now)),
-        _plain("time to verdict", to_verdict(signal)[0] or "there is one"),
-        _field("hard limit", (safe(limit), Role.TEXT), (breached, Role.BAD)),
-        _plain("required", "yes: it gates forward moves" if signal.required else "no"),
-        _plain("when worse", "proposes a rollback" if signal.proposes_rollback else "warns only"),
-        *_section(f"Rates over the last {age(signal.window_s)}"),
+        stated("state", signal_word(signal, now).segment, (f"  {safe(evidence.text)}", Role.TEXT)),
+        stated("", ("REGRESSED ", Role.DIM), *bar, (" NOT WORSE", Role.DIM)),
+        plain("since", since(evidence.since, now)),
+        plain("time to verdict", to_verdict(signal)[0] or "there is one"),
+        stated("hard limit", (safe(limit), Role.TEXT), (breached, Role.BAD)),
+        plain("required", "yes: it gates forward moves" if signal.required else "no"),
+        plain("when worse", "proposes a rollback" if signal.proposes_rollback else "warns only"),
+        *section(f"Rates over the last {age(signal.window_s)}"),
         _side_rate("legacy", signal.legacy),
         _side_rate("new", signal.new),
-        _plain("new / legacy", ratio(signal.legacy.rate_pct, signal.new.rate_pct)),
-        *_section("Evidence"),
-        _plain("for REGRESSED", f"{evidence.e_regressed:.3g} of {evidence.threshold:g} needed"),
-        _plain(
+        plain("new / legacy", ratio(signal.legacy.rate_pct, signal.new.rate_pct)),
+        *section("Evidence"),
+        plain("for REGRESSED", f"{evidence.e_regressed:.3g} of {evidence.threshold:g} needed"),
+        plain(
             "for NOT WORSE",
             f"{evidence.e_not_worse:.3g}, {100 * min(1.0, evidence.fill_not_worse):.0f}% of the way",
         ),
-        _plain("judged legacy", f"{count(evidence.bad_legacy)} bad of {count(evidence.total_legacy)}"),
-        _plain("judged new", f"{count(evidence.bad_new)} bad of {count(evidence.total_new)}"),
-        *_section("Source"),
+        plain("judged legacy", f"{count(evidence.bad_legacy)} bad of {count(evidence.total_legacy)}"),
+        plain("judged new", f"{count(evidence.bad_new)} bad of {count(evidence.total_new)}"),
+        *section("Source"),
         *reading_lines(signal.reading, now),
     )
 
@@ -281,8 +248,8 @@ def _signal(signal: SignalStatus, now: datetime) -> tuple[Line, ...]:
 def _side_rate(label: str, side: SideRate) -> Line:
     if side.quality is not Quality.GOOD:
         note = f": {safe(side.note)}" if side.note else ""
-        return _field(label, (f"{NOTHING}  {side.quality.replace('_', ' ')}{note}", Role.UNKNOWN))
-    return _plain(label, f"{rate(side.rate_pct)}  {count(side.bad)} bad of {count(side.total)}")
+        return stated(label, (f"{NOTHING}  {side.quality.replace('_', ' ')}{note}", Role.UNKNOWN))
+    return plain(label, f"{rate(side.rate_pct)}  {count(side.bad)} bad of {count(side.total)}")
 
 
 # --- journal -----------------------------------------------------------------------------------------
@@ -290,14 +257,14 @@ def _side_rate(label: str, side: SideRate) -> Line:
 
 def _entry(line: JournalLine, width: int) -> tuple[Line, ...]:
     word = LEVEL_WORD[line.level]
-    rows = wrapped(line.text, max(10, width - _LABEL))
+    rows = wrapped(line.text, max(10, width - LABEL))
     return (
-        _field("level", word.segment),
-        _plain("number", str(line.seq)),
-        _plain("at", f"{line.at:%Y-%m-%d %H:%M:%S} UTC"),
-        _plain("by", line.actor),
-        _plain("kind", line.kind),
-        *(_plain("text" if index == 0 else "", row) for index, row in enumerate(rows)),
+        stated("level", word.segment),
+        plain("number", str(line.seq)),
+        plain("at", f"{line.at:%Y-%m-%d %H:%M:%S} UTC"),
+        plain("by", line.actor),
+        plain("kind", line.kind),
+        *(plain("text" if index == 0 else "", row) for index, row in enumerate(rows)),
     )
 
 

@@ -1,6 +1,6 @@
 """The deck: everything an engineer trusts at 03:00 on one screen.
 
-Banner, reason, strips, four panels, host, hint, keys. It paints pictures; it asks and decides nothing.
+Banner, reason, strips, panels, host, hint, keys. It paints pictures; it asks and decides nothing.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from cockpit.face.keys import ACTIONS, MOVES, footer_line
 from cockpit.face.panels.backends import BackendsPanel
 from cockpit.face.panels.journal import JournalPanel
 from cockpit.face.panels.panel import Panel, Picture
+from cockpit.face.panels.parity import ParityPanel
 from cockpit.face.panels.rollout import RolloutPanel
 from cockpit.face.panels.signals import SignalsPanel
 from cockpit.face.view import Line, Role, split_end
 from cockpit.face.view_banner import banner, hint_lines, paused_strip, reason_line, strips
-from cockpit.face.view_deck import Plot, Shape, arrange, shape_of
+from cockpit.face.view_deck import Plot, Shape, Want, arrange, shape_of
 from cockpit.face.view_detail import Subject
 from cockpit.face.view_journal import host_line
 from cockpit.face.widgets import Paper
@@ -89,11 +90,19 @@ class DeckScreen(Screen[None]):
         self.backends = BackendsPanel(id="backends")
         self.signals = SignalsPanel(id="signals")
         self.journal = JournalPanel(id="journal")
-        self._grid = Grid(self.rollout, self.backends, self.signals, self.journal, id="panels")
+        self.parity = ParityPanel(id="parity")
+        self._all = (self.rollout, self.backends, self.signals, self.parity, self.journal)
+        self._grid = Grid(*self._all, id="panels")
 
     @property
     def panels(self) -> tuple[Panel, ...]:
-        return (self.rollout, self.backends, self.signals, self.journal)
+        """Those that there are: without parity checks in the plan there is no panel for them."""
+        frame = self._frame
+        return tuple(
+            panel
+            for panel in self._all
+            if panel is not self.parity or (frame is not None and frame.shown.snapshot.parity)
+        )
 
     def compose(self) -> ComposeResult:
         yield Horizontal(self._banner, self._clock, classes="line")
@@ -173,9 +182,10 @@ class DeckScreen(Screen[None]):
         self._hint.display = hint_height > 0
         self._host.display = host
         self.set_class(self.zoomed is not None, "-zoomed")
-        for panel, full in zip(self.panels, (*plot.full, True), strict=True):
+        self.set_class(self.parity in self.panels, "-parity")
+        for panel, full in zip(self._all, (*plot.full, True), strict=True):
             panel.full = full or self.zoomed is panel
-            panel.display = self.zoomed in (None, panel)
+            panel.display = panel in self.panels and self.zoomed in (None, panel)
         rows = (room,) if self.zoomed is not None else plot.rows
         self._grid.styles.grid_rows = " ".join(str(row) for row in rows)
 
@@ -189,7 +199,14 @@ class DeckScreen(Screen[None]):
             self.rollout.want(picture, left),
             self.backends.want(picture, right),
             self.signals.want(picture, signals),
+            self._parity_want(picture, width, signals),
         )
+
+    def _parity_want(self, picture: Picture, width: int, signals: int) -> Want | None:
+        """It stands beside the signals where there are two columns."""
+        if not picture.snapshot.parity:
+            return None
+        return self.parity.want(picture, width if signals == width else width - 2 - signals)
 
     # --- what keys do here ---
 
@@ -197,7 +214,7 @@ class DeckScreen(Screen[None]):
     def focused_panel(self) -> Panel:
         """The panel with the focus; without one the first, so that keys work all the same."""
         focused = self.focused
-        return focused if isinstance(focused, Panel) else self.rollout
+        return focused if isinstance(focused, Panel) and focused in self.panels else self.rollout
 
     @property
     def subject(self) -> Subject | None:
@@ -213,14 +230,16 @@ class DeckScreen(Screen[None]):
         panel.move(step)
 
     def look_at(self, panel: Panel) -> None:
+        if panel not in self.panels:
+            return
         if self.zoomed is not None:
             self.zoomed = panel
         self.repaint()
         self.set_focus(panel)
 
     def turn(self, step: int) -> None:
-        index = self.panels.index(self.focused_panel) + step
-        self.look_at(self.panels[index % len(self.panels)])
+        panels = self.panels
+        self.look_at(panels[(panels.index(self.focused_panel) + step) % len(panels)])
 
     def zoom(self) -> None:
         self.zoomed = None if self.zoomed is not None else self.focused_panel
