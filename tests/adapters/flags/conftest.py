@@ -14,6 +14,7 @@ from cockpit.core.spec import Plan, RollbackSpec
 from cockpit.engine.clock import SystemClock
 from cockpit.practice.server import PracticeServer
 from tests.adapters.flags.crew import Crew
+from tests.adapters.flags.suite import Lever, LeverRig
 from tests.real.unleash_raw import RawUnleash, Tokens
 from tests.real.unleash_server import Unleash, unleash
 
@@ -63,6 +64,18 @@ async def web() -> AsyncIterator[Web]:
 async def crew(raw: RawUnleash, web: Web) -> Crew:
     """Our adapters in this world."""
     return Crew(raw, web)
+
+
+@pytest_asyncio.fixture
+async def rig(request: pytest.FixtureRequest) -> AsyncIterator[LeverRig]:
+    """The lever of this case with its service; see `suite`."""
+    async with request.param.open(request) as opened:
+        yield opened
+
+
+@pytest.fixture
+def lever(rig: LeverRig) -> Lever:
+    return rig.build()
 
 
 def _empty_plan() -> Plan:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import ssl
 import struct
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from socket import SO_LINGER, SOL_SOCKET
@@ -49,7 +50,7 @@ class Drip:
 
 
 Step = Reply | Hang | Reset | Drip
-Handler = Callable[[Request], Step]
+Handler = Callable[[Request], Step | Awaitable[Step]]
 
 
 def as_json(body: object, status: int = 200, **headers: str) -> Reply:
@@ -75,6 +76,9 @@ class Scripted:
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _server: asyncio.Server | None = None
+    _context: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
@@ -83,10 +87,17 @@ class Scripted:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
             while await self._exchange(reader, writer):
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
+            return
+        except asyncio.CancelledError:
+            # By `leave` alone; the streams of Python 3.11 take a cancelled connection for a fault of theirs.
             return
         finally:
             self._writers.discard(writer)
@@ -98,9 +109,11 @@ class Scripted:
         request = await _read_request(reader)
         self.requests.append(request)
         step = self.handler(request)
+        if inspect.isawaitable(step):
+            step = await step
         if isinstance(step, Reply):
             writer.write(_render(step))
-            return request.headers.get("connection") != "close"
+            return "close" not in (request.headers.get("connection"), step.headers.get("connection"))
         if isinstance(step, Reset):
             writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
             return False
@@ -117,6 +130,30 @@ class Scripted:
     def close_connections(self) -> None:
         for writer in tuple(self._writers):
             writer.close()
+
+    async def listen(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
+        self._server = await asyncio.start_server(self.serve, "127.0.0.1", self.port, ssl=context)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def leave(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self.close_connections()
+            for task in tuple(self._tasks):
+                # What waits for a slow answer of its own would outlive the test.
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._server.wait_closed()
+
+    @asynccontextmanager
+    async def closed(self) -> AsyncIterator[None]:
+        """Nobody listens on the port for as long as the block lasts."""
+        await self.leave()
+        try:
+            yield
+        finally:
+            await self.listen(self._context)
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Request:
@@ -140,11 +177,8 @@ def _render(reply: Reply) -> bytes:
 async def scripted(handler: Handler, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Scripted]:
     """A server on a free loopback port that answers as `handler` says, until the block ends."""
     rig = Scripted(handler=handler, tls=tls is not None)
-    server = await asyncio.start_server(rig.serve, "127.0.0.1", 0, ssl=tls)
-    rig.port = server.sockets[0].getsockname()[1]
+    await rig.listen(tls)
     try:
         yield rig
     finally:
-        server.close()
-        rig.close_connections()
-        await server.wait_closed()
+        await rig.leave()
