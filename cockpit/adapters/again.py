@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from cockpit.adapters.http_trouble import Cause, NoAnswer
+from cockpit.adapters.no_answer import Cause, NoAnswer
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Answer

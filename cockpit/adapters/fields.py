@@ -6,17 +6,19 @@ an engineer reads beside a line number.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from cockpit.core.secret import SecretRef
 
 _REFERENCE_KEYS: Final = frozenset({"env", "file", "command"})
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}\Z")
+_HOST: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}\Z")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
 
 
@@ -94,6 +96,20 @@ def _argument(text: str) -> str:
     return text
 
 
+def _host(name: str) -> str:
+    if not _HOST.match(name) and not _is_address(name):
+        raise ValueError('a host is a name or an address, without port or scheme, such as "db.example.com"')
+    return name
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 Reference = Annotated[SecretRef, BeforeValidator(read_reference)]
 Url = Annotated[str, AfterValidator(_plain_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
@@ -101,3 +117,5 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
 Variable = Annotated[str, AfterValidator(_variable)]
 Argument = Annotated[str, AfterValidator(_argument)]
+Host = Annotated[str, AfterValidator(_host)]
+Port = Annotated[int, Field(ge=1, le=65535)]

@@ -28,8 +28,9 @@ import cockpit
 from cockpit.adapters.base import RefusedByService
 from cockpit.adapters.http_answer import Answer
 from cockpit.adapters.http_path import plan_fault, segment
-from cockpit.adapters.http_trouble import Cause, NoAnswer, host_port, shown, timed_out
+from cockpit.adapters.http_trouble import host_port, shown, timed_out
 from cockpit.adapters.http_wire import Ask, Lane, Params, Progress
+from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.model import Failure, Fault

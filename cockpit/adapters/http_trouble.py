@@ -8,27 +8,16 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from socket import gaierror
 
 import httpx
 
-from cockpit.adapters.base import AdapterError, BrokenAnswer, Unreachable
+from cockpit.adapters.base import AdapterError, BrokenAnswer
 from cockpit.adapters.http_path import plan_fault
+from cockpit.adapters.no_answer import Cause, NoAnswer, tls_words
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault
-
-
-class Cause(StrEnum):
-    """Why there is no answer. Only REFUSED is the host itself saying that nobody listens there."""
-
-    REFUSED = "refused"
-    DNS = "dns"
-    TLS = "tls"
-    RESET = "reset"
-    TIMEOUT = "timeout"
-    PROXY = "proxy"
-    NO_ROUTE = "no_route"
 
 
 class Phase(IntEnum):
@@ -39,14 +28,6 @@ class Phase(IntEnum):
     TLS = 2
     SENT = 3
     ANSWERING = 4
-
-
-class NoAnswer(Unreachable):
-    """Every Unreachable that the HTTP client raises; `cause` lets a probe tell DOWN from UNKNOWN."""
-
-    def __init__(self, failure: Failure, *, cause: Cause, sent: bool) -> None:
-        super().__init__(failure, sent=sent)
-        self.cause = cause
 
 
 def host_port(url: httpx.URL) -> str:
@@ -100,7 +81,7 @@ def _diagnose(error: httpx.HTTPError, host: str, sent: bool) -> tuple[Cause, str
     chain = tuple(_chain(error))
     for link in chain:
         if isinstance(link, ssl.SSLError):
-            return Cause.TLS, f"TLS with {host}: {_tls_words(link)}", Fault.SERVICE
+            return Cause.TLS, f"TLS with {host}: {tls_words(link)}", Fault.SERVICE
         if isinstance(link, gaierror):
             return Cause.DNS, f"no address for the name {host.rpartition(':')[0]}", Fault.NETWORK
         if isinstance(link, ConnectionRefusedError):
@@ -108,14 +89,6 @@ def _diagnose(error: httpx.HTTPError, host: str, sent: bool) -> tuple[Cause, str
     if sent or any(isinstance(link, ConnectionResetError) for link in chain):
         return Cause.RESET, f"{host} closed the connection without an answer", Fault.SERVICE
     return Cause.NO_ROUTE, f"no way to {host}", Fault.NETWORK
-
-
-def _tls_words(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return clean_text(error.verify_message, limit=120)
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE"):
-        return "that port does not speak TLS"
-    return clean_text((error.reason or "failed").replace("_", " ").lower(), limit=120)
 
 
 def _chain(error: BaseException, depth: int = 0) -> Iterator[BaseException]:

@@ -17,8 +17,12 @@ from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.haproxy import HaproxySettings
 from cockpit.adapters.flags.unleash import UnleashSettings
 from cockpit.adapters.parity.settings import ConvexStoreSettings
+from cockpit.adapters.probes.dns import DnsProbeSettings
 from cockpit.adapters.probes.plugin import PluginSettings
+from cockpit.adapters.probes.process import ProcessProbeSettings
 from cockpit.adapters.probes.settings import ConvexProbeSettings, HttpProbeSettings
+from cockpit.adapters.probes.tcp import TcpProbeSettings
+from cockpit.adapters.probes.tls import TlsProbeSettings
 from cockpit.adapters.signals.settings import PrometheusSettings
 
 if TYPE_CHECKING:
@@ -71,6 +75,10 @@ FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
 PROBES: Final[Mapping[str, Kind[Probe]]] = {
     "http": Kind(HttpProbeSettings, "probes.http"),
     "convex": Kind(ConvexProbeSettings, "probes.convex"),
+    "tcp": Kind(TcpProbeSettings, "probes.tcp"),
+    "tls": Kind(TlsProbeSettings, "probes.tls"),
+    "dns": Kind(DnsProbeSettings, "probes.dns"),
+    "process": Kind(ProcessProbeSettings, "probes.process"),
     "plugin": Kind(PluginSettings, "probes.plugin"),
 }
 

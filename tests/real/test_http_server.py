@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from cockpit.adapters.base import AdapterError, RefusedByService
 from cockpit.adapters.http import Web
-from cockpit.adapters.http_trouble import Cause, NoAnswer
+from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.adapters.probes.http import HttpProbe, build
 from cockpit.adapters.probes.settings import HttpProbeSettings
 from cockpit.core.model import Fault, Health

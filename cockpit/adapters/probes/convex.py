@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.base import AdapterError, BrokenAnswer
 from cockpit.adapters.credentials import Secrets
-from cockpit.adapters.http_trouble import Cause, NoAnswer
+from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.adapters.probes.convex_answer import Called, outage, read_call, read_word, stopped_by
 from cockpit.core.model import Health, ProbeValue
 from cockpit.core.secret import Secret
