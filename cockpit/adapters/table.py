@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
-from cockpit.adapters.announce.settings import CommandSettings, WebhookSettings
+from cockpit.adapters.announce.settings import (
+    CommandSettings,
+    FileSettings,
+    GrafanaSettings,
+    PagerDutySettings,
+    SilenceSettings,
+    SlackSettings,
+    WebhookSettings,
+)
 from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Settings, Store
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.haproxy import HaproxySettings
@@ -89,6 +97,11 @@ MONITORS: Final[Mapping[str, Kind[Monitor]]] = {
 ANNOUNCERS: Final[Mapping[str, Kind[Announcer]]] = {
     "webhook": Kind(WebhookSettings, "announce.webhook"),
     "command": Kind(CommandSettings, "announce.command"),
+    "file": Kind(FileSettings, "announce.file"),
+    "slack": Kind(SlackSettings, "announce.slack"),
+    "pagerduty": Kind(PagerDutySettings, "announce.pagerduty"),
+    "grafana": Kind(GrafanaSettings, "announce.grafana"),
+    "alertmanager_silence": Kind(SilenceSettings, "announce.silence"),
 }
 
 STORES: Final[Mapping[str, Kind[Store]]] = {

@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
 
-from cockpit.adapters.base import AdapterError, Announcement, FlagWriter
-from cockpit.core.clean import Percent, clean_text
+from cockpit.adapters.base import Announcement, FlagWriter
+from cockpit.core.clean import Percent
 from cockpit.core.clock import Clock
-from cockpit.core.model import Failure, Fault, FlagValue, WriteOutcome, WriteResult
+from cockpit.core.model import Failure, FlagValue, WriteOutcome, WriteResult
+from cockpit.engine.delivery import deliver
 from cockpit.engine.sources import Sources
 
 READ_BACK_PAUSES_S = (0.25, 0.5, 1.0, 2.0)
@@ -58,6 +59,7 @@ class Effects:
         self._read_backs: dict[str, int] = {}
         self._reading: set[str] = set()
         self._announcements: dict[tuple[str, str], str] = {}
+        self._in_order: dict[str, asyncio.Lock] = {}
 
     def adopt(self, sources: Sources) -> None:
         """Act through these adapters from now on; nothing may be in flight."""
@@ -163,17 +165,11 @@ class Effects:
         self._freed()
 
     async def _announce(self, hook: str, announcement: Announcement, timeout_s: float) -> None:
-        receipt, failure = "", None
+        """A hook is told in order: what is tried again must not arrive behind the news that ends it."""
         try:
-            async with asyncio.timeout(timeout_s):
-                receipt = clean_text(await self._sources.announcers[hook].announce(announcement))
-        except TimeoutError:
-            failure = Failure(title=f"no answer in {timeout_s:g} s", fault=Fault.NETWORK)
-        except AdapterError as error:
-            failure = error.failure
-        except Exception as error:  # the command edge: a hook must never take the engine down
-            title = f"the cockpit's own fault: {type(error).__name__}"
-            failure = Failure(title=title, fault=Fault.COCKPIT)
+            async with self._in_order.setdefault(hook, asyncio.Lock()):
+                announcer = self._sources.announcers.get(hook)
+                receipt, failure = await deliver(announcer, announcement, timeout_s=timeout_s)
         finally:
             self._announcements.pop((hook, announcement.event_id), None)
         self._announced(hook, announcement, receipt, failure)

@@ -14,6 +14,7 @@ from cockpit.core.events import Kind
 from cockpit.core.model import Health
 from cockpit.core.rollback import FlipState, StepState
 from cockpit.core.spec import HookMoment
+from cockpit.engine import delivery
 from tests.engine.conftest import World, advance, declare, ident, note, seen_at
 from tests.engine.scripted import CLOSED, LIE, LOST, OBEY, REFUSE, Answer, down
 
@@ -294,16 +295,20 @@ def test_reason_and_names_are_given_while_the_flip_is_on_its_way(exposed: World)
     assert (rollback.reason, rollback.commander, rollback.data_owner) == ("slow queries", "cleo", "dan")
 
 
-@pytest.mark.parametrize("failing", [down("chat is down"), ZeroDivisionError()])
-def test_a_hook_that_fails_is_shown_once_and_holds_up_nothing(exposed: World, failing: Exception) -> None:
+@pytest.mark.parametrize(("failing", "tries"), [(down("chat is down"), 3), (ZeroDivisionError(), 1)])
+def test_a_hook_that_fails_is_shown_once_and_holds_up_nothing(
+    exposed: World, failing: Exception, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "PAUSES_S", (0.0, 0.0))
     exposed.cast.hook.failing = failing
     pilot = exposed.start()
     pilot.done(declare())
     pilot.settled("flip", "drain", "verify")
     pilot.until(lambda _: pilot.rollback.step("announce").state is StepState.FAILED)
-    exposed.bell.until(lambda: exposed.cast.hook.moments == ["declared", "flipped"])
+    exposed.bell.until(lambda: len(exposed.events(Kind.ANNOUNCE_FAILED)) == 2)
     pilot.done(note("told once each"))
-    assert exposed.cast.hook.moments == ["declared", "flipped"]
+    assert exposed.cast.hook.moments == ["declared"] * tries + ["flipped"] * tries
+    assert len(exposed.events(Kind.ANNOUNCE_FAILED)) == 2
 
 
 def test_a_hook_that_hangs_holds_up_nothing(exposed: World) -> None:
@@ -321,7 +326,10 @@ def test_two_stages_at_once_are_both_announced(world: World) -> None:
     pilot = world.start(world.flying(plan=replace(world.plan, flags=flags)))
     for key in ("writes", "reads"):
         pilot.fly_to(key, 10)
-    world.bell.until(lambda: world.cast.hook.gate.held == 2)
+    world.bell.until(lambda: world.cast.hook.gate.held == 1)
+    assert len(world.cast.hook.told) == 1, "a hook is told in order"
+    world.cast.hook.gate.open()
+    world.bell.until(lambda: len(world.cast.hook.told) == 2)
     assert {each.facts["flag"] for each in world.cast.hook.told} == {"writes", "reads"}
     assert {each.moment for each in world.cast.hook.told} == {HookMoment.STAGE.value}
 

@@ -145,6 +145,11 @@ def test_the_smallest_plan_has_all_steps_and_no_comparison() -> None:
     assert keys == [key for key in StepKey if key is not StepKey.MANUAL]
 
 
-@pytest.mark.parametrize("name", ["chat-sync.toml", "minimal.toml"])
+def test_every_way_to_be_told_is_shown_once() -> None:
+    plan = load(SAMPLES / "monitoring.toml", KINDS)
+    assert sorted(hook.kind for hook in plan.announce) == sorted(KINDS.announcers)
+
+
+@pytest.mark.parametrize("name", ["chat-sync.toml", "minimal.toml", "monitoring.toml"])
 def test_a_sample_is_short_enough_to_be_read(name: str) -> None:
     assert len((SAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 210

@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from typing import Annotated, Final, Literal, Self
 
-from cockpit.adapters.base import Settings
-from cockpit.adapters.fields import Argument, Reference, Variable
+from pydantic import AfterValidator, Field, model_validator
+
+from cockpit.adapters.base import Seconds, Settings
+from cockpit.adapters.fields import Argument, BaseUrl, Reference, Variable
+
+_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,199}\Z")
+_DASHBOARD: Final = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
+_LONGEST_SILENCE_S: Final = 86_400.0
+
+
+def _path(path: str) -> str:
+    if not path.startswith(("/", "~/")) or path.endswith("/") or not path.isprintable():
+        raise ValueError('the whole path of a file, such as "/var/log/cutover.jsonl" or "~/cutover.jsonl"')
+    return path
+
+
+def _label(name: str) -> str:
+    if not _LABEL.match(name):
+        raise ValueError('a label is named like "alertname"')
+    return name
+
+
+def _dashboard(uid: str) -> str:
+    if not _DASHBOARD.match(uid):
+        raise ValueError("a dashboard uid is letters, digits, - and _, as in its address")
+    return uid
+
+
+def _tag(tag: str) -> str:
+    if not tag.strip() or len(tag) > 100 or not tag.isprintable():
+        raise ValueError("a tag is a short printable text")
+    return tag
 
 
 class WebhookSettings(Settings):
@@ -14,7 +45,7 @@ class WebhookSettings(Settings):
     url: Reference
     """The address itself is a secret, so it comes by reference."""
     secret: Reference | None = None
-    """Shared with the receiver; with it every body is signed (HMAC-SHA256 in X-Cockpit-Signature)."""
+    """Shared with the receiver; with it every post is signed (HMAC-SHA256 in X-Cutover-Signature)."""
     ca_file: str | None = None
     """Trust this PEM file alone instead of the usual authorities."""
 
@@ -26,3 +57,115 @@ class CommandSettings(Settings):
     """The program and its arguments; exit code 0 means delivered."""
     pass_env: tuple[Variable, ...] = Field(default=(), strict=False)
     """Variables that the program gets beside a plain environment (PATH, HOME, LANG and their like)."""
+
+
+class FileSettings(Settings):
+    """A file that gets one line of JSON per announcement."""
+
+    path: Annotated[str, AfterValidator(_path)]
+    """Where it lies; made for its owner alone if it is not there."""
+
+
+class SlackSettings(Settings):
+    """A Slack channel, by incoming webhook."""
+
+    url: Reference
+    """The webhook's address. It is the credential, so it comes by reference."""
+    ca_file: str | None = None
+    """Trust this PEM file alone instead of the usual authorities."""
+
+
+class PagerDutySettings(Settings):
+    """A PagerDuty service, by Events API v2. Only a declared rollback pages anybody."""
+
+    routing_key: Reference
+    """The integration key of the service."""
+    region: Literal["us", "eu"] = "us"
+    """Where the account lives."""
+    url: BaseUrl | None = None
+    """Another address than the region's, such as a relay of your own."""
+    severity: Literal["critical", "error", "warning", "info"] = "critical"
+    """How severe the alert of a declared rollback is."""
+    ca_file: str | None = None
+    """Trust this PEM file alone instead of the usual authorities."""
+
+
+class GrafanaSettings(Settings):
+    """Annotations in Grafana's charts."""
+
+    url: BaseUrl
+    """Grafana's address, with the sub-path it is served under, without /api."""
+    token: Reference
+    """A service account's token with the right to create annotations."""
+    tags: tuple[Annotated[str, AfterValidator(_tag)], ...] = Field(
+        default=("cutover",), min_length=1, strict=False
+    )
+    """A dashboard shows the annotation when it asks for one of these tags."""
+    dashboard_uid: Annotated[str, AfterValidator(_dashboard)] | None = None
+    """Only on this dashboard, instead of wherever the tags are asked for."""
+    ca_file: str | None = None
+    """Trust this PEM file alone instead of the usual authorities."""
+
+
+class Silenced(Settings):
+    """One condition on an alert's labels; an alert is silenced when all of them hold."""
+
+    label: Annotated[str, AfterValidator(_label)]
+    """The label's name."""
+    value: str = Field(min_length=1, max_length=500)
+    """What it must be, or the regular expression that must match all of it."""
+    regex: bool = False
+    """Whether `value` is a regular expression."""
+    negate: bool = False
+    """True silences what does not match."""
+
+    def body(self) -> dict[str, object]:
+        """As Alertmanager writes it."""
+        return {
+            "name": self.label,
+            "value": self.value,
+            "isRegex": self.regex,
+            "isEqual": not self.negate,
+        }
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it names one value."""
+        return not self.regex and not self.negate
+
+    def as_filter(self) -> str:
+        """Finds silences that name this one value for the label."""
+        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{self.label}="{escaped}"'
+
+
+class SilenceSettings(Settings):
+    """A silence in Alertmanager for the alerts that the cutover itself sets off."""
+
+    url: BaseUrl
+    """Alertmanager's address, with the sub-path it is served under, without /api."""
+    matchers: tuple[Silenced, ...] = Field(min_length=1, strict=False)
+    """Which alerts: all of these must hold. Silence only what the cutover itself provokes."""
+    length: Annotated[Seconds, Field(ge=60, le=_LONGEST_SILENCE_S)] = 3600.0
+    """How long it lasts after the last announced moment when nobody ends it; a day at most."""
+    token: Reference | None = None
+    """Sent as Authorization: Bearer."""
+    ca_file: str | None = None
+    """Trust this PEM file alone instead of the usual authorities."""
+
+    @model_validator(mode="after")
+    def _not_everything(self) -> Self:
+        """What every alert fulfils would make the cutover blind."""
+        if not any(not each.negate and not _matches_anything(each) for each in self.matchers):
+            raise ValueError("at least one matcher must name a value; this would silence every alert")
+        return self
+
+
+def _matches_anything(matcher: Silenced) -> bool:
+    """Whether a regular expression lets an absent label through. One that cannot be read is judged later."""
+    if not matcher.regex:
+        return False
+    try:
+        return re.fullmatch(matcher.value, "") is not None or matcher.value in (".+", "..*")
+    except re.error:
+        return False

@@ -27,6 +27,7 @@ from cockpit.core.secret import Secret, SecretRef
 from cockpit.practice.rehome import HOOK_VARIABLE
 from tests.adapters.probes.hostile import EVIL, TROUBLES, assert_harmless
 from tests.adapters.probes.practice import practice
+from tests.adapters.probes.rig import NOW
 from tests.adapters.probes.scripted import Hang, Reply, Step, as_text, scripted
 
 PATH = "/services/T000/B000/kjh3-SECRET-PATH-wxyz"
@@ -80,17 +81,19 @@ async def test_the_body_tells_everything_once_and_the_signature_covers_it(web: W
         "at": "2026-11-20T12:00:00+00:00",
         "facts": {"deadline": "12:15 UTC", "größe": "é"},
     }
-    expected = hmac.new(KEY.encode(), request.body, hashlib.sha256).hexdigest()
-    assert request.headers["x-cockpit-signature"] == f"sha256={expected}"
-    assert request.headers["x-cockpit-event"] == "declared"
-    assert request.headers["x-cockpit-delivery"] == "5f2c0a"
+    timestamp = request.headers["x-cutover-timestamp"]
+    assert timestamp == str(int(NOW.timestamp()))
+    expected = hmac.new(KEY.encode(), f"{timestamp}.".encode() + request.body, hashlib.sha256).hexdigest()
+    assert request.headers["x-cutover-signature"] == f"sha256={expected}"
+    assert request.headers["x-cutover-event"] == "declared"
+    assert request.headers["x-cutover-delivery"] == "5f2c0a"
     assert receipt == f"200 from 127.0.0.1:{server.port}/…true"
 
 
 async def test_without_a_shared_secret_nothing_is_signed(web: Web) -> None:
     async with scripted(lambda request: as_text("ok")) as server:
         await announcer(web, server.url + PATH, signed=False).announce(NEWS)
-        assert "x-cockpit-signature" not in server.requests[0].headers
+        assert "x-cutover-signature" not in server.requests[0].headers
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
@@ -182,7 +185,7 @@ async def test_a_secret_that_is_no_address_is_refused_without_showing_it(web: We
 
 
 async def test_a_short_path_shows_nothing_of_itself(web: Web) -> None:
-    assert announcer(web, "http://127.0.0.1:9/abc").address == "127.0.0.1:9/…"
+    assert str(announcer(web, "http://127.0.0.1:9/abc").address) == "127.0.0.1:9/…"
 
 
 async def test_the_practice_world_takes_it(web: Web) -> None:
