@@ -46,6 +46,8 @@ class Kind(StrEnum):
     # rollback, flags [{flag, layer, waits_for, before}], whole, deadline_at, escalate_at, first_breach_at,
     # reason, steps [{id, key, title, budget_s, text, machine}]
     ROLLBACK_DECLARED = "rollback.declared"
+    # rollback, flags [{flag, layer, waits_for, before}]: those that come along too, whole, reason
+    ROLLBACK_WIDENED = "rollback.widened"
     ROLLBACK_ASKED = "rollback.asked"  # rollback, question
     ROLLBACK_ANSWERED = "rollback.answered"  # rollback, go
     ROLLBACK_CUT = "rollback.cut"  # rollback, counters [[name, value or null]]

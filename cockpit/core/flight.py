@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from cockpit.core import rollback_fold
-from cockpit.core.body import instant, number, optional_instant, percent, text
+from cockpit.core.body import instant, number, objects, optional_instant, percent, text
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.events import Event, Kind
 from cockpit.core.rollback import IllegalEvent, Rollback
@@ -308,13 +308,25 @@ def _declared(flight: Flight, event: Event) -> Flight:
     if flight.rollback is not None:
         raise IllegalEvent("a rollback is open already")
     rollback = rollback_fold.declared(event)
+    flags = _asked_to_zero(flight, rollback.flags, event)
+    return replace(flight, flags=flags, rollback=rollback, proposal=None, first_breach_at=None)
+
+
+def _widened(flight: Flight, event: Event) -> Flight:
+    if flight.rollback is None or not rollback_fold.concerns(flight.rollback, event):
+        raise IllegalEvent("there is no such rollback to widen")
+    added = [text(row, "flag") for row in objects(event.body, "flags")]
+    return replace(flight, flags=_asked_to_zero(flight, added, event), proposal=None, first_breach_at=None)
+
+
+def _asked_to_zero(flight: Flight, keys: Iterable[str], event: Event) -> Mapping[str, FlagFlight]:
     flags = dict(flight.flags)
-    for key in rollback.flags:
+    for key in keys:
         flag = flight.flag(key)
         flags[key] = replace(
             flag, asked=ZERO, asked_at=event.at, asked_by=event.actor, asked_before=flag.asked
         )
-    return replace(flight, flags=flags, rollback=rollback, proposal=None, first_breach_at=None)
+    return flags
 
 
 _FOLDS: Final[Mapping[Kind, Callable[[Flight, Event], Flight]]] = {
@@ -333,5 +345,6 @@ _FOLDS: Final[Mapping[Kind, Callable[[Flight, Event], Flight]]] = {
     Kind.PROPOSAL_CLEARED: _proposal_cleared,
     Kind.PROPOSAL_VETOED: _vetoed,
     Kind.ROLLBACK_DECLARED: _declared,
+    Kind.ROLLBACK_WIDENED: _widened,
     Kind.CLOCK_JUMPED: _clock_jumped,
 }

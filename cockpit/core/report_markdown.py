@@ -23,6 +23,7 @@ from cockpit.core.report_values import (
     SessionRecord,
     StepRecord,
     TimelineRecord,
+    WideningRecord,
     WriteRecord,
 )
 from cockpit.core.rollback import StepState
@@ -154,6 +155,7 @@ def _facts(record: RollbackRecord) -> Iterator[str]:
         ("Scope", f"{scope}: {escape(', '.join(flag.flag for flag in record.flags)) or NOT_RECORDED}"),
         ("Reason", _said(record.reason)),
         ("Declared", f"{_when(record.declared_at)} by {_said(record.declared_by)}"),
+        *(("Widened", _widening(one)) for one in record.widened),
         ("Deadline", _when(record.deadline_at)),
         ("Commander", _said(record.commander)),
         ("Data owner", _said(record.data_owner)),
@@ -167,6 +169,10 @@ def _facts(record: RollbackRecord) -> Iterator[str]:
         note = f": {escape(record.ended_note)}" if record.ended_note else ""
         rows.append((verb, f"{_when(record.ended_at)} by {_said(record.ended_by)}{note}"))
     yield from _table(_FACT_HEAD, rows)
+
+
+def _widening(one: WideningRecord) -> str:
+    return f"{_when(one.at)} by {_said(one.by)}: also {escape(', '.join(one.flags)) or NOT_RECORDED}"
 
 
 def _clocks(record: RollbackRecord) -> Iterator[str]:

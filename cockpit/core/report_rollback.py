@@ -23,6 +23,7 @@ from cockpit.core.report_values import (
     RollbackRecord,
     RollbackResult,
     StepRecord,
+    WideningRecord,
     WriteRecord,
 )
 from cockpit.core.rollback import PROVED_AT_ZERO, StepState
@@ -36,13 +37,14 @@ def rollback_record(declared: Event, own: Sequence[Event], made_at: datetime) ->
     steps = _steps(said, own, declared.at, end.at if end is not None else made_at)
     safe_at, safe_text = users_safe(flags, steps)
     explained = [Recorded(event.body) for event in own if event.kind is Kind.ROLLBACK_EXPLAINED]
+    widened = [Recorded(event.body) for event in own if event.kind is Kind.ROLLBACK_WIDENED]
     cut, delta = _last(own, Kind.ROLLBACK_CUT), _last(own, Kind.ROLLBACK_DELTA)
     deadline_at, breach_at = said.instant("deadline_at"), said.instant("first_breach_at")
     record = RollbackRecord(
         id=said.said("rollback"),
         result=_result(end),
-        whole=said.yes("whole"),
-        reason=_newest(explained, "reason") or said.said("reason"),
+        whole=widened[-1].yes("whole") if widened else said.yes("whole"),
+        reason=_newest(explained, "reason") or _oldest([said, *widened], "reason"),
         declared_by=clean_text(declared.actor),
         commander=_newest(explained, "commander"),
         data_owner=_newest(explained, "data_owner"),
@@ -68,6 +70,7 @@ def rollback_record(declared: Event, own: Sequence[Event], made_at: datetime) ->
         counters=Recorded(cut.body).counters("counters") if cut is not None else (),
         deltas=_deltas(delta),
         announcements=_announcements(own),
+        widened=tuple(_widening(event) for event in own if event.kind is Kind.ROLLBACK_WIDENED),
         open_items=(),
     )
     return replace(record, open_items=open_items(record))
@@ -93,6 +96,10 @@ def _at(event: Event | None) -> datetime | None:
 
 def _newest(explained: Sequence[Recorded], name: str) -> str:
     return next((one.said(name) for one in reversed(explained) if one.said(name)), "")
+
+
+def _oldest(said: Sequence[Recorded], name: str) -> str:
+    return _newest([*reversed(said)], name)
 
 
 def _question(own: Sequence[Event]) -> str:
@@ -139,6 +146,11 @@ def _deltas(event: Event | None) -> tuple[DeltaRecord, ...]:
     )
 
 
+def _widening(event: Event) -> WideningRecord:
+    flags = tuple(row.text("flag") for row in Recorded(event.body).objects("flags"))
+    return WideningRecord(at=event.at, by=clean_text(event.actor), flags=flags)
+
+
 def _announcements(own: Sequence[Event]) -> tuple[AnnouncementRecord, ...]:
     told = [event for event in own if event.kind in (Kind.ANNOUNCE_SENT, Kind.ANNOUNCE_FAILED)]
     return tuple(_announcement(event, Recorded(event.body)) for event in told)
@@ -156,18 +168,24 @@ def _announcement(event: Event, said: Recorded) -> AnnouncementRecord:
 
 
 def _flags(declared: Recorded, own: Sequence[Event]) -> tuple[FlagRecord, ...]:
-    flags: dict[str, FlagRecord] = {}
-    for row in declared.objects("flags"):
-        before = row.percent("before")
-        key = row.text("flag")
-        flags[key] = FlagRecord(flag=key, before_pct=None if before is None else before.value)
+    flags = _named(declared)
     for event in own:
-        change = _FLAG_CHANGES.get(event.kind)
-        if change is not None:
-            said = Recorded(event.body)
+        change, said = _FLAG_CHANGES.get(event.kind), Recorded(event.body)
+        if event.kind is Kind.ROLLBACK_WIDENED:
+            flags |= _named(said)
+        elif change is not None:
             key = said.text("flag")
             flags[key] = change(flags.get(key) or FlagRecord(flag=key), event, said)
     return tuple(flags.values())
+
+
+def _named(said: Recorded) -> dict[str, FlagRecord]:
+    """The flags of a declaration or a widening, with the percent they had."""
+    flags: dict[str, FlagRecord] = {}
+    for row in said.objects("flags"):
+        before, key = row.percent("before"), row.text("flag")
+        flags[key] = FlagRecord(flag=key, before_pct=None if before is None else before.value)
+    return flags
 
 
 def _write_begun(flag: FlagRecord, event: Event, said: Recorded) -> FlagRecord:
@@ -245,26 +263,32 @@ def _step_change(steps: dict[str, StepRecord], event: Event, zero: set[str]) -> 
             if step.key == StepKey.CLOSE:
                 steps[key] = _settled(step, event, StepState.DONE, said.said("note"))
     elif event.kind is Kind.FLAG_SEEN:
-        _reopen(steps, said, zero)
+        _seen(steps, said, zero)
+    elif event.kind is Kind.ROLLBACK_WIDENED:
+        _reopen(steps, PROVED_AT_ZERO | {StepKey.ANNOUNCE})
 
 
-def _reopen(steps: dict[str, StepRecord], said: Recorded, zero: set[str]) -> None:
+def _seen(steps: dict[str, StepRecord], said: Recorded, zero: set[str]) -> None:
     """A flag that left zero takes back what had been proved while it was there."""
     flag = said.text("flag")
     if at_zero(said):
         zero.add(flag)
     elif flag in zero:
         zero.discard(flag)
-        for key, step in steps.items():
-            if step.key in PROVED_AT_ZERO and settled(step):
-                steps[key] = replace(
-                    step,
-                    state=StepState.RUNNING,
-                    done_at=None,
-                    done_by="",
-                    evidence="",
-                    reopened=step.reopened + 1,
-                )
+        _reopen(steps, PROVED_AT_ZERO)
+
+
+def _reopen(steps: dict[str, StepRecord], keys: frozenset[StepKey]) -> None:
+    for name, step in steps.items():
+        if step.key in keys and settled(step):
+            steps[name] = replace(
+                step,
+                state=StepState.RUNNING,
+                done_at=None,
+                done_by="",
+                evidence="",
+                reopened=step.reopened + 1,
+            )
 
 
 def _started(step: StepRecord, event: Event, said: Recorded) -> StepRecord:

@@ -82,6 +82,15 @@ class AnnouncementRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WideningRecord:
+    """More flags were added to an open rollback; its deadline stayed."""
+
+    at: datetime
+    by: str
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenItem:
     """What is left to do; `owner` is empty where nobody was named for the role."""
 
@@ -128,6 +137,7 @@ class RollbackRecord:
     counters: tuple[tuple[str, float | None], ...]
     deltas: tuple[DeltaRecord, ...]
     announcements: tuple[AnnouncementRecord, ...]
+    widened: tuple[WideningRecord, ...]
     open_items: tuple[OpenItem, ...]
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from cockpit.core.clean import Percent
-from cockpit.core.spec import StepKey
+from cockpit.core.spec import HookMoment, StepKey
 
 MACHINE_ATTEMPTS: Final = 2
 FIRST_PAUSE_S: Final = 0.25
@@ -21,6 +21,7 @@ LONGEST_PAUSE_S: Final = 5.0
 LONGEST_WAIT_S: Final = 60.0
 LOST: Final = "lost"
 PROVED_AT_ZERO: Final = frozenset({StepKey.FLIP, StepKey.DRAIN, StepKey.VERIFY, StepKey.RECONCILE})
+TOLD_OF_ITS_FLAGS: Final = frozenset({HookMoment.DECLARED, HookMoment.FLIPPED})
 
 
 class FlipState(StrEnum):
@@ -166,8 +167,9 @@ class Delta:
 class Rollback:
     """One rollback from declare to close. The countdown is `deadline_at - now`, nothing else.
 
-    clock_jumped_s: by how much the wall clock jumped since declare, measured against the steady clock of the
-    cockpit that flew. A jump while no cockpit was there is in nobody's sum: the wall clock is all there is.
+    widened: when and by whom more flags were added to it. clock_jumped_s: by how much the wall clock jumped
+    since declare, measured against the steady clock of the cockpit that flew. A jump while no cockpit was
+    there is in nobody's sum: the wall clock is all there is.
     """
 
     id: str
@@ -190,6 +192,7 @@ class Rollback:
     cut_mark: CutMark | None = None
     deltas: tuple[Delta, ...] = ()
     announced: tuple[tuple[str, str, bool], ...] = ()
+    widened: tuple[tuple[datetime, str], ...] = ()
     escalated_at: datetime | None = None
     clock_jumped_s: float = 0.0
     cancelled_at: datetime | None = None
@@ -273,6 +276,13 @@ def layers(depends_on: Mapping[str, Sequence[str]], chosen: Sequence[str]) -> tu
         layer(key)
     order = list(depends_on)
     return tuple(sorted(found.items(), key=lambda item: (item[1], order.index(item[0]))))
+
+
+def announcement_id(rollback: Rollback, moment: str, hook: str) -> str:
+    """Made of rollback, moment and hook, so that a repeated post can be recognised; a rollback that was
+    widened is told anew."""
+    wider = f":wider{len(rollback.widened)}" if rollback.widened and moment in TOLD_OF_ITS_FLAGS else ""
+    return f"{rollback.id}:{moment}:{hook}{wider}"
 
 
 def open_lines(rollback: Rollback) -> tuple[Step, ...]:

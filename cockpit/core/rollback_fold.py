@@ -18,6 +18,7 @@ from cockpit.core.rollback import (
     LOST,
     MACHINE_ATTEMPTS,
     PROVED_AT_ZERO,
+    TOLD_OF_ITS_FLAGS,
     CutMark,
     Delta,
     Flip,
@@ -27,6 +28,7 @@ from cockpit.core.rollback import (
     Step,
     StepState,
     Way,
+    announcement_id,
     open_lines,
     pause_s,
 )
@@ -38,15 +40,7 @@ W = TypeVar("W", bound=Way)
 def declared(event: Event) -> Rollback:
     """The rollback that a ROLLBACK_DECLARED event starts. Raises ValueError for a broken body."""
     body = event.body
-    flips = tuple(
-        Flip(
-            flag=text(row, "flag"),
-            layer=int(number(row, "layer")),
-            waits_for=texts(row, "waits_for"),
-            before=percent(row, "before"),
-        )
-        for row in objects(body, "flags")
-    )
+    flips = _flips(body)
     steps = tuple(_step(position, row) for position, row in enumerate(objects(body, "steps"), start=1))
     return Rollback(
         id=text(body, "rollback"),
@@ -61,6 +55,18 @@ def declared(event: Event) -> Rollback:
         first_breach_at=optional_instant(body, "first_breach_at"),
         flips=flips,
         steps=steps,
+    )
+
+
+def _flips(body: Mapping[str, object]) -> tuple[Flip, ...]:
+    return tuple(
+        Flip(
+            flag=text(row, "flag"),
+            layer=int(number(row, "layer")),
+            waits_for=texts(row, "waits_for"),
+            before=percent(row, "before"),
+        )
+        for row in objects(body, "flags")
     )
 
 
@@ -226,15 +232,32 @@ def _raised(flip: Flip, reads: str) -> Flip:
     return replace(undone, state=FlipState.WAITING, fought=True, attempts=1, lost=0, detail=detail)
 
 
-def _reopened(rollback: Rollback, why: str) -> Rollback:
+def _reopened(rollback: Rollback, why: str, *, also: StepKey | None = None) -> Rollback:
     """What was proved about flip, drain, legacy and writes no longer holds once a flag is not at zero."""
+    keys = PROVED_AT_ZERO if also is None else PROVED_AT_ZERO | {also}
     return replace(
         rollback,
         steps=tuple(
-            _open_again(step, why) if step.key in PROVED_AT_ZERO and step.settled else step
-            for step in rollback.steps
+            _open_again(step, why) if step.key in keys and step.settled else step for step in rollback.steps
         ),
     )
+
+
+def _widened(rollback: Rollback, event: Event) -> Rollback:
+    """More flags go to zero too. The deadline stays; what was proved and told of fewer is open again."""
+    added = _flips(event.body)
+    if not added or {flip.flag for flip in added} & set(rollback.flags):
+        raise IllegalEvent("a rollback is widened by flags that it does not have yet")
+    known = replace(
+        rollback,
+        flags=(*rollback.flags, *(flip.flag for flip in added)),
+        flips=(*rollback.flips, *(replace(flip, changed_seq=event.seq) for flip in added)),
+        whole=bool(event.body.get("whole")),
+        widened=(*rollback.widened, (event.at, event.actor)),
+        reason=rollback.reason or text(event.body, "reason"),
+        announced=tuple(row for row in rollback.announced if row[1] not in TOLD_OF_ITS_FLAGS),
+    )
+    return _reopened(known, f"widened by {', '.join(flip.flag for flip in added)}", also=StepKey.ANNOUNCE)
 
 
 def _open_again(step: Step, evidence: str) -> Step:
@@ -349,6 +372,8 @@ def _explained(rollback: Rollback, event: Event) -> Rollback:
 def _announced(ok: bool) -> Callable[[Rollback, Event], Rollback]:
     def fold(rollback: Rollback, event: Event) -> Rollback:
         row = (text(event.body, "hook"), text(event.body, "moment"), ok)
+        if rollback.widened and text(event.body, "event_id") != announcement_id(rollback, row[1], row[0]):
+            return rollback  # that one was on its way when more flags were added: it told of fewer
         kept = tuple(old for old in rollback.announced if old[:2] != row[:2])
         return replace(rollback, announced=(*kept, row))
 
@@ -384,6 +409,7 @@ def _closed(rollback: Rollback, event: Event) -> Rollback:
 
 
 _FOLDS: Final[Mapping[Kind, Callable[[Rollback, Event], Rollback]]] = {
+    Kind.ROLLBACK_WIDENED: _widened,
     Kind.WRITE_INTENT: _intent,
     Kind.WRITE_OUTCOME: _outcome,
     Kind.FLAG_SEEN: _seen,

@@ -206,6 +206,12 @@ def _declared(said: Recorded) -> Line:
     return (text if deadline is None else f"{text}; users safe by {moment(deadline)}"), Level.BAD
 
 
+def _widened(said: Recorded) -> Line:
+    flags = ", ".join(flag.text("flag") for flag in said.objects("flags")) or NOT_RECORDED
+    scope = f"to all flags (now also {flags})" if said.yes("whole") else f"by flags {flags}"
+    return _with(f"ROLLBACK widened {scope}, same deadline", said.said("reason")), Level.BAD
+
+
 def _asked(said: Recorded) -> Line:
     return f"rollback asks: {said.text('question')}", Level.WARN
 
@@ -317,6 +323,7 @@ _WORDS: Final[dict[Kind, Callable[[Recorded], Line]]] = {
     Kind.PROPOSAL_CLEARED: _proposal_cleared,
     Kind.PROPOSAL_VETOED: _proposal_vetoed,
     Kind.ROLLBACK_DECLARED: _declared,
+    Kind.ROLLBACK_WIDENED: _widened,
     Kind.ROLLBACK_ASKED: _asked,
     Kind.ROLLBACK_ANSWERED: _answered,
     Kind.ROLLBACK_CUT: _cut,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cockpit.adapters.base import Announcement
 from cockpit.core.model import Mode
-from cockpit.core.rollback import FlipState, Rollback
+from cockpit.core.rollback import FlipState, Rollback, announcement_id
 from cockpit.core.spec import HookMoment, Plan
 
 _TITLES = {
@@ -20,9 +20,10 @@ _TITLES = {
 def compose(
     rollback: Rollback, moment: HookMoment, hook: str, *, plan: Plan, mode: Mode, now: datetime
 ) -> Announcement:
-    """The event id is made of rollback, moment and hook, so that a repeated post can be recognised."""
+    """What one hook is told of one moment."""
     real = "" if mode is Mode.LIVE else f"[{mode.upper()}, nothing here is real] "
-    title = f"{real}{_TITLES.get(moment, moment.value)}: {plan.title}"
+    widened = "ROLLBACK WIDENED" if rollback.widened and moment is HookMoment.DECLARED else ""
+    title = f"{real}{widened or _TITLES.get(moment, moment.value)}: {plan.title}"
     at_zero = sum(flip.state is FlipState.AT_ZERO for flip in rollback.flips)
     left_s = round(rollback.left(now).total_seconds())
     minutes, seconds = divmod(abs(left_s), 60)
@@ -33,7 +34,7 @@ def compose(
         f"Declared by {rollback.declared_by}, reason: {rollback.reason or 'not given yet'}. {clock}."
     )
     return Announcement(
-        event_id=f"{rollback.id}:{moment}:{hook}",
+        event_id=announcement_id(rollback, moment, hook),
         moment=moment.value,
         title=title,
         text=text,

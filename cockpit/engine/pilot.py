@@ -384,7 +384,7 @@ class Pilot:
         """A new stage, somebody else's change or a veto that ran out: the evidence starts over."""
         if event.kind is Kind.PROPOSAL_CLEARED and event.body.get("veto_over"):
             self._senses.restart_judges()
-        if event.kind is Kind.ROLLBACK_DECLARED:
+        if event.kind in (Kind.ROLLBACK_DECLARED, Kind.ROLLBACK_WIDENED):
             self._drive.declared()
         if event.kind in (Kind.FLAG_SEEN, Kind.FLAG_FOREIGN):
             flag = self._logbook.flight.flag(str(event.body.get("flag")))

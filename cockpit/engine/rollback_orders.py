@@ -61,35 +61,61 @@ class RollbackOrders:
         return rollback
 
     def _declare(self, command: asked.DeclareRollback) -> str:
-        """Passes no gate. Anybody may, from any state, until the plan's point of no return."""
+        """Passes no gate. Anybody may, from any state, until the plan's point of no return.
+
+        While one is open, flags that it does not have yet are added to it: there is one countdown.
+        """
         plan, flight, now = self._senses.plan, self._logbook.flight, self._clock.now()
+        needs = {flag.key: flag.depends_on for flag in plan.flags}
+        scope = layers(needs, [key for key in command.flags or needs if key in needs])
         if flight.rollback is not None:
-            raise Refused(f"a rollback is open already, declared by {flight.rollback.declared_by}")
+            scope = tuple((key, layer) for key, layer in scope if key not in flight.rollback.flags)
+            if not scope:
+                raise Refused(f"a rollback is open already, declared by {flight.rollback.declared_by}")
         limit = plan.rollback.point_of_no_return_at
         if limit is not None and now >= limit:
             raise Refused(
                 f"the point of no return was {limit:%Y-%m-%d %H:%M} UTC: legacy cannot take traffic"
             )
-        unknown = [key for key in command.flags if key not in plan.flags_by_key]
+        unknown = [key for key in command.flags if key not in needs]
         if unknown:
             raise Refused(f"the plan has no flag {clean_text(unknown[0])}")
-        needs = {flag.key: flag.depends_on for flag in plan.flags}
-        scope = layers(needs, command.flags or tuple(needs))
+        rows: list[dict[str, object]] = [
+            {
+                "flag": key,
+                "layer": layer,
+                "waits_for": list(dependants(needs, key)),
+                "before": self._before(key, now),
+            }
+            for key, layer in scope
+        ]
+        if flight.rollback is not None:
+            return self._widen(command, flight.rollback, rows)
+        return self._begin(command, rows, now)
+
+    def _widen(
+        self, command: asked.DeclareRollback, rollback: Rollback, rows: list[dict[str, object]]
+    ) -> str:
+        every = {*rollback.flags, *(row["flag"] for row in rows)}
+        self._record(
+            command,
+            Kind.ROLLBACK_WIDENED,
+            rollback=rollback.id,
+            flags=rows,
+            whole=every >= self._senses.plan.flags_by_key.keys(),
+            reason=clean_text(command.reason),
+        )
+        return f"the open rollback widened by {len(rows)} to {len(every)} flags"
+
+    def _begin(self, command: asked.DeclareRollback, rows: list[dict[str, object]], now: datetime) -> str:
+        plan, flight = self._senses.plan, self._logbook.flight
         breach, rollback_id = flight.first_breach_at, str(uuid.uuid4())
         self._record(
             command,
             Kind.ROLLBACK_DECLARED,
             rollback=rollback_id,
-            flags=[
-                {
-                    "flag": key,
-                    "layer": layer,
-                    "waits_for": list(dependants(needs, key)),
-                    "before": self._before(key, now),
-                }
-                for key, layer in scope
-            ],
-            whole=len(scope) == len(plan.flags),
+            flags=rows,
+            whole=len(rows) == len(plan.flags),
             deadline_at=(now + timedelta(seconds=plan.rollback.budget_s)).isoformat(),
             escalate_at=(now + timedelta(seconds=plan.rollback.escalate_after_s)).isoformat(),
             first_breach_at=breach.isoformat() if breach is not None else None,
@@ -97,7 +123,7 @@ class RollbackOrders:
             steps=self._steps(),
         )
         self.declared_here = rollback_id
-        return f"rollback of {len(scope)} flags declared"
+        return f"rollback of {len(rows)} flags declared"
 
     def _before(self, key: str, now: datetime) -> int | None:
         """None where it is not known now: an old reading, or a write that nobody saw land."""

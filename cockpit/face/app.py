@@ -44,6 +44,7 @@ from cockpit.face.themes import Inks
 from cockpit.face.view import Line, Role
 from cockpit.face.view_detail import detail_text
 from cockpit.face.view_journal import command_line
+from cockpit.face.view_sheets import can_widen
 from cockpit.face.view_summary import summary_lines
 
 TICK_S: Final = 1.0
@@ -231,8 +232,10 @@ class CockpitApp(App[None]):
     # --- the other screens --------------------------------------------------------------------------
 
     def open_rollback_sheet(self) -> None:
-        """The sheet that declares; with a rollback open, its countdown."""
-        if self._rollback_open():
+        """The sheet that declares; with a rollback open, its countdown, and on it the sheet that widens."""
+        snapshot = self.port.latest()
+        widens = isinstance(self.screen, CountdownScreen) and can_widen(snapshot) and not snapshot.read_only
+        if self._rollback_open() and not widens:
             self.open_countdown()
         elif not isinstance(self.screen, RollbackSheet):
             flag = self.deck.rollout.chosen_key

@@ -303,16 +303,19 @@ def _key_words(keys: Sequence[tuple[str, str]]) -> Line:
     return row(*segments)
 
 
-def keys_for(rollback: Rollback | None, *, read_only: bool) -> tuple[tuple[str, str], ...]:
-    """What can be pressed now. Watching shows no key that touches."""
+def keys_for(
+    rollback: Rollback | None, *, read_only: bool, widens: bool = False
+) -> tuple[tuple[str, str], ...]:
+    """What can be pressed now. Watching shows no key that touches. widens: flags of the plan are left out."""
     always = (("y", "text"), ("escape", "deck"))
     if rollback is None or not rollback.open or read_only:
         return always
     question = (("g", "go anyway"), ("h", "hold")) if asks(rollback) or held(rollback) else ()
     cancel = () if rollback.flip_begun else (("c", "cancel"),)
     retry = (("F", "retry flag"),) if retryable(rollback) else ()
+    wider = (("R", "more flags"),) if widens else ()
     acts = (("enter", "done"), ("o", "override"), ("e", "reason, names"), ("C", "close"))
-    return (*question, *cancel, *retry, *acts, *always)
+    return (*question, *cancel, *retry, *wider, *acts, *always)
 
 
 def answer_line(status: CommandStatus | None, what: str) -> Line:

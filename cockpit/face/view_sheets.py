@@ -35,10 +35,14 @@ def flag_of(snapshot: Snapshot, key: str) -> FlagStatus | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Which flags a rollback takes along, as (key, layer) with layer 0 first; `whole` when it is all."""
+    """Which flags a rollback takes along, as (key, layer) with layer 0 first; `whole` when it is all.
+
+    widens: an open rollback is widened by them to so many flags; 0 while none is open.
+    """
 
     whole: bool
     flags: tuple[tuple[str, int], ...]
+    widens: int = 0
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -47,15 +51,31 @@ class Scope:
 
 
 def scope(snapshot: Snapshot, focused: str | None) -> Scope:
-    """All flags, or the focused one with every flag that depends on it."""
+    """All flags, or the focused one with every flag that depends on it; less what is on its way already."""
     needs = {flag.key: flag.depends_on for flag in snapshot.flags}
-    if focused is None or focused not in needs:
-        return Scope(whole=True, flags=layers(needs, tuple(needs)))
-    return Scope(whole=False, flags=layers(needs, (focused,)))
+    whole = focused is None or focused not in needs
+    flags = layers(needs, tuple(needs) if focused is None or whole else (focused,))
+    rollback = snapshot.rollback
+    if rollback is None or not rollback.open:
+        return Scope(whole=whole, flags=flags)
+    added = tuple((key, layer) for key, layer in flags if key not in rollback.flags)
+    return Scope(whole=whole, flags=added, widens=len(rollback.flags) + len(added))
+
+
+def can_widen(snapshot: Snapshot) -> bool:
+    """Whether the open rollback leaves out a flag of the plan."""
+    return bool(snapshot.rollback and snapshot.rollback.open and scope(snapshot, None).flags)
 
 
 def scope_line(chosen: Scope, focused: str | None) -> Line:
-    """`ALL 3 FLAGS go to 0%`, or the one flag and what it takes along."""
+    """`ALL 3 FLAGS go to 0%`, or one flag and what it takes along, or what an open rollback gets too."""
+    if chosen.widens:
+        every = "all " if chosen.whole else ""
+        also = joined((key for key, _ in chosen.flags), ", ")
+        return row(
+            (f"WIDEN the open rollback to {every}{number_of(chosen.widens, 'flag')}", Role.BAD),
+            (f": also {also} → 0%", Role.STRONG),
+        )
     if chosen.whole:
         return row((f"ALL {number_of(len(chosen.flags), 'FLAG', 'FLAGS')} go to 0%", Role.BAD))
     others = [key for key, _ in chosen.flags if key != focused]
@@ -151,10 +171,10 @@ def past_no_return(snapshot: Snapshot, now: datetime) -> bool:
     return snapshot.no_return_at is not None and now >= snapshot.no_return_at
 
 
-def rollback_refusal(snapshot: Snapshot, now: datetime) -> str:
-    """Why no rollback can be declared from here; empty when it can."""
-    if snapshot.rollback is not None and snapshot.rollback.open:
-        return "a rollback is open already"
+def rollback_refusal(snapshot: Snapshot, now: datetime, chosen: Scope) -> str:
+    """Why no rollback can be declared (or widened) from here; empty when it can."""
+    if snapshot.rollback is not None and snapshot.rollback.open and not chosen.flags:
+        return "a rollback is open already, and it takes these flags along"
     if snapshot.read_only:
         return "this cockpit only watches: it holds nothing that can write"
     if past_no_return(snapshot, now):
@@ -166,7 +186,13 @@ def rollback_refusal(snapshot: Snapshot, now: datetime) -> str:
     return ""
 
 
-def budget_line(snapshot: Snapshot) -> Line:
+def budget_line(snapshot: Snapshot, now: datetime) -> Line:
+    """How long users may take to be safe; an open rollback's time goes on and does not start again."""
+    rollback = snapshot.rollback
+    if rollback is not None and rollback.open:
+        left_s = rollback.left(now).total_seconds()
+        goes_on = (" left: the deadline stays", Role.DIM) if left_s >= 0 else (" OVER ALREADY", Role.BAD)
+        return row(("countdown  ", Role.DIM), (mmss(abs(left_s)), Role.STRONG), goes_on)
     return row(
         ("countdown  ", Role.DIM),
         (mmss(snapshot.budget_s), Role.STRONG),

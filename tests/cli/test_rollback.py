@@ -64,12 +64,14 @@ def test_a_service_that_refuses_is_1_and_said_per_flag(stage: Stage) -> None:
     assert stage.configured() == [25, 25, 25]
 
 
-def test_an_open_rollback_of_other_flags_is_no_success(stage: Stage) -> None:
+def test_an_open_rollback_of_other_flags_is_widened(stage: Stage) -> None:
     assert stage.run("rollback", "chat_realtime", "--reason", "x").returncode == 0
     told = stage.run("rollback", "--reason", "everything")
-    assert told.returncode == 1
-    assert "a rollback is open already, declared by kim" in told.stderr
-    assert "not about chat_writes, chat_reads" in told.stderr
+    assert told.returncode == 0, told.stderr
+    assert "ROLLBACK widened to all flags (now also chat_reads, chat_writes)" in told.stdout
+    assert told.stdout.splitlines()[-1] == "users are back on legacy"
+    assert stage.configured() == [0, 0, 0]
+    assert stage.kinds().count("rollback.widened") == 1
     again = stage.run("rollback", "chat_realtime", "--reason", "again")
     assert again.returncode == 0 and again.stdout.splitlines()[-1] == "users are back on legacy"
     assert stage.kinds().count("rollback.declared") == 1

@@ -91,6 +91,23 @@ class Sim:
             actor="driver",
         )
 
+    def widen(self, chosen: Sequence[str] = ()) -> None:
+        """More flags (none named: all the others) come along; nothing where there are none left."""
+        scope = layers(self.depends_on, chosen or tuple(self.depends_on))
+        added = [(key, layer) for key, layer in scope if key not in self.rollback.flags]
+        rows = [
+            {
+                "flag": key,
+                "layer": layer,
+                "waits_for": list(dependants(self.depends_on, key)),
+                "before": self.truth[key],
+            }
+            for key, layer in added
+        ]
+        if rows:
+            body = {"rollback": "r1", "flags": rows, "whole": not chosen, "reason": ""}
+            self.record(Kind.ROLLBACK_WIDENED, body, actor="driver")
+
     @property
     def rollback(self) -> Rollback:
         assert self.flight.rollback is not None
@@ -208,7 +225,7 @@ class Sim:
     def record_answer(self, *, go: bool) -> None:
         self.record(Kind.ROLLBACK_ANSWERED, {"rollback": "r1", "go": go}, actor="driver")
 
-    def record_announced(self, hook: str, moment: str, *, ok: bool) -> None:
+    def record_announced(self, hook: str, moment: str, *, ok: bool, event_id: str = "") -> None:
         kind = Kind.ANNOUNCE_SENT if ok else Kind.ANNOUNCE_FAILED
         self.announcing.discard((hook, moment))
-        self.record(kind, {"rollback": "r1", "hook": hook, "moment": moment, "event_id": "e"})
+        self.record(kind, {"rollback": "r1", "hook": hook, "moment": moment, "event_id": event_id})

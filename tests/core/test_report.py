@@ -417,8 +417,12 @@ STEP_KINDS = [Kind.STEP_STARTED, Kind.STEP_DONE, Kind.STEP_FAILED, Kind.STEP_OVE
 def candidates(draw: st.DrawFn) -> tuple[Kind, dict[str, object]]:
     """An event that may or may not be possible now; an answer always names its write's own action."""
     writes = [Kind.WRITE_INTENT, Kind.WRITE_OUTCOME]
-    kind = draw(st.sampled_from([*writes, Kind.FLAG_SEEN, Kind.ROLLBACK_DRAINED, *STEP_KINDS]))
+    others = [Kind.FLAG_SEEN, Kind.ROLLBACK_DRAINED, Kind.ROLLBACK_WIDENED]
+    kind = draw(st.sampled_from([*writes, *others, *STEP_KINDS]))
     flag = draw(FLAGS)
+    if kind is Kind.ROLLBACK_WIDENED:
+        row = {"flag": draw(st.sampled_from(["more", "send"])), "layer": 0, "waits_for": [], "before": 100}
+        return kind, {"flags": [row], "whole": True, "reason": ""}
     if kind in writes:
         action = draw(st.sampled_from(["kill", "zero"]))
         outcome = draw(st.sampled_from(["done", "refused", "unknown"]))
@@ -429,6 +433,17 @@ def candidates(draw: st.DrawFn) -> tuple[Kind, dict[str, object]]:
         return kind, {"flag": flag, "share_pct": draw(st.sampled_from([0.1, None]))}
     step = draw(st.sampled_from([key for key, _, _ in STEPS]))
     return kind, {"step": step, "evidence": "e", "reason": "r"}
+
+
+def test_a_widening_is_told_with_its_flags_and_who_did_it() -> None:
+    story = opened()
+    row = {"flag": "more", "layer": 0, "waits_for": [], "before": 2500}
+    body = {"rollback": "r1", "flags": [row], "whole": True, "reason": ""}
+    story.tell(1100, Kind.ROLLBACK_WIDENED, "lea", **body)
+    record = only(story)
+    assert record.whole is True and [flag.flag for flag in record.flags][-1] == "more"
+    assert [(one.by, one.flags) for one in record.widened] == [("lea", ("more",))]
+    assert "by lea: also more" in markdown(made(story))
 
 
 @given(drawn=st.lists(candidates(), max_size=60))

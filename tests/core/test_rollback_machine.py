@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cockpit.core.clean import Percent
+from cockpit.core.events import Kind
 from cockpit.core.model import Health
-from cockpit.core.rollback import FlipState, StepState
+from cockpit.core.rollback import FlipState, IllegalEvent, StepState, announcement_id
 from cockpit.core.rollback_flip import UNSENT_LIMIT
 from cockpit.core.spec import HookMoment
 from tests.core.rollback_sim import Sim
@@ -25,6 +28,7 @@ MOVES = st.one_of(
     st.tuples(st.just("observe"), st.sampled_from(FLAGS), st.just("")),
     st.tuples(st.just("probe"), st.just("writes"), st.just("")),
     st.tuples(st.just("crash"), st.just("writes"), st.just("")),
+    st.tuples(st.just("widen"), st.sampled_from(FLAGS), st.just("")),
 )
 
 
@@ -48,6 +52,8 @@ def play(sim: Sim, move: tuple[str, str, str]) -> None:
         sim.probe()
     elif what == "crash":
         sim.crash()
+    elif what == "widen":
+        sim.widen([flag])
 
 
 def settle(sim: Sim) -> None:
@@ -70,15 +76,17 @@ def settle(sim: Sim) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(moves=st.lists(MOVES, max_size=40))
+@given(moves=st.lists(MOVES, max_size=40), first=st.sampled_from([*FLAGS, ""]))
 def test_any_order_of_answers_lies_and_crashes_ends_with_every_flag_at_zero(
-    moves: list[tuple[str, str, str]],
+    moves: list[tuple[str, str, str]], first: str
 ) -> None:
     sim = Sim(depends_on=CHAIN, truth=dict.fromkeys(FLAGS, 2500))
-    sim.declare()
+    sim.declare([first] if first else ())
     for move in moves:
         sim.turn()
         play(sim, move)
+    sim.turn()
+    sim.widen()
     settle(sim)
     assert sim.truth == dict.fromkeys(FLAGS, 0)
     assert sim.rollback.flipped
@@ -311,3 +319,80 @@ def test_past_the_escalation_time_the_missing_proof_is_named_once() -> None:
     sim.turn()
     told = [event for event in sim.journal if event.kind == "rollback.escalated"]
     assert len(told) == 1 and "drain and verify" in str(told[0].body["why"])
+
+
+def at_zero(sim: Sim) -> None:
+    """Turns with an obedient service until every flag of the rollback is at zero and drained."""
+    for _ in range(12):
+        sim.turn()
+        for flag in list(sim.in_flight):
+            sim.answer(flag, "done", lands=True)
+        for flag in sim.rollback.flags:
+            sim.read(flag)
+            sim.observe(flag)
+        sim.probe()
+
+
+def test_a_rollback_of_one_flag_is_widened_to_all_and_what_it_proved_is_open_again() -> None:
+    sim = Sim(depends_on=CHAIN, truth=dict.fromkeys(FLAGS, 2500))
+    sim.declare(["live"])
+    at_zero(sim)
+    proved = ("flip", "drain", "verify", "reconcile")
+    assert all(sim.rollback.step(step).settled for step in proved)
+    deadline_at, escalate_at = sim.rollback.deadline_at, sim.rollback.escalate_at
+    sim.widen()
+    rollback = sim.rollback
+    assert (rollback.whole, set(rollback.flags)) == (True, set(FLAGS))
+    assert (rollback.deadline_at, rollback.escalate_at) == (deadline_at, escalate_at)
+    assert [rollback.step(step).state for step in proved] == [StepState.RUNNING] * len(proved)
+    assert "widened by" in rollback.step("flip").evidence
+    assert sim.flight.flag("writes").asked == Percent(0)
+    sim.turn()
+    assert set(sim.in_flight) == {"reads", "jobs"}, "live is at zero, writes waits for reads"
+    at_zero(sim)
+    assert sim.truth == dict.fromkeys(FLAGS, 0)
+    assert all(sim.rollback.step(step).settled for step in proved)
+
+
+def test_a_read_from_before_the_widening_proves_nothing_of_the_flag_that_came_along() -> None:
+    sim = Sim(depends_on={"writes": (), "jobs": ()}, truth={"writes": 1000, "jobs": 0})
+    sim.declare(["writes"])
+    sim.read("jobs")
+    sim.turn()
+    sim.truth["jobs"] = 2500
+    sim.widen()
+    sim.turn()
+    assert "jobs" in sim.in_flight
+
+
+def test_a_rollback_is_widened_only_by_flags_that_it_does_not_have() -> None:
+    sim = Sim(depends_on=CHAIN, truth=dict.fromkeys(FLAGS, 2500))
+    row = {"flag": "live", "layer": 0, "waits_for": [], "before": 0}
+    sim.declare(["live"])
+    for body in ({"rollback": "r1", "flags": [row]}, {"rollback": "r1", "flags": []}, {"rollback": "other"}):
+        with pytest.raises(IllegalEvent):
+            sim.record(Kind.ROLLBACK_WIDENED, {"whole": False, "flags": [row], **body})
+
+
+def test_hooks_are_told_of_the_wider_rollback_and_a_message_from_before_does_not_count() -> None:
+    both = (HookMoment.DECLARED, HookMoment.FLIPPED)
+    sim = Sim(
+        depends_on={"writes": (), "jobs": ()}, truth={"writes": 0, "jobs": 1000}, hooks=(("chat", both),)
+    )
+    sim.declare(["writes"])
+    at_zero(sim)
+    for moment in both:
+        sim.record_announced("chat", moment, ok=True)
+    sim.turn()
+    assert sim.rollback.step("announce").settled
+    old = announcement_id(sim.rollback, "declared", "chat")
+    sim.widen()
+    assert not sim.rollback.step("announce").settled
+    sim.turn()
+    assert sim.announcing == {("chat", "declared")}
+    sim.record_announced("chat", "declared", ok=True, event_id=old)
+    assert not sim.rollback.announced
+    sim.record_announced(
+        "chat", "declared", ok=True, event_id=announcement_id(sim.rollback, "declared", "chat")
+    )
+    assert sim.rollback.announced == (("chat", "declared", True),)

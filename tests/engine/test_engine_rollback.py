@@ -202,10 +202,44 @@ def test_a_rollback_jumps_the_queue_and_the_forward_move_behind_it_is_refused(ex
     assert not [each for each in exposed.service.writes if each.action == "set"]
 
 
-def test_a_second_rollback_is_refused_while_one_is_open(exposed: World) -> None:
+def test_a_second_rollback_is_refused_while_one_of_its_flags_is_open(exposed: World) -> None:
     pilot = exposed.start()
     pilot.done(declare())
     assert "open already, declared by ana" in pilot.refused(declare(by="ben"))
+    assert "open already, declared by ana" in pilot.refused(declare("reads", by="ben"))
+
+
+def test_an_open_rollback_of_one_flag_is_widened_to_all_and_keeps_its_deadline(exposed: World) -> None:
+    pilot = exposed.start()
+    pilot.done(declare("reads"))
+    pilot.settled("flip", "drain")
+    deadline_at = pilot.rollback.deadline_at
+    exposed.clock.advance(60)
+    assert "widened by 1 to 2 flags" in pilot.done(declare(by="ben")).text
+    pilot.until(lambda shot: shot.rollback is not None and shot.rollback.whole and shot.rollback.flipped)
+    pilot.settled("flip", "drain", "announce")
+    assert pilot.rollback.flags == ("reads", "writes")
+    assert pilot.rollback.deadline_at == deadline_at
+    assert [exposed.service.exposure(key) for key in ("writes", "reads")] == [0.0, 0.0]
+    (event,) = exposed.events(Kind.ROLLBACK_WIDENED)
+    assert event.actor == "ben" and event.body["whole"] is True
+    titles = [told.title for told in exposed.cast.hook.told]
+    assert titles[2:] == ["ROLLBACK WIDENED: Scripted", "ROLLBACK: all flags at 0%: Scripted"]
+    assert len({told.event_id for told in exposed.cast.hook.told}) == len(titles) == 4
+
+
+def test_a_forward_write_of_a_flag_that_comes_along_later_gives_way_too(world: World) -> None:
+    pilot = world.start()
+    pilot.ready("writes")
+    silent = world.gate()
+    world.service.next_answers("writes", Answer(gate=silent))
+    pilot.engine.submit(advance("writes", 10))
+    world.bell.until(lambda: silent.held == 1)
+    pilot.done(declare("reads"))
+    pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
+    pilot.done(declare())
+    world.bell.until(lambda: bool(world.service.written("writes", "kill")), "a kill of the flag")
+    pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
 
 
 def test_one_flag_takes_along_what_depends_on_it_and_nothing_else(exposed: World) -> None:

@@ -195,7 +195,7 @@ async def test_a_sick_or_unseen_legacy_is_loud(snapshot: Snapshot, words: str) -
     [
         (past_no_return(), "past the point of no return"),
         (read_only(), "this cockpit only watches"),
-        (rolling_back(), "a rollback is open already"),
+        (rolling_back(), "a rollback is open already, and it takes these flags along"),
     ],
 )
 async def test_it_refuses_in_words_and_submits_nothing(snapshot: Snapshot, words: str) -> None:

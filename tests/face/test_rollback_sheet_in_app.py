@@ -115,3 +115,35 @@ async def test_the_rollback_key_works_over_other_sheets_and_is_text_in_a_field()
         await pilot.press("question_mark", "R")
         await until(pilot, lambda: isinstance(stage.app.screen, RollbackSheet))
         assert "ALL 3 FLAGS" in shown(stage.app.screen)
+
+
+def partial() -> Snapshot:
+    """A rollback of two of the three flags."""
+    whole = flipping()
+    assert whole.rollback is not None
+    kept = whole.rollback.flips[:2]
+    flags = tuple(flip.flag for flip in kept)
+    return replace(whole, rollback=replace(whole.rollback, whole=False, flags=flags, flips=kept))
+
+
+async def test_r_on_the_countdown_of_some_flags_widens_it_to_all_with_the_second_r() -> None:
+    stage = Stage(partial())
+    async with stage.app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: isinstance(stage.app.screen, CountdownScreen))
+        countdown = stage.app.screen
+        await says(pilot, "more flags")
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(stage.app.screen, RollbackSheet))
+        await says(pilot, "WIDEN the open rollback to all 3 flags")
+        await says(pilot, "left: the deadline stays")
+        await pilot.press("R")
+        assert stage.port.commands == [], "it counts after half a second of silence, like the first one"
+        stage.settle()
+        await says(pilot, "press R to widen the rollback")
+        await pilot.press("R")
+        await until(pilot, lambda: stage.app.screen is countdown)
+        [command] = stage.port.commands
+        assert isinstance(command, DeclareRollback) and command.flags == ()
+        stage.port.show(flipping())
+        await pilot.press("R")
+        await says(pilot, "declared already")

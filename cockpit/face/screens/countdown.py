@@ -50,7 +50,7 @@ from cockpit.face.view_countdown import (
 from cockpit.face.view_lines import row
 from cockpit.face.view_result import incident_lines, incident_text
 from cockpit.face.view_rollback import asks, cancel_refusal, close_refusal, held, retryable
-from cockpit.face.view_sheets import reason_words
+from cockpit.face.view_sheets import can_widen, reason_words
 from cockpit.face.view_steps import first_focus
 from cockpit.face.widgets import Paper
 
@@ -115,6 +115,7 @@ class CountdownScreen(Live[None]):
         self._note(rollback)
         paper = self.query_one("#countdown", Paper)
         width, height = paper.size
+        keys = keys_for(rollback, read_only=snapshot.read_only, widens=can_widen(snapshot))
         paper.write(
             lines(
                 Page(
@@ -126,7 +127,7 @@ class CountdownScreen(Live[None]):
                     focus=self._focused_id(rollback),
                     scroll=self._scroll,
                     said=self._answer(snapshot),
-                    keys=key_line(keys_for(rollback, read_only=snapshot.read_only), width),
+                    keys=key_line(keys, width),
                 )
             )
         )
@@ -341,10 +342,17 @@ class CountdownScreen(Live[None]):
 
     def action_again(self) -> None:
         rollback = followed(self.port.latest(), self._watched)
-        if rollback is not None and rollback.open:
+        snapshot = self.port.latest()
+        if can_widen(snapshot) and not snapshot.read_only:
+            self.action_named("rollback.open")
+        elif rollback is not None and rollback.open:
             self._say("declared already: this is its countdown", Role.NOTE)
         else:
             self._say("escape goes to the deck, R there starts a new rollback", Role.NOTE)
+
+    def widen(self, command: DeclareRollback) -> None:
+        """Hand over a rollback of more flags; the answer stands on this page."""
+        self._submit(command, "widen")
 
     def action_text(self) -> None:
         snapshot, now = self.port.latest(), self.clock.now()

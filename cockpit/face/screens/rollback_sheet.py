@@ -1,5 +1,7 @@
 """The sheet behind `R`: what a rollback would do, and the second press that does it.
 
+While a rollback of some flags is open it widens that one: same countdown, same deadline.
+
 Leaving is always possible and changes nothing. Confirming submits one `DeclareRollback`, with an id that
 stays the same however often the key is pressed, and opens the countdown at once.
 """
@@ -75,34 +77,37 @@ class RollbackSheet(Sheet[None]):
 
     def words(self, snapshot: Snapshot, now: datetime, width: int, room: int) -> tuple[Line, ...]:
         chosen = self._scope(snapshot)
-        title = blocks(big("ROLL BACK"), Role.BAD)
+        name = "WIDEN" if chosen.widens else "ROLL BACK"
+        title = blocks(big(name), Role.BAD)
         head = (target(snapshot), (), scope_line(chosen, self._focused), row((order_words(chosen), Role.DIM)))
         legacy = legacy_state(snapshot, now)[:3]
-        tail = ((), *legacy, reason_line(snapshot), budget_line(snapshot), ())
+        tail = ((), *legacy, reason_line(snapshot), budget_line(snapshot, now), ())
         flags = scope_flags(snapshot, chosen, now, width)
         if len(title) + len(head) + len(tail) + min(len(flags), 3) > room:
-            title = (row(("ROLL BACK", Role.BAD)),)
+            title = (row((name, Role.BAD)),)
         flags = _shortened(flags, room - len(title) - len(head) - len(tail))
         return (*title, *head, *flags, *tail)
 
     def foot(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
         leave = (("escape ", Role.KEY), ("leave  ", Role.DIM))
-        refusal = rollback_refusal(snapshot, now)
+        chosen = self._scope(snapshot)
+        refusal = rollback_refusal(snapshot, now, chosen)
         if refusal:
             head = row(column(" NO ROLLBACK FROM HERE", width, Role.ALARM))
             return (head, *(row((f" {text}", Role.BAD)) for text in wrapped(refusal, width - 2)), row(*leave))
-        keys = [("R ", Role.KEY), ("roll back  ", Role.DIM), *leave]
+        act = "widen the rollback" if chosen.widens else "roll back"
+        keys = [("R ", Role.KEY), (f"{act}  ", Role.DIM), *leave]
         if self._focused is not None:
             other = "all flags" if self._narrow else f"only {self._focused}"
             keys += [("f ", Role.KEY), (f"{other}  ", Role.DIM)]
         if reason_words(snapshot):
             keys += [("v ", Role.KEY), ("veto the proposal", Role.DIM)]
-        return (self._press_line(width), row(*keys))
+        return (self._press_line(act, width), row(*keys))
 
-    def _press_line(self, width: int) -> Line:
+    def _press_line(self, act: str, width: int) -> Line:
         self._press.shown(self.clock.monotonic(), Message().time)
         if self._press.ready:
-            return row(column(" ▸ press R to roll back", width, Role.ALARM))
+            return row(column(f" ▸ press R to {act}", width, Role.ALARM))
         wait = " … release the key: R counts after half a second of silence"
         return row(column(wait, width, Role.CAUTION))
 
@@ -134,15 +139,21 @@ class RollbackSheet(Sheet[None]):
     def action_confirm(self) -> None:
         meant = self._press.take(self.clock.monotonic())
         snapshot, now = self.port.latest(), self.clock.now()
-        if not meant or rollback_refusal(snapshot, now):
+        chosen = self._scope(snapshot)
+        if not meant or rollback_refusal(snapshot, now, chosen):
             self.tick()
             return
         command = DeclareRollback(
             id=self._command_id,
             by=self._operator,
-            flags=self._scope(snapshot).keys,
+            flags=chosen.keys,
             reason=reason_words(snapshot),
         )
+        below = self.app.screen_stack[-2:-1]
+        if below and isinstance(below[0], CountdownScreen):
+            below[0].widen(command)
+            self.dismiss(None)
+            return
         self.port.submit(command)
         self.app.switch_screen(CountdownScreen(self.port, self.clock, self._operator, declare=command))
 
