@@ -22,6 +22,7 @@ from cockpit.adapters.announce.settings import (
 )
 from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Settings, Store
 from cockpit.adapters.credentials import Secrets
+from cockpit.adapters.flags.command import CommandFlagSettings
 from cockpit.adapters.flags.haproxy import HaproxySettings
 from cockpit.adapters.flags.unleash import UnleashSettings
 from cockpit.adapters.parity.settings import ConvexStoreSettings
@@ -78,6 +79,7 @@ def _module(name: str) -> Any:
 FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
     "unleash": FlagService(UnleashSettings, "flags.unleash"),
     "haproxy": FlagService(HaproxySettings, "flags.haproxy"),
+    "command": FlagService(CommandFlagSettings, "flags.command"),
 }
 
 PROBES: Final[Mapping[str, Kind[Probe]]] = {

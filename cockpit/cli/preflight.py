@@ -18,6 +18,7 @@ from cockpit.core.spec import Plan, ProbeSpec
 from cockpit.engine.clock import SystemClock
 from cockpit.engine.senses import expressions
 from cockpit.engine.sources import Sources
+from cockpit.plan.values import duration_text
 
 CLOCK_LIMIT_S = 1.5
 MARK = {True: "ok  ", False: "FAIL", None: "?   "}
@@ -46,15 +47,29 @@ async def _ask(plan: Plan) -> list[Preflight]:
         )
     finally:
         await sources.aclose()
-    return [line for group in groups for line in group]
+    return [*(line for group in groups for line in group), *_second_levers(plan, sources)]
+
+
+def _second_levers(plan: Plan, sources: Sources) -> list[Preflight]:
+    """Which lever each flag has besides its first one, and whether it could be pulled from here."""
+    lines: list[Preflight] = []
+    for flag in plan.flags:
+        second = flag.second
+        if second is None:
+            continue
+        takes = duration_text(second.takes_s)
+        detail = f"by hand, {takes}: {second.manual}" if second.manual else f"{second.service}, {takes}"
+        ok = bool(second.manual) or second.service in sources.writers
+        lines.append(Preflight(subject=f"flag {flag.key}", question="second lever", ok=ok, detail=detail))
+    return lines
 
 
 async def _service(sources: Sources, plan: Plan, name: str) -> Sequence[Preflight]:
-    keys = tuple(flag.key for flag in plan.flags if flag.service == name)
+    keys = plan.keys_in(name)
     lines = await _guarded(f"flags {name}", sources.readers[name].preflight(keys))
     writer = sources.writers.get(name)
     if writer is None:
-        detail = "the plan names no write_token: this cockpit can watch but not roll back"
+        detail = "the plan names nothing to write with: this cockpit can watch but not roll back"
         return [*lines, Preflight(subject=f"flags {name}", question="may write", ok=False, detail=detail)]
     return [*lines, *await _guarded(f"flags {name}", writer.preflight(keys))]
 

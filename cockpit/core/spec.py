@@ -42,6 +42,19 @@ class TrafficQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecondLever:
+    """Another way to bring a flag to zero: through another service, or by hand as `manual` tells.
+
+    takes_s: how long that takes from the decision to zero, as measured by the authors of the plan.
+    """
+
+    takes_s: float
+    service: str = ""
+    key: str = ""
+    manual: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlagSpec:
     key: str
     title: str
@@ -52,6 +65,7 @@ class FlagSpec:
     traffic: TrafficQuery | None = None
     tolerance_pct: float = 3.0
     note: str = ""
+    second: SecondLever | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +251,12 @@ class Plan:
             if flag.key == key:
                 return flag
         raise KeyError(key)
+
+    def keys_in(self, service: str) -> tuple[str, ...]:
+        """The names of all flags that are read from this service, as the first or the second lever."""
+        first = [flag.key for flag in self.flags if flag.service == service]
+        second = [flag.second.key for flag in self.flags if flag.second and flag.second.service == service]
+        return tuple(dict.fromkeys((*first, *second)))
 
     @property
     def flags_by_key(self) -> Mapping[str, FlagSpec]:

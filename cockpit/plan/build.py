@@ -19,6 +19,7 @@ from cockpit.core.spec import (
     Plan,
     ProbeSpec,
     RollbackSpec,
+    SecondLever,
     ServiceSpec,
     SignalSpec,
     Stage,
@@ -134,6 +135,17 @@ def _flag(flag: fields.Flag) -> FlagSpec:
         traffic=None if traffic is None else _traffic(traffic),
         tolerance_pct=flag.tolerance_pct,
         note=flag.note,
+        second=None if flag.second is None else _second(flag.second, flag.key),
+    )
+
+
+def _second(second: fields.Second, key: str) -> SecondLever:
+    service = second.service or ""
+    return SecondLever(
+        takes_s=second.takes,
+        service=service,
+        key=(second.key or key) if service else "",
+        manual=second.manual or "",
     )
 
 

@@ -38,7 +38,7 @@ _LISTS: Final[Mapping[str, str]] = {
     "steps": "step",
     "write_counters": "write counter",
 }
-_UNSHOWN: Final = frozenset({"bad", "total", "query", "legacy", "new", "command", "fields"})
+_UNSHOWN: Final = frozenset({"bad", "total", "query", "legacy", "new", "command", "fields", "read", "write"})
 _LINE_LIMIT: Final = 160
 
 

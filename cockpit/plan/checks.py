@@ -37,6 +37,7 @@ def check(document: Document, kinds: Kinds, report: Report) -> None:
     _check_names(document, report)
     _check_references(document, report)
     _check_dependencies(document, report)
+    _check_second_levers(document, report)
     _check_stages(document, report)
     _check_timeouts(document, kinds, report)
     _check_legacy_probes(document, report)
@@ -59,8 +60,9 @@ def _check_references(document: Document, report: Report) -> None:
     services = [str(path[1]) for path, _ in subtables(document, "flag_service")]
     monitors = [str(path[1]) for path, _ in subtables(document, "monitor")]
     flags = [key for _, key in texts(items(document, "flag"), "key")]
-    for path, name in texts(items(document, "flag"), "service"):
-        _refer(path, name, "flag service", services, report)
+    for tables in (items(document, "flag"), inner(items(document, "flag"), "second")):
+        for path, name in texts(tables, "service"):
+            _refer(path, name, "flag service", services, report)
     asking = (
         items(document, "signal"),
         items(document, "rollback", "write_counter"),
@@ -126,6 +128,23 @@ def _cycles(needs: Mapping[str, list[str]]) -> list[tuple[str, ...]]:
                 trail.append(key)
                 branches.append(iter(needs[key]))
     return list(found.values())
+
+
+def _check_second_levers(document: Document, report: Report) -> None:
+    """A lever that hangs on the same service as the first one fails with it."""
+    for path, flag in items(document, "flag"):
+        second = flag.get("second")
+        if not isinstance(second, dict):
+            continue
+        place = (*path, "second")
+        named = [key for key in ("service", "manual") if key in second]
+        if len(named) != 1:
+            found = "names both service and manual" if named else "names neither service nor manual"
+            report.add(place, f"{found}; expected exactly one of them")
+        if "key" in second and "service" not in second:
+            report.add((*place, "key"), "only a service knows the flag by a name; expected it beside service")
+        if "service" in second and second["service"] == flag.get("service"):
+            report.add((*place, "service"), "is the flag's own service; expected another lever")
 
 
 def _check_stages(document: Document, report: Report) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from cockpit.core.spec import AutoRollback, HookMoment
 from cockpit.plan.parity_fields import Parity, Store
@@ -170,6 +170,23 @@ class Stage(Table):
     """How long to stay here before the next stage."""
 
 
+class Second(Table):
+    """The second lever of a flag, for the night when the first one fails: exactly one of service, manual."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["service"]}, {"required": ["manual"]}]}
+    )
+
+    service: Name | None = None
+    """Another [flag_service.NAME] that takes the users off the new side, such as a load balancer."""
+    key: FlagKey | None = None
+    """The flag's name in that service. Default: the same as in the first."""
+    manual: Line | None = None
+    """What a person does by hand, and where that is written down."""
+    takes: Length
+    """How long it takes from the decision to zero, as you have measured it."""
+
+
 class Flag(Table):
     """One switch between the sides."""
 
@@ -191,6 +208,8 @@ class Flag(Table):
     """Without it the observed share of this flag is unknown, and drain cannot be seen."""
     note: Text = ""
     """What the driver must know about this flag."""
+    second: Second | None = None
+    """Offered in a rollback when the first lever fails, or at once when its service is down."""
 
 
 class WriteCounter(Table):
