@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -100,6 +101,12 @@ def _host(name: str) -> str:
     if not _HOST.match(name) and not _is_address(name):
         raise ValueError('a host is a name or an address, without port or scheme, such as "db.example.com"')
     return name
+
+
+def needs_extra(module: str, extra: str) -> None:
+    """Raises ValueError, with the remedy, when the library that a kind needs is not installed."""
+    if find_spec(module) is None:
+        raise ValueError(f"this kind needs a library: pip install 'cutover-cockpit[{extra}]'")
 
 
 def _is_address(name: str) -> bool:

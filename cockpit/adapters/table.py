@@ -28,6 +28,7 @@ from cockpit.adapters.flags.unleash import UnleashSettings
 from cockpit.adapters.parity.settings import ConvexStoreSettings
 from cockpit.adapters.probes.dns import DnsProbeSettings
 from cockpit.adapters.probes.plugin import PluginSettings
+from cockpit.adapters.probes.postgres_settings import PostgresProbeSettings, PostgresSettings
 from cockpit.adapters.probes.process import ProcessProbeSettings
 from cockpit.adapters.probes.settings import ConvexProbeSettings, HttpProbeSettings
 from cockpit.adapters.probes.tcp import TcpProbeSettings
@@ -89,11 +90,13 @@ PROBES: Final[Mapping[str, Kind[Probe]]] = {
     "tls": Kind(TlsProbeSettings, "probes.tls"),
     "dns": Kind(DnsProbeSettings, "probes.dns"),
     "process": Kind(ProcessProbeSettings, "probes.process"),
+    "postgres": Kind(PostgresProbeSettings, "probes.postgres"),
     "plugin": Kind(PluginSettings, "probes.plugin"),
 }
 
 MONITORS: Final[Mapping[str, Kind[Monitor]]] = {
     "prometheus": Kind(PrometheusSettings, "signals.prometheus"),
+    "postgres": Kind(PostgresSettings, "signals.postgres"),
 }
 
 ANNOUNCERS: Final[Mapping[str, Kind[Announcer]]] = {

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.real.postgres_server import postgres
 from tests.real.servers import Server, answers, free_port, missing, program, running, scratch
 from tests.real.unleash_raw import RawUnleash, Tokens
 
@@ -21,55 +19,6 @@ BACKEND_TOKEN = "default:production.throwaway-prod-backend"
 FRONTEND_TOKEN = "default:production.throwaway-prod-frontend"
 PASSWORD = "Throwaway-0nly!"
 EDITOR, VIEWER = 2, 3
-
-
-@contextmanager
-def postgres() -> Iterator[Server]:
-    """A fresh cluster that forgets everything at the end. Never runs as root."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    initdb, server = program("initdb", *folders), program("postgres", *folders)
-    port, user = free_port(), "postgres" if os.geteuid() == 0 else None
-    with scratch("postgres", owner=user) as folder:
-        data = folder / "data"
-        subprocess.run(
-            [
-                initdb,
-                "-D",
-                data,
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "--no-sync",
-                "-E",
-                "UTF8",
-                "--locale=C.UTF-8",
-            ],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-            user=user,
-            group=user,
-        )
-        argv = [server, "-D", str(data), "-p", str(port), "-k", str(folder)]
-        for option in (
-            "listen_addresses=127.0.0.1",
-            "fsync=off",
-            "full_page_writes=off",
-            "synchronous_commit=off",
-        ):
-            argv += ["-c", option]
-        ready = [program("pg_isready", *folders), "-q", "-h", "127.0.0.1", "-p", str(port)]
-        with running(
-            "postgres",
-            argv,
-            port=port,
-            folder=folder,
-            user=user,
-            stop_with=signal.SIGINT,
-            ready=lambda: subprocess.run(ready, check=False).returncode == 0,
-        ) as started:
-            yield started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
