@@ -28,6 +28,7 @@ import cockpit
 from cockpit.adapters.base import RefusedByService
 from cockpit.adapters.http_answer import Answer
 from cockpit.adapters.http_path import plan_fault, segment
+from cockpit.adapters.http_places import Places, SharedPlaces
 from cockpit.adapters.http_trouble import host_port, shown, timed_out
 from cockpit.adapters.http_wire import Ask, Lane, Params, Progress
 from cockpit.adapters.no_answer import Cause, NoAnswer
@@ -46,6 +47,7 @@ _KEEP_METHOD: Final = frozenset({307, 308})
 _TRY_AGAIN: Final = frozenset({Cause.REFUSED, Cause.RESET})
 _PAUSE_S: Final = (0.05, 0.2)
 _WRITE_PLACES: Final = 32
+_SHARED_PLACES: Final = 3
 # A server may close an idle connection at the moment we write to it, and then nobody knows what
 # became of the write; so a write uses only a connection that was busy just now.
 _READ_IDLE_S: Final = 10.0
@@ -63,6 +65,7 @@ class Web:
         self._agent = f"cutover-cockpit/{version}"
         self._tls: dict[str | None, ssl.SSLContext] = {}
         self._hosts: list[HttpHost] = []
+        self._shared: dict[tuple[str, str], SharedPlaces] = {}
 
     def host(
         self,
@@ -74,24 +77,28 @@ class Web:
         ca_file: str | None = None,
         max_concurrent: int = 4,
         secret_path: bool = False,
+        shared: bool = False,
     ) -> HttpHost:
         """A client for one base address. Headers whose value is a Secret are credentials.
 
         secret_path: paths are credentials too (webhook addresses) and appear in no text.
+        shared: all shared clients of the same host have three places together, two of them for reads.
         Opens nothing yet. Raises RefusedByService (fault PLAN) for an address that cannot be used.
         """
 
-        def lane(places: int, idle_s: float) -> Lane:
+        def lane(places: Places, idle_s: float) -> Lane:
             return Lane(lambda: self._tls_context(ca_file), agent=self._agent, places=places, idle_s=idle_s)
 
+        base = _base(base_url)
+        ours = self._shared.setdefault(_origin(base), SharedPlaces(_SHARED_PLACES)) if shared else None
         host = HttpHost(
-            _base(base_url),
+            base,
             headers=headers or {},
             timeout_s=timeout_s,
             max_body=max_body,
             secret_path=secret_path,
-            reads=lane(max_concurrent, _READ_IDLE_S),
-            writes=lane(_WRITE_PLACES, _WRITE_IDLE_S),
+            reads=lane(ours.reads if ours else asyncio.Semaphore(max_concurrent), _READ_IDLE_S),
+            writes=lane(ours.writes if ours else asyncio.Semaphore(_WRITE_PLACES), _WRITE_IDLE_S),
         )
         self._hosts.append(host)
         return host

@@ -21,6 +21,7 @@ from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService
 from cockpit.adapters.http_answer import Answer, parse_http_date
 from cockpit.adapters.http_body import ACCEPT_ENCODING, read_capped
 from cockpit.adapters.http_path import plan_fault
+from cockpit.adapters.http_places import Places
 from cockpit.adapters.http_trouble import Phase, host_port, network_trouble, shown, timed_out
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault
@@ -133,7 +134,7 @@ class Lane:
     """
 
     def __init__(
-        self, tls_context: Callable[[], ssl.SSLContext], *, agent: str, places: int, idle_s: float
+        self, tls_context: Callable[[], ssl.SSLContext], *, agent: str, places: Places, idle_s: float
     ) -> None:
         self._tls_context = tls_context
         self._headers = {
@@ -142,7 +143,7 @@ class Lane:
             "Accept-Encoding": ACCEPT_ENCODING,
         }
         self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=idle_s)
-        self._places = asyncio.Semaphore(places)
+        self._places = places
         self._idle: dict[str, list[httpx.AsyncClient]] = {}
         self._clients: list[httpx.AsyncClient] = []
 

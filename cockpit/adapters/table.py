@@ -23,6 +23,7 @@ from cockpit.adapters.announce.settings import (
 from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Settings, Store
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.command import CommandFlagSettings
+from cockpit.adapters.flags.convex_settings import ConvexTableSettings
 from cockpit.adapters.flags.haproxy import HaproxySettings
 from cockpit.adapters.flags.unleash import UnleashSettings
 from cockpit.adapters.parity.settings import ConvexStoreSettings
@@ -81,6 +82,7 @@ FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
     "unleash": FlagService(UnleashSettings, "flags.unleash"),
     "haproxy": FlagService(HaproxySettings, "flags.haproxy"),
     "command": FlagService(CommandFlagSettings, "flags.command"),
+    "convex_table": FlagService(ConvexTableSettings, "flags.convex_table"),
 }
 
 PROBES: Final[Mapping[str, Kind[Probe]]] = {

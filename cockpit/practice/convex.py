@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from cockpit.core.model import Side
+from cockpit.practice.convex_flags import ConvexFlags, NotRun, TableFunctions, Thrown
 from cockpit.practice.faults import Fault, FaultName
 from cockpit.practice.tokens import TokenKind, kind_of
 from cockpit.practice.traffic import WRITES, series
@@ -35,8 +36,12 @@ _FUNCTION_KINDS: Final = ("query", "mutation", "action")
 
 
 class Convex:
-    def __init__(self, world: World, *, instance: str, functions: Collection[str]) -> None:
+    def __init__(
+        self, world: World, *, instance: str, functions: Collection[str], table: TableFunctions
+    ) -> None:
         self._world = world
+        self._table = table
+        self._flags = ConvexFlags(world, table)
         self._instance = instance
         self._functions = {_full(name) for name in (*HEALTH_FUNCTIONS, *functions)}
         self._requests = 0
@@ -118,11 +123,29 @@ class Convex:
             return self._system(request, path, asked)
         if self._paused() is not None:
             return JSONResponse({"status": "error", "errorMessage": PAUSED})
+        if path in self._table.paths:
+            return self._flag_function(request, path, asked.get("args"))
         if _full(path) not in self._functions:
             return self._threw()
         if self._world.strikes(self._world.profile(Side.NEW).error_rate):
             return self._threw()
         return JSONResponse({"status": "success", "value": {"status": "ok", "at": self._unix_ms()}})
+
+    def _flag_function(self, request: Request, path: str, args: object) -> Response:
+        """Internal functions: without a key there are none, and a viewer's key runs no mutation."""
+        key = request.headers.get("authorization", "")
+        if not key or (path == self._table.list_query) != request.url.path.endswith("/query"):
+            return self._threw()
+        if path != self._table.list_query and TokenKind.VIEWER in key:
+            return _error(403, "OperationNotPermitted", "The key may not run internal mutations.")
+        given = args[0] if isinstance(args, list) and args else args
+        try:
+            with self._world.lock:
+                return _value(self._flags.call(path, given if isinstance(given, dict) else {}))
+        except Thrown as thrown:
+            return self._threw(thrown.data)
+        except NotRun as refused:
+            return _error(refused.status, refused.code, "The function was not run.")
 
     def _threw(self, data: object = None) -> Response:
         """As production says it: with a request id and without the reason."""
@@ -227,6 +250,11 @@ def _error(status: int, code: str, message: str) -> Response:
 
 
 def convex_app(
-    world: World, *, instance: str = DEFAULT_INSTANCE, functions: Collection[str] = ()
+    world: World,
+    *,
+    instance: str = DEFAULT_INSTANCE,
+    functions: Collection[str] = (),
+    table: TableFunctions | None = None,
 ) -> Starlette:
-    return Starlette(routes=Convex(world, instance=instance, functions=functions).routes())
+    double = Convex(world, instance=instance, functions=functions, table=table or TableFunctions())
+    return Starlette(routes=double.routes())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Final
@@ -26,14 +26,27 @@ SIDES: Final[Mapping[Service, Side]] = {
     Service.CONVEX: Side.NEW,
 }
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_QUERY: Final = "/api/query"
+_FUNCTION_CALLS: Final = (_QUERY, "/api/mutation")
 _LOOK_AGAIN_S: Final = 0.02
 _LONGEST_WORK_S: Final = 2.0
 _LYING_HEALTH: Final = ("/health", "/ready")
 
 
 class Gate:
-    def __init__(self, app: ASGIApp, *, world: World, service: Service, closing: asyncio.Event) -> None:
+    """flag_functions: functions in Convex that read and write flags; they are a flag service, too."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        world: World,
+        service: Service,
+        closing: asyncio.Event,
+        flag_functions: Collection[str] = (),
+    ) -> None:
         self._app = app
+        self._flag_functions = tuple(flag_functions)
         self._world = world
         self._service = service
         self._closing = closing
@@ -43,11 +56,13 @@ class Gate:
             return
         # Read before anything hangs: a caller that gives up has sent its request all the same.
         body = await _body(receive)
-        await self._hold(scope["path"])
+        about_flags = self._about_flags(scope["path"], body)
+        await self._hold(scope["path"], about_flags)
         reply = self._refusal(scope["path"])
         if reply is None:
             reply = await self._ask(scope, body)
-            await self._withhold(scope, reply)
+            if about_flags:
+                await self._withhold(scope, reply)
         await _deliver(self._dated(self._spoiled(reply)), scope["method"], send)
 
     def _fault(self, name: FaultName) -> Fault | None:
@@ -57,21 +72,32 @@ class Gate:
         """Unleash with its database gone still says on these paths that all is well."""
         return self._service is Service.UNLEASH and path in _LYING_HEALTH
 
-    async def _hold(self, path: str) -> None:
+    def _about_flags(self, path: str, body: bytes) -> bool:
+        if self._service is Service.UNLEASH:
+            return not self._untouched(path)
+        if self._service is not Service.CONVEX or path not in _FUNCTION_CALLS:
+            return False
+        try:
+            asked = json.loads(body)
+        except ValueError:
+            return False
+        return isinstance(asked, dict) and asked.get("path") in self._flag_functions
+
+    async def _hold(self, path: str, about_flags: bool) -> None:
         """Hang while told to; then go on, as a server that thaws does. Then take as long as the side or
         the flag service takes now, in real time whatever the world's clock does.
         """
         while self._fault(FaultName.HANG) and not self._untouched(path) and not self._closing.is_set():
             await self._pause(_LOOK_AGAIN_S)
         slow = self._world.active(FaultName.FLAG_SERVICE_SLOW)
-        if self._service is Service.UNLEASH and slow is not None and not self._untouched(path):
+        if about_flags and slow is not None:
             await self._pause(slow.seconds)
         if self._service in SIDES:
             await self._pause(min(self._world.latency_s(SIDES[self._service]), _LONGEST_WORK_S))
 
     async def _withhold(self, scope: Scope, reply: Reply) -> None:
         """A write that was done, whose answer does not come while the fault lasts."""
-        if self._service is not Service.UNLEASH or scope["method"] not in WRITES or reply.status >= 400:
+        if scope["method"] not in WRITES or scope["path"] == _QUERY or reply.status >= 400:
             return
         while self._world.active(FaultName.FLAG_SERVICE_WRITE_TIMEOUT) and not self._closing.is_set():
             await self._pause(_LOOK_AGAIN_S)

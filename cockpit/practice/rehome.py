@@ -17,22 +17,26 @@ from cockpit.core.model import Side
 from cockpit.core.secret import SecretRef
 from cockpit.core.spec import AnnounceSpec, BackendSpec, FlagSpec, Plan, ProbeSpec, ServiceSpec
 from cockpit.practice.convex import DEFAULT_INSTANCE
+from cockpit.practice.convex_flags import TableFunctions
 from cockpit.practice.faults import Service
 from cockpit.practice.plain import HealthPage
 from cockpit.practice.queries import answerable
 from cockpit.practice.world import DEFAULT_RPS, PROPAGATION_S, FlagSeed
 
 HOOK_VARIABLE: Final = "PRACTICE_HOOK"
+CONVEX_TABLE: Final = "convex_table"
+_TABLE: Final = ("list_query", "set_mutation", "kill_mutation")
 _NO_TLS: Final = {"ca_file": None, "tls_days": None, "base_path": ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What a plan's probes expect to find in the world."""
+    """What a plan's probes and levers expect to find in the world."""
 
     pages: Mapping[Side, tuple[HealthPage, ...]]
     instance: str
     functions: tuple[str, ...]
+    table: TableFunctions
 
 
 def seeds(plan: Plan, *, rps: float = DEFAULT_RPS) -> tuple[FlagSeed, ...]:
@@ -59,10 +63,15 @@ def needs(plan: Plan) -> Needs:
         settings = [(probe.kind, told(probe.settings)) for probe in backend.probes]
         pages[backend.side] = tuple(_page(each) for kind, each in settings if kind == "http")
         convex += [each for kind, each in settings if kind == "convex"]
+    tables = [told(each.settings) for each in plan.flag_services if each.kind == CONVEX_TABLE]
+    convex += tables
     return Needs(
         pages=pages,
         instance=next((str(each["instance"]) for each in convex if each.get("instance")), DEFAULT_INSTANCE),
         functions=tuple(str(each["health_query"]) for each in convex if each.get("health_query")),
+        table=TableFunctions(**{name: str(tables[0][name]) for name in _TABLE})
+        if tables
+        else TableFunctions(),
     )
 
 
@@ -88,11 +97,15 @@ def rehome(plan: Plan, urls: Mapping[str, str]) -> Plan:
     """
     return replace(
         answerable(plan),
-        flag_services=tuple(_moved(each, urls[Service.UNLEASH]) for each in plan.flag_services),
+        flag_services=tuple(_moved(each, urls[_flag_home(each)]) for each in plan.flag_services),
         monitors=tuple(_moved(each, urls[Service.PROMETHEUS]) for each in plan.monitors),
         backends=tuple(_backend(each, urls) for each in plan.backends),
         announce=tuple(_hook(each) for each in plan.announce if each.kind == "webhook"),
     )
+
+
+def _flag_home(service: ServiceSpec) -> Service:
+    return Service.CONVEX if service.kind == CONVEX_TABLE else Service.UNLEASH
 
 
 def _moved(service: ServiceSpec, url: str) -> ServiceSpec:

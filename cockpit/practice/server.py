@@ -118,7 +118,13 @@ class PracticeServer:
         faces = [
             Face(
                 service,
-                Gate(app, world=self.world, service=service, closing=self._closing),
+                Gate(
+                    app,
+                    world=self.world,
+                    service=service,
+                    closing=self._closing,
+                    flag_functions=self._needs.table.paths,
+                ),
                 self._ports[service],
             )
             for service, app in self._apps().items()
@@ -139,7 +145,9 @@ class PracticeServer:
         return {
             Service.UNLEASH: unleash_app(world),
             Service.PROMETHEUS: prometheus_app(world, target=target),
-            Service.CONVEX: convex_app(world, instance=wanted.instance, functions=wanted.functions),
+            Service.CONVEX: convex_app(
+                world, instance=wanted.instance, functions=wanted.functions, table=wanted.table
+            ),
             Service.LEGACY: plain_app(world, Side.LEGACY, pages=wanted.pages.get(Side.LEGACY, ())),
             Service.NEW: plain_app(world, Side.NEW, pages=wanted.pages.get(Side.NEW, ())),
             Service.METRICS: metrics_app(world),

@@ -180,7 +180,7 @@ async def test_a_write_does_not_wait_behind_reads(web: Web) -> None:
 
 async def test_waiting_for_a_place_counts(web: Web) -> None:
     async with scripted(always(Hang())) as server:
-        lane = Lane(ssl.create_default_context, agent="test", places=1, idle_s=1.0)
+        lane = Lane(ssl.create_default_context, agent="test", places=asyncio.Semaphore(1), idle_s=1.0)
         patient, hasty = (
             HttpHost(
                 httpx.URL(server.url),

@@ -6,10 +6,11 @@ It is not a Convex backend: the functions and their errors are convex-test's, th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -18,6 +19,8 @@ from tests.real.servers import Server, answers, free_port, missing, program, run
 FOLDER = Path(__file__).with_name("convex")
 INSTANCE = "happy-otter-1"
 ADMIN_KEY = "happy-otter-1|throwaway-admin-key"
+READ_KEY = "happy-otter-1|throwaway-read-key"
+WRITE_KEY = "happy-otter-1|throwaway-write-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,26 @@ class ConvexTest:
     def url(self) -> str:
         return self.server.url
 
+    def call(self, kind: str, path: str, args: Mapping[str, Any], *, key: str = ADMIN_KEY) -> Any:
+        """The value of a function, past our adapters."""
+        body = {"path": path, "args": args, "format": "json"}
+        headers = {"Authorization": f"Convex {key}"}
+        answer = self.client.post(f"/api/{kind}", json=body, headers=headers).raise_for_status().json()
+        assert answer["status"] == "success", answer
+        return answer["value"]
+
+    def store(self, key: str, *rows: Mapping[str, Any]) -> None:
+        """Replace all rows of a flag by these; what is not said is plain and off."""
+        plain = {"key": key, "enabled": False, "percent": 0, "version": 1, "updatedBy": "t", "updatedAt": 1}
+        self.call("mutation", "tamper:store", {"key": key, "rows": [{**plain, **row} for row in rows]})
+
+    def rows(self, key: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.call("query", "cutoverFlags:list", {"keys": [key]})
+        return found
+
     def make(self, trouble: str) -> None:
         """What the health function does from now on: `none`, `coded` or `prose`."""
-        body = {"path": "health:make", "args": {"trouble": trouble}, "format": "json"}
-        answer = self.client.post("/api/mutation", json=body).raise_for_status().json()
-        assert answer["status"] == "success", answer
+        self.call("mutation", "health:make", {"trouble": trouble})
 
     def pause(self, paused: bool) -> None:
         path = f"/api/v1/{'pause' if paused else 'unpause'}_deployment"
@@ -46,10 +64,12 @@ class ConvexTest:
 
 @contextmanager
 def convex_test() -> Iterator[ConvexTest]:
-    if not (FOLDER / "node_modules" / "convex-test").exists():
-        missing("convex-test is not installed in tests/real/convex")
+    for module in ("convex-test", "typescript"):
+        if not (FOLDER / "node_modules" / module).exists():
+            missing(f"{module} is not installed in tests/real/convex")
     port = free_port()
-    argv = [program("node"), str(FOLDER / "server.mjs"), str(port), INSTANCE, ADMIN_KEY]
+    keys = (ADMIN_KEY, READ_KEY, WRITE_KEY)
+    argv = [program("node"), str(FOLDER / "server.mjs"), str(port), INSTANCE, *keys]
     with (
         scratch("convex-test") as folder,
         running(

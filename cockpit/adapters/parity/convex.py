@@ -3,7 +3,7 @@
 A count is a number that the function returns, or pages of it: `{page, isDone, continueCursor}` as
 Convex's pagination gives them, each page within the 32,000 documents that one query may scan. A function
 that collects a whole table fails beyond that; its error comes without a reason in production, so the
-failure names the limit. At most two calls run at once: the small class has 16 places for everybody.
+failure names the limit. Calls take turns in places shared with everything else that we ask there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def build(settings: ConvexStoreSettings, web: Web, secret: Secrets, timeout_s: f
         headers=headers,
         timeout_s=timeout_s,
         ca_file=settings.ca_file,
-        max_concurrent=2,
+        shared=True,
         max_body=_BODY_LIMIT,
     )
     return ConvexStore(host, instance=settings.instance)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator
-
 from cockpit.adapters.base import Settings
+from cockpit.adapters.convex_names import InstanceName
 from cockpit.adapters.fields import BaseUrl, Reference
-from cockpit.adapters.probes.settings import instance_name
 
 
 class ConvexStoreSettings(Settings):
@@ -19,7 +15,7 @@ class ConvexStoreSettings(Settings):
 
     url: BaseUrl
     """The deployment's address, such as "https://happy-otter-123.convex.cloud"."""
-    instance: Annotated[str, AfterValidator(instance_name)]
+    instance: InstanceName
     """The deployment name that must answer: rows of another one would prove nothing."""
     key: Reference | None = None
     """A deploy key that may run internal queries and view data; without it only public queries run."""

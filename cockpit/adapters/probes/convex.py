@@ -1,8 +1,9 @@
 """Health of one Convex deployment: is it the right one, does it run, does its health function answer.
 
 First the deployment says its name and version, then the health function and (with an admin key) the
-deployment's state are read: never more than two calls at once, because the small class has 16 places
-for everybody. The health function is called without the key, as users call it.
+deployment's state are read: two calls at once, in places shared with everything else that we ask of
+this deployment, because the small class has 16 for everybody. The health function is called without the
+key, as users call it.
 
 DOWN: it refuses the connection, is another deployment than the plan says, is stopped, is overloaded
 or fails, or the health function throws. Warming up, rate limits and refused keys are UNKNOWN.
@@ -39,7 +40,7 @@ _REFUSED_FOR_GOOD: Final = frozenset({400, 401, 403, 404})
 def build(settings: ConvexProbeSettings, web: Web, secret: Secrets, timeout_s: float) -> ConvexProbe:
     """Raises what `secret` raises, and RefusedByService for an address that cannot be used."""
     key = None if settings.admin_key is None else secret(settings.admin_key)
-    host = web.host(settings.url, timeout_s=timeout_s, ca_file=settings.ca_file, max_concurrent=2)
+    host = web.host(settings.url, timeout_s=timeout_s, ca_file=settings.ca_file, shared=True)
     return ConvexProbe(host, settings, admin_key=key)
 
 

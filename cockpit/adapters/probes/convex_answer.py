@@ -41,9 +41,15 @@ _STOPPERS: Final = {"user": "by its operators", "usage_limit": "by a usage limit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Called:
-    """One function call that was answered. `trouble` says what is wrong; `value` counts only without it."""
+    """One function call that was answered. `trouble` says what is wrong; `value` counts only without it.
+
+    threw: it is the function itself that failed, so that a mutation changed nothing. code: what it threw, if
+    that is short and plain.
+    """
 
     trouble: str = ""
+    threw: bool = False
+    code: str = ""
     value: object = None
     request_id: str = ""
     took_s: float = 0.0
@@ -72,15 +78,27 @@ def read_call(answer: Answer, function: str) -> Called:
         return _called(
             answer,
             trouble=f"{function} failed with {code}" if code else f"{function} failed",
+            threw=True,
+            code=code,
             request_id=request_id[1] if request_id else "",
         )
     failure = Failure(title="not the answer of a Convex function", detail=answer.asked)
     raise BrokenAnswer(failure, status=answer.status)
 
 
-def _called(answer: Answer, *, trouble: str = "", value: object = None, request_id: str = "") -> Called:
+def _called(
+    answer: Answer,
+    *,
+    trouble: str = "",
+    threw: bool = False,
+    code: str = "",
+    value: object = None,
+    request_id: str = "",
+) -> Called:
     return Called(
         trouble=trouble,
+        threw=threw,
+        code=code,
         value=value,
         request_id=request_id,
         took_s=answer.took_s,
@@ -93,7 +111,7 @@ def outage(answer: Answer) -> str:
 
     Warming up (425, table counts and indexes being loaded) is not broken; overload and any other 5xx is.
     """
-    code = _request_code(answer)
+    code = request_code(answer)
     named = f" ({code})" if code else ""
     if answer.status == 425 or code == "TableSummariesUnavailable" or code.endswith("IndexTooLarge"):
         failure = Failure(title=f"the deployment is warming up{named}", detail=answer.asked)
@@ -127,7 +145,8 @@ def stopped_by(state: object) -> str | None:
     return "" if all(state[name] == "none" for name in _STOPPERS) else None
 
 
-def _request_code(answer: Answer) -> str:
+def request_code(answer: Answer) -> str:
+    """The `code` of a failure of the request itself, "" when it names none."""
     try:
         body = answer.json()
     except BrokenAnswer:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, PlainValidator, model_validator
 
 from cockpit.adapters.base import Seconds, Settings
+from cockpit.adapters.convex_names import FunctionPath, InstanceName
 from cockpit.adapters.fields import BaseUrl, HeaderName, HeaderValue, Reference, Url
 from cockpit.adapters.probes.pointer import Scalar, split_pointer
 
 _SECRET_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "apikey"})
-_FUNCTION: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_/.-]{0,199}(:[A-Za-z0-9_]{1,100})?\Z")
-_INSTANCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")
 
 
 def _pointer(pointer: str) -> str:
@@ -36,18 +34,6 @@ def _headers(headers: Mapping[str, object]) -> Mapping[str, object]:
         if isinstance(value, str) and name.lower() in _SECRET_HEADERS:
             raise ValueError(f'{name} holds a secret: give it by reference, such as {{ env = "NAME" }}')
     return headers
-
-
-def _function(path: str) -> str:
-    if not _FUNCTION.match(path):
-        raise ValueError('a function is named like "health:check" or "ops/health:check"')
-    return path
-
-
-def instance_name(name: str) -> str:
-    if not _INSTANCE.match(name):
-        raise ValueError('a deployment name is letters, digits and dashes, such as "happy-otter-123"')
-    return name
 
 
 class JsonCheck(Settings):
@@ -103,9 +89,9 @@ class ConvexProbeSettings(Settings):
 
     url: BaseUrl
     """The deployment's address, such as "https://happy-otter-123.convex.cloud"."""
-    instance: Annotated[str, AfterValidator(instance_name)] | None = None
+    instance: InstanceName | None = None
     """The deployment name that must answer; another one is down, whatever else it says."""
-    health_query: Annotated[str, AfterValidator(_function)] | None = None
+    health_query: FunctionPath | None = None
     """A public query such as "health:check" that throws when the backend does not work."""
     health_args: Mapping[str, JsonValue] = Field(default_factory=dict)
     """Arguments of the health query."""

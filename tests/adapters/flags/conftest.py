@@ -15,6 +15,7 @@ from cockpit.engine.clock import SystemClock
 from cockpit.practice.server import PracticeServer
 from tests.adapters.flags.crew import Crew
 from tests.adapters.flags.suite import Lever, LeverRig
+from tests.real.convex_server import ConvexTest, convex_test
 from tests.real.unleash_raw import RawUnleash, Tokens
 from tests.real.unleash_server import Unleash, unleash
 
@@ -28,13 +29,22 @@ def real_unleash() -> Iterator[Unleash]:
 
 
 @pytest.fixture(scope="session")
-def practice_unleash() -> Iterator[RawUnleash]:
-    with (
-        PracticeServer(_empty_plan(), seed=1, clock=SystemClock()) as practice,
-        httpx.Client(
-            base_url=practice.urls["unleash"], headers={"Authorization": ADMIN}, trust_env=False
-        ) as admin,
-    ):
+def practice_flags() -> Iterator[PracticeServer]:
+    with PracticeServer(_empty_plan(), seed=1, clock=SystemClock()) as practice:
+        yield practice
+
+
+@pytest.fixture(scope="session")
+def convex_test_functions() -> Iterator[ConvexTest]:
+    with convex_test() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def practice_unleash(practice_flags: PracticeServer) -> Iterator[RawUnleash]:
+    with httpx.Client(
+        base_url=practice_flags.urls["unleash"], headers={"Authorization": ADMIN}, trust_env=False
+    ) as admin:
         tokens = Tokens(
             admin=ADMIN,
             person="practice-as-ada",
@@ -42,7 +52,7 @@ def practice_unleash() -> Iterator[RawUnleash]:
             viewer="viewer-token",
             backend="client-token",
         )
-        yield RawUnleash(practice.urls["unleash"], tokens, admin)
+        yield RawUnleash(practice_flags.urls["unleash"], tokens, admin)
 
 
 @pytest.fixture(params=["practice", pytest.param("real", marks=pytest.mark.real)])

@@ -4,18 +4,29 @@
 // statuses around them are ours, after the public API of the open-source backend. This is not a
 // Convex backend: tests that use it say "convex-test".
 //
-// Usage: node server.mjs PORT INSTANCE ADMIN_KEY
+// Usage: node server.mjs PORT INSTANCE ADMIN_KEY READ_KEY WRITE_KEY
 
 import http from "node:http";
+import { register } from "node:module";
 import { convexTest } from "convex-test";
 import { makeFunctionReference } from "convex/server";
 import { ConvexError, convexToJson, jsonToConvex } from "convex/values";
-import schema from "./convex/schema.js";
 
-const [port, instance, adminKey] = process.argv.slice(2);
+register("./typescript.mjs", import.meta.url);
+const { default: schema } = await import("./convex/schema.js");
+
+const [port, instance, adminKey, readKey, writeKey] = process.argv.slice(2);
+const READ_OPS = ["ViewData", "ViewMetrics", "ViewLogs", "RunInternalQueries"];
+const allowedOps = new Map([
+  [adminKey, []],
+  [readKey, READ_OPS],
+  [writeKey, ["RunInternalQueries", "RunInternalMutations"]],
+]);
 const modules = {
   "./convex/_generated/api.js": () => import("./convex/_generated/api.js"),
   "./convex/health.js": () => import("./convex/health.js"),
+  "./convex/tamper.js": () => import("./convex/tamper.js"),
+  "./convex/cutoverFlags.js": () => import("../../../sample_configs/convex/cutoverFlags.ts"),
 };
 const functions = convexTest({ schema, modules });
 const PAUSED_TEXT =
@@ -32,11 +43,33 @@ class Refusal extends Error {
   }
 }
 
-function isAdmin(request) {
+// What the caller's key may do: null without a key, and an empty list for a key that may do everything.
+function rightsOf(request) {
   const header = request.headers.authorization ?? "";
-  if (!/^convex /i.test(header)) return false;
-  if (header.slice(7) === adminKey) return true;
+  if (!/^convex /i.test(header)) return null;
+  const rights = allowedOps.get(header.slice(7));
+  if (rights !== undefined) return rights;
   throw new Refusal(403, "BadDeployKey", `The provided deploy key was invalid for deployment '${instance}'.`);
+}
+
+function mustHave(rights, operation) {
+  if (rights.length === 0 || rights.includes(operation)) return;
+  throw new Refusal(403, "OperationNotPermitted", `You do not have permission to perform the operation ${operation}`);
+}
+
+function needKey(request) {
+  const rights = rightsOf(request);
+  if (rights === null) throw new Refusal(401, "Unauthenticated", "this call needs an admin key");
+  return rights;
+}
+
+// Internal functions do not exist for callers without a key.
+async function mayCall(kind, path, rights) {
+  const [file, name = "default"] = path.split(":");
+  const found = (await modules[`./convex/${file}.js`]?.())?.[name];
+  if (!found?.isInternal) return true;
+  if (rights !== null) mustHave(rights, kind === "query" ? "RunInternalQueries" : "RunInternalMutations");
+  return rights !== null;
 }
 
 // Values leave in the clean JSON format: 64-bit integers as decimal text.
@@ -47,6 +80,10 @@ function cleanJson(value) {
     return Buffer.from(value.$integer, "base64").readBigInt64LE().toString();
   }
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, cleanJson(each)]));
+}
+
+function asAsked(value, format) {
+  return format === "json" ? cleanJson(value) : value;
 }
 
 async function withLogLines(run) {
@@ -60,14 +97,14 @@ async function withLogLines(run) {
   }
 }
 
-async function callFunction(kind, { path, args }) {
+async function callFunction(kind, { path, args, format }) {
   calls += 1;
   const requestId = calls.toString(16).padStart(16, "0");
   const reference = makeFunctionReference(path.includes(":") ? path : `${path}:default`);
   const given = Array.isArray(args) ? args[0] : args;
   try {
     const [value, logLines] = await withLogLines(() => functions[kind](reference, jsonToConvex(given ?? {})));
-    const envelope = { status: "success", value: cleanJson(convexToJson(value ?? null)) };
+    const envelope = { status: "success", value: asAsked(convexToJson(value ?? null), format) };
     return logLines.length ? { ...envelope, logLines } : envelope;
   } catch (error) {
     const envelope = {
@@ -97,18 +134,22 @@ async function answerCall(kind, request) {
   if (typeof path !== "string" || !/^[\w./:]+$/.test(path)) {
     throw new Refusal(400, "BadConvexFunctionIdentifier", "not a function path");
   }
-  if (format !== "json") throw new Refusal(400, "BadFormat", "this server knows json only");
-  const admin = isAdmin(request);
+  if (!["json", "convex_encoded_json"].includes(format)) throw new Refusal(400, "BadFormat", "no such format");
+  const rights = rightsOf(request);
   if (path.startsWith("_system/")) {
-    if (!admin) return { status: "error", errorMessage: "Server Error" };
+    if (rights === null) return { status: "error", errorMessage: "Server Error" };
+    mustHave(rights, "ViewData");
     return systemQuery(path);
   }
+  if (!(await mayCall(kind, path, rights))) {
+    return { status: "error", errorMessage: "[Request ID: 0000000000000000] Server Error" };
+  }
   if (paused) return { status: "error", errorMessage: PAUSED_TEXT };
-  return callFunction(kind, asked);
+  return callFunction(kind, { ...asked, format });
 }
 
 function setPaused(request, wanted) {
-  if (!isAdmin(request)) throw new Refusal(401, "Unauthenticated", "this call needs an admin key");
+  mustHave(needKey(request), wanted ? "PauseDeployment" : "UnpauseDeployment");
   paused = wanted;
   return "";
 }
@@ -117,6 +158,7 @@ const routes = {
   "GET /": () => "This is convex-test over HTTP.",
   "GET /version": () => "convex-test-0.0.60",
   "GET /instance_name": () => instance,
+  "GET /api/check_admin_key": (request) => ({ success: true, allowedOps: needKey(request), isReadOnly: false }),
   "POST /api/query": (request) => answerCall("query", request),
   "POST /api/mutation": (request) => answerCall("mutation", request),
   "POST /api/v1/pause_deployment": (request) => setPaused(request, true),
