@@ -22,7 +22,6 @@ from cockpit.plan.problems import PlanProblems
 from cockpit.plan.secrets import SecretProblem
 
 if TYPE_CHECKING:
-    from cockpit.engine.driver_lock import DriverLock
     from cockpit.engine.journal_port import Journal
     from cockpit.engine.pilot import Flying
 
@@ -45,11 +44,10 @@ def run_fly(path: Path, *, theme: str | None, mouse: bool) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlightBook:
-    """A plan's journal, open, with the lock beside it; a journal in memory has neither place nor lock."""
+    """A plan's journal, open; a journal in memory has no place."""
 
     journal: Journal
     where: Path | None
-    lock: DriverLock | None
 
     def flying(self, plan: Plan, offers: Offers | None = None) -> Flying:
         from cockpit.engine.clock import SystemClock
@@ -61,7 +59,6 @@ class FlightBook:
             journal=self.journal,
             clock=SystemClock(),
             identity=identity(Mode.LIVE, read_only=False),
-            lock=self.lock,
             plan_offers=offers,
             journal_path="" if self.where is None else str(self.where),
         )
@@ -70,13 +67,12 @@ class FlightBook:
 @contextmanager
 def flight_journal(path: Path) -> Iterator[FlightBook]:
     """The journal of the plan at `path`. Raises JournalFailure when it cannot be had."""
-    from cockpit.engine.driver_lock import DriverLock
     from cockpit.engine.journal import SqliteJournal
     from cockpit.engine.paths import journal_path
 
     where = journal_path(path, os.environ)
     journal = SqliteJournal(where)
     try:
-        yield FlightBook(journal=journal, where=where, lock=DriverLock(where))
+        yield FlightBook(journal=journal, where=where)
     finally:
         journal.close()

@@ -73,7 +73,7 @@ def _no_journal() -> Iterator[FlightBook]:
 
     journal = MemoryJournal()
     try:
-        yield FlightBook(journal=journal, where=None, lock=None)
+        yield FlightBook(journal=journal, where=None)
     finally:
         journal.close()
 

@@ -191,6 +191,7 @@ def status_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
         words = f"{abs(left_s) // 60}:{abs(left_s) % 60:02} {'left' if left_s >= 0 else 'OVERRUN'}"
         lines.append(f"rollback open since {rollback.declared_at:%H:%M:%S} UTC, {words}")
         lines.extend(f"  {flip.flag}: {flip.state}" for flip in rollback.flips)
+    lines.extend(_driver_lines(snapshot))
     for reason in snapshot.reasons:
         limit = f", limit {reason.limit}" if reason.limit else ""
         value = f" ({reason.value}{limit})" if reason.value else ""
@@ -210,6 +211,12 @@ def status_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
         for signal in snapshot.signals
     )
     return tuple(lines)
+
+
+def _driver_lines(snapshot: Snapshot) -> tuple[str, ...]:
+    """Who drives; nothing where the picture does not know of a seat."""
+    holder = None if snapshot.seat is None else snapshot.seat.holder
+    return () if holder is None else (f"driver {holder.name} since {holder.since:%Y-%m-%d %H:%M:%S} UTC",)
 
 
 def run_check(path: Path, *, offline: bool) -> int:

@@ -20,7 +20,8 @@ class FlagFact:
     exposure: of the last good read. read_after: the last event that was folded when that read began; it
     proves what was true after that event. shares: observed share in percent per poll, oldest first, each
     with the same. These are places in the journal, not times: a clock may be set back.
-    busy: a write of this process is in flight. trouble: why it cannot be read, if so.
+    busy: a write is in flight, of this process or of the one that drove before. trouble: why it cannot
+    be read, if so.
     forward_unsettled: a forward write of it was given up unanswered and may still land.
     """
 

@@ -23,9 +23,14 @@ class Kind(StrEnum):
     FLIGHT_RESUMED = "flight.resumed"  # the same
     FLIGHT_ENDED = "flight.ended"  # why
     OPERATOR_LOST = "operator.lost"  # why
+    DRIVER_TAKEN = "driver.taken"  # session, host, how, from (session or null), from_name
+    DRIVER_RELEASED = "driver.released"  # session, why
+    DRIVER_OFFERED = "driver.offered"  # session, to (session), to_name
+    DRIVER_DECLINED = "driver.declined"  # session (of who declines, or of the driver who withdraws), why
     PLAN_TAKEN = "plan.taken"  # digest, diff
-    FLAG_ASKED = "flag.asked"  # flag, percent, before, gates [text]: as they were met
-    WRITE_INTENT = "write.intent"  # write_id, flag, action (set|kill|zero), percent, rollback (id or null)
+    FLAG_ASKED = "flag.asked"  # flag, percent, before, gates [text]: as they were met; session
+    # write_id, flag, action (set|kill|zero), percent, rollback (id or null), session
+    WRITE_INTENT = "write.intent"
     # write_id, flag, action, outcome (done|refused|unknown), detail, took_s, lost (true: its cockpit ended),
     # unsent (true: refused because no byte of it left), again_after_s (the service asked to wait, or null)
     WRITE_OUTCOME = "write.outcome"

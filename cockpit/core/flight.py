@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from cockpit.core import rollback_fold
+from cockpit.core import driver, rollback_fold
 from cockpit.core.body import instant, number, objects, optional_instant, percent, text
 from cockpit.core.clean import ZERO, Percent
+from cockpit.core.driver import DriverSeat
 from cockpit.core.events import Event, Kind
 from cockpit.core.rollback import IllegalEvent, Rollback
 from cockpit.core.snapshot import ForeignChange, Proposal
@@ -72,6 +73,7 @@ class Flight:
     proposal: Proposal | None = None
     first_breach_at: datetime | None = None
     clock_jump: tuple[datetime, float] | None = None
+    seat: DriverSeat = field(default_factory=DriverSeat)
 
     def flag(self, key: str) -> FlagFlight:
         return self.flags.get(key) or FlagFlight(key=key)
@@ -95,6 +97,8 @@ def apply(flight: Flight, event: Event) -> Flight:
     moved = replace(flight, last_seq=event.seq)
     if flight.rollback is not None and rollback_fold.concerns(flight.rollback, event):
         moved = _with_rollback(moved, rollback_fold.apply(flight.rollback, event))
+    if driver.concerns(event):
+        return replace(moved, seat=driver.apply(moved.seat, event))
     step = _FOLDS.get(event.kind)
     return step(moved, event) if step is not None else moved
 
@@ -131,7 +135,7 @@ def _opened(flight: Flight, event: Event) -> Flight:
     if elsewhere(flight, environment):
         if flight.rollback is not None:
             return flight
-        flight = Flight(last_seq=flight.last_seq, clock_jump=flight.clock_jump)
+        flight = Flight(last_seq=flight.last_seq, clock_jump=flight.clock_jump, seat=flight.seat)
     opened_at = flight.opened_at or event.at
     return replace(flight, opened_at=opened_at, plan_digest=digest, environment=environment)
 
@@ -148,6 +152,7 @@ def _plan_taken(flight: Flight, event: Event) -> Flight:
 def _asked(flight: Flight, event: Event) -> Flight:
     if flight.rollback is not None:
         raise IllegalEvent("no forward move while a rollback is open")
+    driver.require(flight.seat, event.body)
     flag = _flag(flight, event)
     asked = replace(
         flag,
@@ -161,6 +166,7 @@ def _asked(flight: Flight, event: Event) -> Flight:
 
 
 def _intent(flight: Flight, event: Event) -> Flight:
+    driver.require(flight.seat, event.body)
     flag = _flag(flight, event)
     if flag.pending is not None and not flag.pending.answered:
         raise IllegalEvent(f"{flag.key} has a write in flight")

@@ -14,6 +14,7 @@ from typing import Final
 
 from cockpit.core.clean import Percent
 from cockpit.core.commands import CommandStatus
+from cockpit.core.driver import Holder, Offer
 from cockpit.core.model import (
     FlagValue,
     Health,
@@ -250,6 +251,36 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """A cockpit that has the journal open. beat_at: when the maker of the picture saw it beat last."""
+
+    session: str
+    name: str
+    beat_at: datetime
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeatStatus:
+    """The driver's seat as one cockpit sees it. session: its own, empty where it only looks on.
+    lost_to: who took the seat from it and has it still."""
+
+    session: str
+    holder: Holder | None
+    offer: Offer | None = None
+    present: tuple[Present, ...] = ()
+    lost_to: Holder | None = None
+
+    @property
+    def drives(self) -> bool:
+        return self.holder is not None and self.holder.session == self.session
+
+    @property
+    def offered_here(self) -> bool:
+        return self.offer is not None and self.offer.session == self.session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalLine:
     seq: int
     at: datetime
@@ -298,6 +329,7 @@ class Snapshot:
     read_only is True when no writer object exists in the process that made this snapshot.
     past_no_return is True once the plan's point of no return lies behind.
     drain_below_pct is the share under which the new side counts as drained, None when not told.
+    seat is None where no driver's seat is known of: an older cockpit published it.
     """
 
     seq: int
@@ -332,3 +364,4 @@ class Snapshot:
     hint: str = ""
     drain_below_pct: float | None = None
     parity: tuple[ParityStatus, ...] = ()
+    seat: SeatStatus | None = None

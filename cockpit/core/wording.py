@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cockpit.core.clean import clean_text
+from cockpit.core.driver import How
 from cockpit.core.events import Event, Kind
 from cockpit.core.model import Health, Verdict, WriteOutcome
 from cockpit.core.recorded import NOT_RECORDED, Recorded
@@ -62,6 +63,37 @@ def _flight_ended(said: Recorded) -> Line:
 
 def _operator_lost(said: Recorded) -> Line:
     return _with("operator lost", said.said("why")), Level.WARN
+
+
+_TAKEN: Final = {
+    How.FREE.value: ("it was free", Level.NOTE),
+    How.HANDED_OVER.value: ("handed over by {other}", Level.NOTE),
+    How.SILENCE.value: ("{other} was silent", Level.WARN),
+    How.GONE.value: ("the cockpit of {other} is gone", Level.WARN),
+    How.CONFIRMED.value: ("taken from {other} by a confirmed act", Level.WARN),
+    How.ROLLBACK.value: ("by declaring a rollback", Level.WARN),
+}
+
+
+def _driver_taken(said: Recorded) -> Line:
+    other = said.said("from_name") or "whoever had it"
+    how, level = _TAKEN.get(said.text("how"), (said.text("how"), Level.NOTE))
+    words = how.replace("{other}", other)
+    if said.said("how") == How.ROLLBACK and said.said("from_name"):
+        words = f"{words}, from {other}"
+    return f"driver's seat taken on {said.text('host')}: {words}", level
+
+
+def _driver_released(said: Recorded) -> Line:
+    return _with("driver's seat released", said.said("why")), Level.NOTE
+
+
+def _driver_offered(said: Recorded) -> Line:
+    return f"driver's seat offered to {said.text('to_name')}", Level.NOTE
+
+
+def _driver_declined(said: Recorded) -> Line:
+    return _with("offer of the driver's seat is off", said.said("why")), Level.NOTE
 
 
 def _plan_taken(said: Recorded) -> Line:
@@ -304,6 +336,10 @@ _WORDS: Final[dict[Kind, Callable[[Recorded], Line]]] = {
     Kind.FLIGHT_RESUMED: _flight("resumed"),
     Kind.FLIGHT_ENDED: _flight_ended,
     Kind.OPERATOR_LOST: _operator_lost,
+    Kind.DRIVER_TAKEN: _driver_taken,
+    Kind.DRIVER_RELEASED: _driver_released,
+    Kind.DRIVER_OFFERED: _driver_offered,
+    Kind.DRIVER_DECLINED: _driver_declined,
     Kind.PLAN_TAKEN: _plan_taken,
     Kind.FLAG_ASKED: _flag_asked,
     Kind.WRITE_INTENT: _write_intent,

@@ -37,15 +37,27 @@ class Drive:
     """Used from the engine's thread only. `changed` asks the engine for another turn."""
 
     def __init__(
-        self, *, logbook: Logbook, senses: Senses, effects: Effects, clock: Clock, mode: Mode
+        self,
+        *,
+        logbook: Logbook,
+        senses: Senses,
+        effects: Effects,
+        clock: Clock,
+        mode: Mode,
+        session: str,
     ) -> None:
         self._logbook = logbook
         self._senses = senses
         self._effects = effects
         self._clock = clock
         self._mode = mode
+        self.session = session
         self.trouble: str = ""
         self._unanswered: dict[str, float] = {}
+
+    def writable(self, service: str) -> bool:
+        """Whether this process holds a writer for the service."""
+        return service in self._effects.writable
 
     @property
     def plan(self) -> Plan:
@@ -105,7 +117,7 @@ class Drive:
             elif isinstance(act, Write) and rollback is not None:
                 order = self._order(act, rollback)
                 orders.append(order)
-                drafts.append(Draft(kind=Kind.WRITE_INTENT, body=intent_body(order)))
+                drafts.append(Draft(kind=Kind.WRITE_INTENT, body=self.intent_body(order)))
         if drafts:
             must = rollback is not None
             self._logbook.append(drafts, actor=MACHINE, at=self._clock.now(), must=must)
@@ -131,7 +143,18 @@ class Drive:
             expected=None,
             rollback=rollback.id,
             timeout_s=WRITE_TIMEOUT_S,
+            intended_s=self._clock.monotonic(),
         )
+
+    def intent_body(self, order: WriteOrder) -> dict[str, object]:
+        return {
+            "write_id": order.write_id,
+            "flag": order.flag,
+            "action": order.action,
+            "percent": order.percent.hundredths if order.percent is not None else None,
+            "rollback": order.rollback,
+            "session": self.session,
+        }
 
     def forward_order(self, flag: str, percent: Percent, expected: FlagValue) -> WriteOrder:
         return WriteOrder(
@@ -143,6 +166,7 @@ class Drive:
             expected=expected,
             rollback=None,
             timeout_s=WRITE_TIMEOUT_S,
+            intended_s=self._clock.monotonic(),
         )
 
     def start(self, order: WriteOrder) -> None:
@@ -195,6 +219,19 @@ class Drive:
                 text = clean_text(f"came too late ({error}): {body.get('action')} {body.get('outcome')}")
                 kind, body, must = Kind.NOTE_ADDED, {"text": f"{body.get('flag')}: {text}"}, False
             except JournalFailure as error:
+                self.trouble = str(error)
+                return False
+        return False
+
+    def record_all(self, drafts: Sequence[Draft]) -> bool:
+        """Append events together, deciding nothing; False when they could not be appended."""
+        for _ in range(ROUNDS):
+            try:
+                self._logbook.append(drafts, actor=MACHINE, at=self._clock.now(), must=False)
+                return True
+            except SequenceConflict:
+                continue
+            except (IllegalEvent, JournalFailure) as error:
                 self.trouble = str(error)
                 return False
         return False
@@ -260,10 +297,14 @@ class Drive:
             asyncio.get_running_loop().call_later(limit_s, self._go_first, rollback)
 
     def _go_first(self, declared: Rollback) -> None:
-        """Not for a rollback that was cancelled meanwhile: it needs no way free any more."""
-        rollback = self._logbook.flight.rollback
-        if rollback is not None and rollback.id == declared.id:
-            self._effects.abandon_forward_writes(declared.flags)
+        """Not for a rollback that was cancelled meanwhile: it needs no way free any more. A write that the
+        driver before left in flight is given up as well, if this cockpit drives now."""
+        flight = self._logbook.flight
+        if flight.rollback is None or flight.rollback.id != declared.id:
+            return
+        self._effects.abandon_forward_writes("the rollback goes first", declared.flags)
+        if flight.seat.held_by(self.session):
+            self.give_up_orphans()
 
     def announce_all(self, moment: HookMoment, rollback: Rollback) -> None:
         for hook in self.plan.announce:
@@ -284,13 +325,3 @@ class Drive:
         for hook in self.plan.announce:
             if HookMoment.STAGE in hook.moments:
                 self._effects.announce(hook.name, message, hook.timeout_s)
-
-
-def intent_body(order: WriteOrder) -> dict[str, object]:
-    return {
-        "write_id": order.write_id,
-        "flag": order.flag,
-        "action": order.action,
-        "percent": order.percent.hundredths if order.percent is not None else None,
-        "rollback": order.rollback,
-    }

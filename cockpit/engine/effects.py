@@ -18,11 +18,14 @@ from cockpit.engine.delivery import deliver
 from cockpit.engine.sources import Sources
 
 READ_BACK_PAUSES_S = (0.25, 0.5, 1.0, 2.0)
+STALE_INTENT_S = 2.0
+"""A process that stood still for so long between a forward intent and its write may have lost the seat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOrder:
-    """One journalled intent. action: set, kill or zero; `expected` guards a set."""
+    """One journalled intent. action: set, kill or zero; `expected` guards a set. intended_s: when, by the
+    steady clock."""
 
     write_id: str
     flag: str
@@ -32,6 +35,7 @@ class WriteOrder:
     expected: FlagValue | None
     rollback: str | None
     timeout_s: float
+    intended_s: float
 
 
 class Effects:
@@ -55,7 +59,7 @@ class Effects:
         self._freed = freed
         self._tasks: set[asyncio.Task[None]] = set()
         self._writes: dict[str, tuple[WriteOrder, asyncio.Task[None]]] = {}
-        self._abandoned: set[str] = set()
+        self._abandoned: dict[str, str] = {}
         self._read_backs: dict[str, int] = {}
         self._reading: set[str] = set()
         self._announcements: dict[tuple[str, str], str] = {}
@@ -94,11 +98,12 @@ class Effects:
         self._read_backs.pop(order.flag, None)
         self._writes[order.flag] = (order, self._spawn(self._write(order)))
 
-    def abandon_forward_writes(self, flags: Collection[str]) -> None:
-        """A rollback waits no longer for an unanswered forward write: its outcome becomes unknown."""
+    def abandon_forward_writes(self, why: str, flags: Collection[str] | None = None) -> None:
+        """Nobody waits any longer for an unanswered forward write (None: of any flag): a rollback goes first,
+        or another cockpit drives now. Its outcome becomes unknown."""
         for order, task in self._writes.values():
-            if order.action == "set" and order.flag in flags:
-                self._abandoned.add(order.write_id)
+            if order.action == "set" and (flags is None or order.flag in flags):
+                self._abandoned[order.write_id] = why
                 task.cancel()
 
     def read_back(self, flag: str) -> None:
@@ -136,7 +141,8 @@ class Effects:
         except asyncio.CancelledError:
             if order.write_id not in self._abandoned:
                 raise
-            result = _unknown("given up unanswered, the rollback goes first", self._clock.monotonic() - began)
+            detail = f"given up unanswered, {self._abandoned[order.write_id]}"
+            result = _unknown(detail, self._clock.monotonic() - began)
         except Exception as error:  # the command edge: whatever broke, the outcome is unknown, not lost
             text = f"the cockpit's own fault: {type(error).__name__}"
             result = _unknown(text, self._clock.monotonic() - began)
@@ -148,6 +154,9 @@ class Effects:
             return await writer.kill(order.flag)
         if order.action == "zero":
             return await writer.zero(order.flag)
+        if self._clock.monotonic() - order.intended_s > STALE_INTENT_S:
+            detail = "this cockpit stood still before it wrote: nothing was sent"
+            return WriteResult(outcome=WriteOutcome.REFUSED, detail=detail)
         if order.percent is None or order.expected is None:
             return WriteResult(outcome=WriteOutcome.REFUSED, detail="a forward write needs a reading first")
         return await writer.set_percent(order.flag, order.percent, expected=order.expected)

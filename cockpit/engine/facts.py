@@ -36,7 +36,7 @@ def flag_fact(senses: Senses, effects: Effects, flight: Flight, key: str) -> Fla
         read_after=sense.began_after,
         shares=tuple(share.shares) if share is not None else (),
         observable=share is not None,
-        busy=effects.busy(key),
+        busy=effects.busy(key) or (pending is not None and not pending.answered),
         trouble=failure.title if failure is not None else "",
         forward_unsettled=pending is not None and pending.action == "set" and pending.unknown,
     )

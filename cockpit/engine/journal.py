@@ -11,7 +11,7 @@ of flushing a file that grows.
 A journal comes into being complete or not at all: it is built under another name and linked into place.
 The newest published snapshot lies beside it in `<name>.published` and is replaced by a rename: publishing
 every second never queues behind an append and never makes the log grow. The resume point lies in
-`<name>.resume` and is replaced the same way.
+`<name>.resume` and is replaced the same way. Who has it open is told by `journal_beats`.
 
 Layout, version 1 (`application_id` marks the file, `user_version` is the layout's version):
     event(seq INTEGER PRIMARY KEY, at TEXT, actor TEXT, kind TEXT, body TEXT, hash TEXT)
@@ -32,9 +32,11 @@ from typing import Final
 
 from cockpit.core.clean import clean_text
 from cockpit.core.events import Event, Kind
+from cockpit.engine.journal_beats import BeatShelf
 from cockpit.engine.journal_chain import GENESIS, Row, breaks, events, rows
 from cockpit.engine.journal_failures import failure_of
 from cockpit.engine.journal_port import (
+    Beat,
     Break,
     Draft,
     FailureKind,
@@ -119,6 +121,7 @@ class SqliteJournal:
         self._connection: sqlite3.Connection | None = None
         self._shelf = Shelf(path.with_name(path.name + ".published"))
         self._resume = ResumeShelf(path.with_name(path.name + ".resume"))
+        self._beats = BeatShelf(path)
         if not read_only:
             secure_directory(path.parent)
             if not os.path.lexists(path):
@@ -192,6 +195,18 @@ class SqliteJournal:
         self._refuse_closed()
         self._resume.put(point)
 
+    def beat(self, beat: Beat) -> None:
+        self._refuse_unwritable()
+        self._refuse_closed()
+        self._beats.beat(beat)
+
+    def beats(self) -> tuple[Beat, ...]:
+        self._refuse_closed()
+        return self._beats.beats(sweep=not self._read_only)
+
+    def leave(self, session: str) -> None:
+        self._beats.leave(session)
+
     def verify(self) -> list[Break]:
         try:
             with self._use() as connection:
@@ -206,6 +221,7 @@ class SqliteJournal:
     def close(self) -> None:
         with self._lock:
             connection, self._connection = self._connection, None
+            self._beats.close()
             if connection is not None:
                 connection.close()
 

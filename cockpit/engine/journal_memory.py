@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from cockpit.core.events import Event, Kind
 from cockpit.engine.journal_chain import GENESIS, Row, breaks, events, rows
 from cockpit.engine.journal_port import (
+    Beat,
     Break,
     Draft,
     FailureKind,
@@ -25,6 +26,7 @@ class MemoryJournal:
         self._published: tuple[bytes, datetime] | None = None
         self._publications = 0
         self._resume: ResumePoint | None = None
+        self._beats: dict[str, Beat] = {}
         self._closed = False
 
     def append(
@@ -92,6 +94,20 @@ class MemoryJournal:
         with self._lock:
             self._refuse_closed()
             self._resume = point
+
+    def beat(self, beat: Beat) -> None:
+        with self._lock:
+            self._refuse_closed()
+            self._beats[beat.session] = beat
+
+    def beats(self) -> tuple[Beat, ...]:
+        with self._lock:
+            self._refuse_closed()
+            return tuple(self._beats[session] for session in sorted(self._beats))
+
+    def leave(self, session: str) -> None:
+        with self._lock:
+            self._beats.pop(session, None)
 
     def verify(self) -> list[Break]:
         with self._lock:

@@ -3,7 +3,8 @@
 An append-only, ordered log of events: the truth of the workflow. Appending names the last `seq` that
 the caller has folded, so that of two cockpits only one can win; when `append` has returned, the event
 is on the disk. Beside the log there is one newest published snapshot, for those who only look on; it
-may be lost in a crash, the log may not; and one resume point, which only saves time.
+may be lost in a crash, the log may not; one resume point, which only saves time; and the heartbeats of the
+cockpits that have it open.
 
     JournalFailure      could not be opened, read or written; `kind` says how, the words are for a screen
     SequenceConflict    somebody appended first; read on from what you have, decide again
@@ -88,6 +89,20 @@ class ResumePoint:
     state: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """A sign of life of one cockpit. count: grows with every beat; instants of other hosts tell nothing."""
+
+    session: str
+    operator: str
+    host: str
+    count: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.operator}@{self.host}"
+
+
 class JournalReader(Protocol):
     """The half that looks on."""
 
@@ -105,6 +120,10 @@ class JournalReader(Protocol):
 
     def resume_point(self) -> ResumePoint | None:
         """The resume point, if its event is in the journal with that very hash; else None."""
+
+    def beats(self) -> tuple[Beat, ...]:
+        """The newest beat of every cockpit that lives, by session. Who is not in it is gone for certain;
+        who is in it may be silent: that is judged by whether `count` moves."""
 
     def verify(self) -> list[Break]:
         """Recompute the whole chain; an empty list means that every event is as it was written."""
@@ -129,6 +148,12 @@ class Journal(JournalReader, Protocol):
 
     def publish(self, snapshot: bytes, at: datetime) -> None:
         """Replace the newest published snapshot. Atomic for readers; throttling is the caller's job."""
+
+    def beat(self, beat: Beat) -> None:
+        """This cockpit lives. A few times a second: not flushed to the disk, it never waits for an append."""
+
+    def leave(self, session: str) -> None:
+        """This cockpit is gone from now on; closing the journal or the end of the process does it, too."""
 
     def keep_resume_point(self, point: ResumePoint) -> None:
         """Replace the resume point. Atomic for readers, not flushed to the disk: it may be lost."""

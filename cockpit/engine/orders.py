@@ -12,14 +12,16 @@ from cockpit.core import commands as asked
 from cockpit.core.clean import Percent, clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.commands import Command, CommandState, CommandStatus
+from cockpit.core.driver import who_drives
 from cockpit.core.events import Kind
 from cockpit.core.rollback import IllegalEvent
 from cockpit.core.rollout import next_stage
 from cockpit.core.snapshot import FlagStatus
-from cockpit.engine.drive import Drive, intent_body
+from cockpit.engine.drive import Drive
 from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.rollback_orders import Refused, RollbackOrders
+from cockpit.engine.seat import Seat
 from cockpit.engine.senses import Senses
 
 KEPT: Final = 12
@@ -38,7 +40,7 @@ class Orders:
         drive: Drive,
         clock: Clock,
         status_of: Callable[[str], FlagStatus],
-        may_act: Callable[[], bool],
+        seat: Seat,
         poll_now: Callable[[], None],
         take_plan: Callable[[str, bool], str],
     ) -> None:
@@ -47,10 +49,10 @@ class Orders:
         self._drive = drive
         self._clock = clock
         self._status_of = status_of
-        self._may_act = may_act
+        self._seat = seat
         self._poll_now = poll_now
         self._take_plan = take_plan
-        self._rollback = RollbackOrders(logbook=logbook, senses=senses, drive=drive, clock=clock)
+        self._rollback = RollbackOrders(logbook=logbook, senses=senses, drive=drive, clock=clock, seat=seat)
         self._taken: set[str] = set()
         self._statuses: dict[str, CommandStatus] = {}
         self._moves: dict[str, tuple[str, str, Percent]] = {}
@@ -68,11 +70,6 @@ class Orders:
     @property
     def statuses(self) -> tuple[CommandStatus, ...]:
         return tuple(self._statuses.values())
-
-    @property
-    def declared_here(self) -> str | None:
-        """The rollback that was declared in this cockpit, if any."""
-        return self._rollback.declared_here
 
     def carry_out(self, command: Command) -> None:
         """Do it once; the same id again does nothing."""
@@ -142,8 +139,8 @@ class Orders:
         self._logbook.append([draft], actor=command.by, at=self._clock.now(), must=must)
 
     def _driving(self) -> None:
-        if not self._may_act():
-            raise Refused("another cockpit on this host drives this plan")
+        if not self._seat.taken:
+            raise Refused(f"{who_drives(self._logbook.flight.seat)}; D takes the seat")
 
     def _advance(self, command: asked.Advance) -> str:
         self._driving()
@@ -173,9 +170,10 @@ class Orders:
                     "percent": wanted.hundredths,
                     "before": value.exposure.hundredths,
                     "gates": [gate.text for gate in status.gates],
+                    "session": self._drive.session,
                 },
             ),
-            Draft(kind=Kind.WRITE_INTENT, body=intent_body(order)),
+            Draft(kind=Kind.WRITE_INTENT, body=self._drive.intent_body(order)),
         ]
         self._logbook.append(drafts, actor=command.by, at=self._clock.now(), must=False)
         self._moves[command.flag] = (command.id, order.write_id, wanted)

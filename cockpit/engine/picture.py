@@ -33,6 +33,7 @@ from cockpit.core.snapshot import (
     PlanChange,
     ProbeStatus,
     Reason,
+    SeatStatus,
     Share,
     SignalStatus,
     Snapshot,
@@ -63,7 +64,7 @@ class Frame:
     effects: Effects
     logbook: Logbook
     agreements: Agreements
-    drives: bool
+    seat: SeatStatus
     now: datetime
     troubles: tuple[Reason, ...] = ()
 
@@ -132,7 +133,7 @@ def draw(
         journal=_journal(frame),
         host=host,
         plan_change=plan_change,
-        drives=frame.drives or identity.read_only,
+        seat=frame.seat,
         troubles=frame.troubles,
         now=now,
     )
@@ -169,6 +170,7 @@ def draw(
         plan_change=plan_change,
         hint=hint,
         parity=situation.parity,
+        seat=frame.seat,
     )
 
 
@@ -227,7 +229,7 @@ def _facts(frame: Frame, spec: FlagSpec) -> FlagFacts:
         foreign=flag.foreign,
         overrides=flag.overrides,
         writing=flag.pending is not None,
-        writable=frame.drives and spec.service in frame.effects.writable,
+        writable=frame.seat.drives and spec.service in frame.effects.writable,
     )
 
 

@@ -20,6 +20,7 @@ from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import JUMP_S, ClockPair, jump
 from cockpit.core.commands import Command
+from cockpit.core.driver import How
 from cockpit.core.events import Event, Kind
 from cockpit.core.flight import Flight, elsewhere
 from cockpit.core.model import Failure, Fault
@@ -27,7 +28,6 @@ from cockpit.core.rollback import StepState
 from cockpit.core.snapshot import HostStatus, Level, PlanChange, Reason, Snapshot
 from cockpit.core.spec import Plan
 from cockpit.engine.drive import Drive
-from cockpit.engine.driver_lock import DriverLock
 from cockpit.engine.effects import Effects
 from cockpit.engine.guard import Guard
 from cockpit.engine.host import HostSampler
@@ -38,7 +38,7 @@ from cockpit.engine.lookout import SAID_ONCE, Lookout
 from cockpit.engine.orders import Orders
 from cockpit.engine.picture import Agreements, Frame, agree, draw, flag_status, signal_statuses
 from cockpit.engine.polls import Polls
-from cockpit.engine.seat import Gained, Seat
+from cockpit.engine.seat import Seat
 from cockpit.engine.senses import Senses
 from cockpit.engine.sources import Sources
 from cockpit.engine.studio import Studio
@@ -63,8 +63,8 @@ class PlanOffer:
 class Flying:
     """Everything that a flight needs. `sources` builds the adapters of a plan, on the engine's thread.
 
-    lock None: nobody else can act on this journal (practice, wall). plan_offers yields changed plans until
-    the event is set; it is told how to ask which plan is flown now. hint: what the demo says to press.
+    plan_offers yields changed plans until the event is set; it is told how to ask which plan is flown now.
+    hint: what the demo says to press.
     """
 
     plan: Plan
@@ -72,7 +72,6 @@ class Flying:
     journal: Journal
     clock: Clock
     identity: Identity
-    lock: DriverLock | None = None
     plan_offers: Callable[[asyncio.Event, Callable[[], Plan]], AsyncIterator[PlanOffer]] | None = None
     journal_path: str = ""
     hint: Callable[[Flight, datetime], str] = lambda flight, now: ""
@@ -117,6 +116,18 @@ class Pilot:
             effects=self._effects,
             clock=self._clock,
             mode=flying.identity.mode,
+            session=flying.identity.session,
+        )
+        self._guard = Guard(self._tell_fault)
+        self._seat = Seat(
+            journal=flying.journal,
+            logbook=self._logbook,
+            identity=flying.identity,
+            clock=self._clock,
+            guard=self._guard,
+            sign_in=self._sign_in,
+            gained=self._gained,
+            lost=partial(self._effects.abandon_forward_writes, "another cockpit drives now"),
         )
         self._orders = Orders(
             logbook=self._logbook,
@@ -124,7 +135,7 @@ class Pilot:
             drive=self._drive,
             clock=self._clock,
             status_of=lambda key: flag_status(self._frame(), key),
-            may_act=lambda: self._seat.taken,
+            seat=self._seat,
             poll_now=self._poke,
             take_plan=self._take_plan,
         )
@@ -136,14 +147,6 @@ class Pilot:
         )
         self._lookout = Lookout()
         self._untold: list[Draft] = []
-        self._guard = Guard(self._tell_fault)
-        self._seat = Seat(
-            lock=flying.lock,
-            read_only=flying.identity.read_only,
-            clock=self._clock,
-            guard=self._guard,
-            declared_here=lambda: self._orders.declared_here,
-        )
         self._polls = Polls(self._senses, flying.rng)
         self._sampler = HostSampler()
         self._host: HostStatus | None = None
@@ -154,6 +157,7 @@ class Pilot:
         self._started_s = self._clock.monotonic()
         self._stop_why: str | None = None
         self._leave_open = False
+        self._signed_off = False
         self._stop = asyncio.Event()
         self._sampled_at = self._mended_at = float("-inf")
         self._lag_s = 0.0
@@ -161,7 +165,7 @@ class Pilot:
             paint=self._picture,
             show=self._show,
             journal=flying.journal,
-            publishes=lambda: self._seat.taken,
+            publishes=lambda: self._seat.taken or self._signed_off,
             guard=self._guard,
         )
 
@@ -178,9 +182,8 @@ class Pilot:
         if away and flight.rollback is not None:
             raise _of_elsewhere(f"a rollback is open in {flight.environment}", environment)
         self._logbook.on_event = self._on_event
-        if self._seat.take():
-            self._sign_in()
-        elif away:
+        self._seat.look()
+        if away and not self._seat.taken:
             raise _of_elsewhere(f"it was flown in {flight.environment} last", environment)
         self._studio.draw()
 
@@ -202,18 +205,27 @@ class Pilot:
             await self._effects.finish(limit_s=LEAVE_LIMIT_S)
             if self._seat.taken:
                 self._logbook.flush()
-                body: dict[str, object] = {"why": self._stop_why or "the engine failed"}
-                self._drive.record(Kind.FLIGHT_ENDED, body)
+                self._sign_off(self._stop_why or "the engine failed")
                 self._studio.draw_last()
         finally:
             for sources in (*self._retired, self._sources):
                 with suppress(Exception):  # the process ends: nobody is left to be told
                     async with asyncio.timeout(LEAVE_LIMIT_S):
                         await sources.aclose()
-            self._seat.release()
+            self._seat.leave()
+
+    def _sign_off(self, why: str) -> None:
+        """The seat is free as soon as this flight has ended, and not before."""
+        self._signed_off = True
+        ended = Draft(kind=Kind.FLIGHT_ENDED, body={"why": why})
+        self._drive.record_all([self._seat.released("the cockpit was left"), ended])
 
     def take(self, batch: Sequence[Command]) -> None:
-        """Carry out commands in order, but a rollback first; forward moves behind it are then refused."""
+        """Carry out commands in order, but a rollback first; forward moves behind it are then refused.
+
+        What others journalled comes before all: a cockpit that stood still may have lost the seat.
+        """
+        self._logbook.catch_up()
         if self._flying.identity.read_only:
             for command in batch:
                 self._orders.refuse(command, "this cockpit is read-only")
@@ -238,7 +250,7 @@ class Pilot:
                 self._drive.record(Kind.OPERATOR_LOST, {"why": why, "rollback": rollback.id})
         self._stop.set()
 
-    def _sign_in(self) -> None:
+    def _sign_in(self) -> Draft:
         identity, plan = self._flying.identity, self._plan
         kind = Kind.FLIGHT_OPENED if self._logbook.flight.opened_at is None else Kind.FLIGHT_RESUMED
         body: dict[str, object] = {
@@ -249,8 +261,19 @@ class Pilot:
             "host": identity.host,
             "version": identity.version,
         }
-        self._drive.record(kind, body, actor=identity.operator)
-        self._drive.give_up_orphans()
+        return Draft(kind=kind, body=body)
+
+    def _gained(self, how: How) -> None:
+        """Nobody answers any more for what one that is gone has written; a living one gets a moment."""
+        if how in (How.FREE, How.GONE, How.SILENCE):
+            self._drive.give_up_orphans()
+        else:
+            limit_s = self._plan.rollback.side_limit_s
+            asyncio.get_running_loop().call_later(limit_s, self._give_up_orphans)
+
+    def _give_up_orphans(self) -> None:
+        if self._seat.taken:
+            self._guard.run("orphans", self._drive.give_up_orphans)
 
     async def _beat(self) -> None:
         """Four times a second: what others journalled, what time alone changes, the host, the stop."""
@@ -261,7 +284,7 @@ class Pilot:
             self._lag_s = max(self._lag_s, loop.time() - due)
             due = max(due + BEAT_S, loop.time())
             self._guard.run("journal", self._tend_journal)
-            self._guard.run("driver's seat", self._take_over)
+            self._guard.run("driver's seat", self._seat.look)
             self._guard.run("host", self._sample_host)
             self._turn()
 
@@ -310,21 +333,13 @@ class Pilot:
         if rollback is None:
             return not self._effects.writing
         if not self._seat.taken:
-            return not self._effects.writing and not self._seat.waits_for_driver(rollback)
+            return not self._effects.writing
         waiting = [step for step in rollback.steps if step.machine and not step.settled]
         stuck = all(step.state is StepState.FAILED for step in waiting) and rollback.flip_begun
         budget_s = (rollback.deadline_at - rollback.declared_at).total_seconds()
         here_s = self._clock.monotonic() - self._started_s
         over = here_s > budget_s and rollback.left(self._clock.now()).total_seconds() < 0
         return (over and not self._effects.writing) or (self._effects.idle and (not waiting or stuck))
-
-    def _take_over(self) -> None:
-        """What a gained seat brings along: the sign-in, or the writes that nobody will answer for."""
-        gained = self._seat.look(self._logbook.flight.rollback)
-        if gained is Gained.THE_LOCK:
-            self._sign_in()
-        elif gained is Gained.THE_ROLLBACK:
-            self._drive.give_up_orphans()
 
     def _sample_host(self) -> None:
         now_s = self._clock.monotonic()
@@ -382,6 +397,7 @@ class Pilot:
 
     def _on_event(self, event: Event) -> None:
         """A new stage, somebody else's change or a veto that ran out: the evidence starts over."""
+        self._seat.heard(event)
         if event.kind is Kind.PROPOSAL_CLEARED and event.body.get("veto_over"):
             self._senses.restart_judges()
         if event.kind in (Kind.ROLLBACK_DECLARED, Kind.ROLLBACK_WIDENED):
@@ -463,7 +479,7 @@ class Pilot:
             effects=self._effects,
             logbook=self._logbook,
             agreements=self._agreements,
-            drives=self._seat.taken,
+            seat=self._seat.status(),
             now=self._clock.now(),
             troubles=tuple(self._troubles()),
         )

@@ -29,6 +29,7 @@ from cockpit.core.snapshot import (
     ProbeStatus,
     Proposal,
     Reason,
+    SeatStatus,
     SideRate,
     SignalStatus,
     Snapshot,
@@ -109,6 +110,7 @@ def as_json(snapshot: Snapshot) -> Json:
             "point_of_no_return_at": _instant(snapshot.no_return_at),
             "rollback_budget_s": _number(snapshot.budget_s),
         },
+        "driver": _driver(snapshot.seat),
         "level": snapshot.level.value,
         "reasons": [_reason(reason) for reason in snapshot.reasons],
         "first_breach_at": _instant(snapshot.first_breach_at),
@@ -156,6 +158,21 @@ def _reason(reason: Reason) -> Json:
         "value": reason.value,
         "limit": reason.limit,
         "since": _instant(reason.since),
+    }
+
+
+def _driver(seat: SeatStatus | None) -> Json | None:
+    """Null where nobody holds the seat, or nobody knows."""
+    if seat is None or seat.holder is None:
+        return None
+    holder = seat.holder
+    return {
+        "operator": holder.operator,
+        "host": holder.host,
+        "since": _instant(holder.since),
+        "how": holder.how.value,
+        "taken_from": holder.taken_from or None,
+        "offered_to": None if seat.offer is None else seat.offer.name,
     }
 
 

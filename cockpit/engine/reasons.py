@@ -24,6 +24,7 @@ from cockpit.core.snapshot import (
     PlanChange,
     ProbeStatus,
     Reason,
+    SeatStatus,
     SignalStatus,
 )
 
@@ -42,7 +43,7 @@ def reasons(
     journal: JournalHealth,
     host: HostStatus | None,
     plan_change: PlanChange | None,
-    drives: bool,
+    seat: SeatStatus,
     troubles: tuple[Reason, ...],
     now: datetime,
 ) -> tuple[Reason, ...]:
@@ -54,7 +55,8 @@ def reasons(
         *(reason for backend in backends for probe in backend.probes for reason in _probe(probe, now)),
         *(reason for check in parity for reason in _parity(check, now)),
         *_clock(flight, now),
-        *_surroundings(host, plan_change, drives=drives),
+        *_seat(seat),
+        *_surroundings(host, plan_change),
     ]
     return tuple(sorted(found, key=lambda reason: _ORDER.index(reason.level)))
 
@@ -203,12 +205,21 @@ def _parity(check: ParityStatus, now: datetime) -> Iterator[Reason]:
         yield Reason(level=level, subject=check.title, what=f"the data differ: {value.text}")
 
 
-def _surroundings(
-    host: HostStatus | None, plan_change: PlanChange | None, *, drives: bool
-) -> Iterator[Reason]:
-    if not drives:
-        what = "another cockpit on this host drives; this one follows and may still declare a rollback"
-        yield Reason(level=Level.NOTE, subject="driver", what=what)
+def _seat(seat: SeatStatus) -> Iterator[Reason]:
+    """Who drives, where that is not this cockpit; nothing for one that only looks on."""
+    if not seat.session or seat.drives:
+        return
+    if seat.holder is None:
+        yield Reason(level=Level.WARN, subject="driver", what="nobody drives; D takes the seat")
+    elif seat.lost_to is not None:
+        what = f"{seat.lost_to.name} took the seat from this cockpit ({seat.lost_to.how})"
+        yield Reason(level=Level.WARN, subject="driver", what=what, since=seat.lost_to.since)
+    else:
+        what = f"{seat.holder.name} drives; this cockpit sits beside and may still declare a rollback"
+        yield Reason(level=Level.NOTE, subject="driver", what=what, since=seat.holder.since)
+
+
+def _surroundings(host: HostStatus | None, plan_change: PlanChange | None) -> Iterator[Reason]:
     if host is not None and host.clock_skew_s is not None and abs(host.clock_skew_s) > SKEW_LIMIT_S:
         what = "this host's clock and a server's differ"
         yield Reason(level=Level.WARN, subject="clock", what=what, value=f"{host.clock_skew_s:+.0f} s")

@@ -7,7 +7,7 @@ Declaring passes no gate and needs nobody's permission.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from cockpit.core import commands as asked
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.commands import Command
+from cockpit.core.driver import How
 from cockpit.core.events import Kind
 from cockpit.core.rollback import Rollback, Step, dependants, layers, open_lines
 from cockpit.core.rollback_steps import is_machine
@@ -22,6 +23,7 @@ from cockpit.core.spec import HookMoment, StepKey
 from cockpit.engine.drive import Drive
 from cockpit.engine.journal_port import Draft
 from cockpit.engine.logbook import Logbook
+from cockpit.engine.seat import Seat
 from cockpit.engine.senses import Senses
 
 
@@ -30,14 +32,14 @@ class Refused(Exception):
 
 
 class RollbackOrders:
-    """Used from the engine's thread only. declared_here: the rollback that was declared in this cockpit."""
+    """Used from the engine's thread only."""
 
-    def __init__(self, *, logbook: Logbook, senses: Senses, drive: Drive, clock: Clock) -> None:
+    def __init__(self, *, logbook: Logbook, senses: Senses, drive: Drive, clock: Clock, seat: Seat) -> None:
         self._logbook = logbook
         self._senses = senses
         self._drive = drive
         self._clock = clock
-        self.declared_here: str | None = None
+        self._seat = seat
         self.handlers: Mapping[type[Command], Callable[[Any], str]] = {
             asked.DeclareRollback: self._declare,
             asked.CancelRollback: self._cancel,
@@ -50,9 +52,11 @@ class RollbackOrders:
         }
 
     def _record(self, command: Command, kind: Kind, **body: object) -> None:
+        self._append(command, Draft(kind=kind, body=body))
+
+    def _append(self, command: Command, *drafts: Draft) -> None:
         """A rollback's events happen even while they cannot be written."""
-        draft = Draft(kind=kind, body=body)
-        self._logbook.append([draft], actor=command.by, at=self._clock.now(), must=True)
+        self._logbook.append(drafts, actor=command.by, at=self._clock.now(), must=True)
 
     def _open_rollback(self) -> Rollback:
         rollback = self._logbook.flight.rollback
@@ -64,6 +68,7 @@ class RollbackOrders:
         """Passes no gate. Anybody may, from any state, until the plan's point of no return.
 
         While one is open, flags that it does not have yet are added to it: there is one countdown.
+        Declaring takes the driver's seat in the same transaction: who declares carries it out.
         """
         plan, flight, now = self._senses.plan, self._logbook.flight, self._clock.now()
         needs = {flag.key: flag.depends_on for flag in plan.flags}
@@ -109,11 +114,9 @@ class RollbackOrders:
 
     def _begin(self, command: asked.DeclareRollback, rows: list[dict[str, object]], now: datetime) -> str:
         plan, flight = self._senses.plan, self._logbook.flight
-        breach, rollback_id = flight.first_breach_at, str(uuid.uuid4())
-        self._record(
-            command,
-            Kind.ROLLBACK_DECLARED,
-            rollback=rollback_id,
+        breach = flight.first_breach_at
+        body = dict[str, object](
+            rollback=str(uuid.uuid4()),
             flags=rows,
             whole=len(rows) == len(plan.flags),
             deadline_at=(now + timedelta(seconds=plan.rollback.budget_s)).isoformat(),
@@ -122,8 +125,17 @@ class RollbackOrders:
             reason=clean_text(command.reason) or (flight.proposal.text if flight.proposal else ""),
             steps=self._steps(),
         )
-        self.declared_here = rollback_id
+        declared = Draft(kind=Kind.ROLLBACK_DECLARED, body=body)
+        self._append(command, *self._seat_for([str(each["flag"]) for each in rows]), declared)
         return f"rollback of {len(rows)} flags declared"
+
+    def _seat_for(self, flags: Sequence[str]) -> tuple[Draft, ...]:
+        """The seat, unless it is taken here already, or a living driver can write flags that this cockpit
+        cannot: then that one carries it out."""
+        if self._seat.taken:
+            return ()
+        blind = not all(self._drive.writable(self._senses.plan.flag(key).service) for key in flags)
+        return () if blind and not self._seat.alone else (self._seat.draft(How.ROLLBACK),)
 
     def _before(self, key: str, now: datetime) -> int | None:
         """None where it is not known now: an old reading, or a write that nobody saw land."""

@@ -21,6 +21,7 @@ from cockpit.face.view import (
     age,
     clip,
     clock_text,
+    cut,
     pad,
     safe,
     since,
@@ -32,6 +33,7 @@ from cockpit.face.view_rollback import countdown, needs
 
 SILENT_AFTER_S: Final = 5.0
 MENTION_AGE_AFTER_S: Final = 3.0
+NAME_WIDTH: Final = 24
 
 _MODE: Final = {
     Mode.LIVE: ("LIVE", Role.LIVE),
@@ -77,11 +79,22 @@ def banner(snapshot: Snapshot, now: datetime, width: int) -> Line:
     data = f"data {age(data_s)} old" if data_s >= MENTION_AGE_AFTER_S else "data live"
     if silent(snapshot, now):
         mode, role, data = f"{silence(snapshot, now)[0]} · {mode}", Role.ALARM, ""
-    who = f"{safe(snapshot.operator)}@{safe(snapshot.host)}" if snapshot.operator else ""
-    if who and snapshot.mode is Mode.WATCH:
-        who = f"driver {who}"
-    right = "  ".join(part for part in (who, f"{clock_text(now)} UTC", data) if part)
+    right = "  ".join(part for part in (driver_words(snapshot), f"{clock_text(now)} UTC", data) if part)
     return _ends(((f" {mode} ", role),), f" {safe(snapshot.plan_title)}", f" {right} ", width, role)
+
+
+def driver_words(snapshot: Snapshot) -> str:
+    """Who holds the driver's seat, on which host; for a picture of an older cockpit, who made it."""
+    seat = snapshot.seat
+    if seat is None or (seat.holder is None and snapshot.mode is Mode.WATCH):
+        maker = f"{safe(snapshot.operator)}@{safe(snapshot.host)}" if snapshot.operator else ""
+        return f"driver {maker}" if maker and snapshot.mode is Mode.WATCH else maker
+    if seat.holder is None:
+        return "nobody drives"
+    name = cut(safe(seat.holder.name), NAME_WIDTH)
+    if snapshot.read_only or not seat.drives:
+        return f"driver {name}"
+    return f"you drive, {name}"
 
 
 def _ends(head: Line, middle: str, right: str, width: int, role: Role) -> Line:

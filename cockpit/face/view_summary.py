@@ -19,6 +19,7 @@ def summary_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
     lines = [
         f"{safe(snapshot.plan_title)} ({mode})",
         f"{now:%Y-%m-%d %H:%M:%S} UTC, {safe(snapshot.operator) or 'an observer'} on {safe(snapshot.host)}",
+        *_driver(snapshot),
         f"state: {LEVEL_WORD[level_now(snapshot, now)].text}",
     ]
     lines += [f"- {text_of(reason_words(reason, now))}" for reason in snapshot.reasons]
@@ -30,6 +31,11 @@ def summary_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
     lines += ["backends:", *_probes(snapshot, now)]
     lines += ["signals:", *_signals(snapshot, now)]
     return tuple(lines)
+
+
+def _driver(snapshot: Snapshot) -> list[str]:
+    holder = None if snapshot.seat is None else snapshot.seat.holder
+    return [] if holder is None else [f"driver: {safe(holder.name)} since {holder.since:%H:%M:%S} UTC"]
 
 
 def _flags(snapshot: Snapshot, now: datetime) -> list[str]:

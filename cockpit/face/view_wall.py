@@ -18,9 +18,17 @@ from cockpit.core.model import Mode, Side
 from cockpit.core.rollback import Rollback
 from cockpit.core.snapshot import FlagStatus, Level, SignalStatus, Snapshot
 from cockpit.face.bigtype import Size, big, fitting
-from cockpit.face.view import NOTHING, Line, Role, Word, age, clip, cut, pad, percent, safe
+from cockpit.face.view import NOTHING, Line, Role, Word, age, clip, cut, pad, percent, safe, width_of
 from cockpit.face.view_backends import backend_word, by_side, probe_word
-from cockpit.face.view_banner import SILENT_AFTER_S, data_age_s, level_now, mode_words, reason_line, silence
+from cockpit.face.view_banner import (
+    SILENT_AFTER_S,
+    data_age_s,
+    driver_words,
+    level_now,
+    mode_words,
+    reason_line,
+    silence,
+)
 from cockpit.face.view_lines import blocks, column, joined, row, rule, utc
 from cockpit.face.view_rollback import clocks, countdown, needs_row, not_at_zero, origin
 from cockpit.face.view_rollout import configured, flag_word, observed
@@ -145,8 +153,11 @@ def _banner(snapshot: Snapshot, now: datetime, width: int) -> Line:
         role = Role.DOUBT
     head = f" READ-ONLY WALL · {mode} "
     tail = f" {now:%H:%M:%S} UTC "
-    middle = cut(f" {safe(snapshot.plan_title)}", max(0, width - len(head) - len(tail)))
-    return row(column(head + middle, max(0, width - len(tail)), role), (tail, role))
+    who = cut(driver_words(snapshot), max(0, width - len(head) - len(tail) - 2))
+    tail = f" {who} {tail}" if who else tail
+    room = max(0, width - width_of(((tail, role),)))
+    middle = cut(f" {safe(snapshot.plan_title)}", max(0, room - len(head)))
+    return row(column(head + middle, room, role), (tail, role))
 
 
 def _parts(snapshot: Snapshot, now: datetime, width: int, height: int) -> list[tuple[Line, ...]]:

@@ -126,7 +126,7 @@ def test_a_rollback_without_a_screen_shows_on_the_deck_that_drives(stage: Stage)
         wait_until(lambda: code.exists() and code.read_text(), "the script ended")
     assert code.read_text() == "0\n"
     openings = [event for event in written(stage) if event.kind is Kind.FLIGHT_OPENED]
-    assert len(openings) == 1, "the deck drove, the script only declared"
+    assert len(openings) == 1, "the deck flew, the script took the seat for its rollback"
     assert stage.configured() == [0, 0, 0]
 
 

@@ -36,7 +36,6 @@ from cockpit.core.spec import (
     TrafficQuery,
     WriteCounter,
 )
-from cockpit.engine.driver_lock import DriverLock
 from cockpit.engine.engine import Engine
 from cockpit.engine.identity import Identity
 from cockpit.engine.journal_memory import MemoryJournal
@@ -182,7 +181,6 @@ class World:
         operator: str = "ana",
         read_only: bool = False,
         writers: bool = True,
-        lock: DriverLock | None = None,
         journal: Journal | None = None,
         plan: Plan | None = None,
         cast: Cast | None = None,
@@ -197,7 +195,6 @@ class World:
             identity=Identity(
                 operator=operator, host="test-host", mode=Mode.LIVE, version="0", read_only=read_only
             ),
-            lock=lock,
             journal_path="/state/test.journal",
             rng=random.Random(7),
         )

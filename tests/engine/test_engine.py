@@ -24,7 +24,7 @@ def test_the_first_snapshot_is_there_at_once_and_knows_nothing(world: World) -> 
     assert all(flag.configured.freshness(first.engine_at) is Freshness.UNKNOWN for flag in first.flags)
     assert all(backend.health is Health.UNKNOWN for backend in first.backends)
     assert all(not all(gate.met for gate in flag.gates) for flag in first.flags)
-    assert [event.kind for event in world.events()] == [Kind.FLIGHT_OPENED]
+    assert [event.kind for event in world.events()] == [Kind.DRIVER_TAKEN, Kind.FLIGHT_OPENED]
 
 
 def test_what_was_read_first_is_journalled_as_the_setting_to_compare_with(exposed: World) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,10 +14,8 @@ from cockpit.core.flight import fold
 from cockpit.core.model import Health
 from cockpit.core.rollback import FlipState
 from cockpit.core.snapshot import Level, Snapshot
-from cockpit.engine.driver_lock import DriverLock
-from cockpit.engine.journal import SqliteJournal
 from cockpit.engine.journal_port import Draft
-from tests.engine.conftest import Pilotage, World, advance, declare, ident, note, seen_at
+from tests.engine.conftest import World, advance, declare, ident, note
 from tests.engine.scripted import BUSY, FULL, OBEY, REFUSE, Answer, FickleJournal, down
 
 
@@ -221,114 +218,6 @@ def test_a_journal_that_lost_events_is_called_damaged_and_a_rollback_goes_on(
     pilot.done(declare())
     shot = pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
     assert any("lost events" in value for value in journal_reasons(shot))
-
-
-# Two cockpits on one file
-
-
-@pytest.fixture
-def shared(tmp_path: Path) -> Iterator[World]:
-    world = World(
-        percents={"writes": 50.0, "reads": 50.0}, journal=SqliteJournal(tmp_path / "state" / "flight.journal")
-    )
-    yield world
-    world.end()
-
-
-def second(world: World) -> tuple[Pilotage, Pilotage, list[SqliteJournal]]:
-    """A driver and another cockpit on the same file, each with a journal object of its own."""
-    where = _where(world)
-    driver = world.start(world.flying(lock=DriverLock(where)))
-    other_journal = SqliteJournal(where)
-    follower = world.start(world.flying(operator="ben", lock=DriverLock(where), journal=other_journal))
-    return driver, follower, [other_journal]
-
-
-def _where(world: World) -> Path:
-    assert isinstance(world.journal, SqliteJournal)
-    return world.journal.path
-
-
-def test_of_two_cockpits_exactly_one_drives_and_both_show_the_same_flight(shared: World) -> None:
-    driver, follower, opened = second(shared)
-    follower.until(lambda shot: any("another cockpit" in reason.what for reason in shot.reasons))
-    driver.fly_to("writes", 100)
-    follower.until(lambda shot: seen_at(shot, "writes") == 100 and shot.flags[0].asked is not None)
-    assert "another cockpit on this host drives" in follower.refused(advance("reads", 100))
-    follower.done(note("seen from the other desk", by="ben"))
-    driver.until(lambda shot: any(line.text.endswith("other desk") for line in shot.tail))
-    follower.leave()
-    opened[0].close()
-
-
-def test_a_rollback_declared_by_the_other_cockpit_is_carried_out_by_the_driver(shared: World) -> None:
-    driver, follower, opened = second(shared)
-    driver.ready("writes")
-    follower.done(declare(by="ben"))
-    driver.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
-    follower.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
-    assert driver.rollback.declared_by == "ben"
-    assert len(shared.service.written("reads", "kill")) == 1
-    assert all(each.others_in_flight == 0 for each in shared.service.writes)
-    follower.leave()
-    opened[0].close()
-
-
-def test_when_the_driver_is_gone_the_other_takes_over_and_goes_on(shared: World) -> None:
-    gate = shared.gate()
-    shared.service.next_answers("reads", Answer(gate=gate))
-    driver, follower, opened = second(shared)
-    driver.ready("writes")
-    driver.done(declare())
-    shared.bell.until(lambda: gate.held == 1)
-    driver.engine.leave_now("gone")
-    assert driver.engine.join(20)
-    follower.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
-    assert [event.actor for event in shared.events(Kind.FLIGHT_RESUMED)] == ["ben"]
-    shared.clock.advance(1000)
-    follower.leave()
-    opened[0].close()
-
-
-def test_a_cockpit_that_declared_acts_when_the_driver_stays_silent(shared: World) -> None:
-    """The driver is frozen: it holds the lock, and a forward write of its own is not answered."""
-    where = _where(shared)
-    frozen = DriverLock(where)
-    assert frozen.take()
-    journal = SqliteJournal(where)
-    pilot = shared.start(shared.flying(operator="ben", lock=DriverLock(where), journal=journal))
-    pilot.until(lambda shot: seen_at(shot, "writes") == 50)
-    forgotten = {"flag": "writes", "write_id": "w1", "action": "set", "percent": 10_000}
-    shared.journal.append(
-        Kind.WRITE_INTENT,
-        forgotten,
-        actor="ana",
-        at=shared.clock.now(),
-        expected_seq=shared.journal.last_seq(),
-    )
-    pilot.done(declare(by="ben"))
-    assert not shared.service.writes
-    shared.clock.advance(3.1)
-    pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
-    pilot.settled("drain", "verify", "reconcile", "announce")
-    pilot.done(asked.DoStep(id=ident(), by="ben", step="jobs"))
-    pilot.done(asked.CloseRollback(id=ident(), by="ben"))
-    shared.clock.advance(10_000)
-    pilot.until(lambda shot: any(reason.subject == "driver" for reason in shot.reasons))
-    assert "another cockpit" in pilot.refused(advance("writes", 10)), "it stood in, it does not drive"
-    pilot.leave()
-    frozen.release()
-    journal.close()
-
-
-def test_a_lock_that_cannot_be_had_is_told_and_a_rollback_goes_ahead(exposed: World, tmp_path: Path) -> None:
-    nowhere = DriverLock(tmp_path / "not there" / "flight.journal")
-    pilot = exposed.start(exposed.flying(lock=nowhere))
-    shot = pilot.until(lambda shot: seen_at(shot, "writes") == 50)
-    assert any("driver lock" in reason.what for reason in shot.reasons)
-    pilot.done(declare())
-    exposed.clock.advance(3.1)
-    pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
 
 
 # What others did

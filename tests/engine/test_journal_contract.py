@@ -19,6 +19,7 @@ from cockpit.core.secret import Secret
 from cockpit.engine.journal import SqliteJournal
 from cockpit.engine.journal_memory import MemoryJournal
 from cockpit.engine.journal_port import (
+    Beat,
     Draft,
     FailureKind,
     Journal,
@@ -264,6 +265,21 @@ def test_an_empty_snapshot_is_still_one(journal: Journal) -> None:
     assert journal.latest_published() == (b"", AT)
 
 
+def test_beats_are_of_those_who_live_and_the_newest_counts(journal: Journal) -> None:
+    assert journal.beats() == ()
+    ana = Beat(session="b-2", operator="ana", host="ops-1", count=1)
+    ben = Beat(session="a-1", operator="ben", host="ops-1", count=7)
+    journal.beat(ana)
+    journal.beat(ben)
+    assert journal.beats() == (ben, ana), "by session"
+    journal.beat(replace(ana, count=2))
+    assert journal.beats() == (ben, replace(ana, count=2))
+    journal.leave("a-1")
+    journal.leave("never here")
+    assert journal.beats() == (replace(ana, count=2),)
+    assert (journal.last_seq(), journal.published_mark()) == (0, "")
+
+
 def test_a_closed_journal_says_so(journal: Journal) -> None:
     note(journal, "last", 0)
     journal.close()
@@ -274,6 +290,8 @@ def test_a_closed_journal_says_so(journal: Journal) -> None:
         journal.verify,
         journal.latest_published,
         journal.published_mark,
+        journal.beats,
+        lambda: journal.beat(Beat(session="s", operator="ana", host="h", count=1)),
         lambda: journal.publish(b"", AT),
         lambda: note(journal, "late", 1),
     ]

@@ -92,6 +92,7 @@ def test_the_names_that_scripts_read() -> None:
         "operator",
         "host",
         "plan",
+        "driver",
         "level",
         "reasons",
         "first_breach_at",

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import fcntl
-import os
 import random
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from cockpit.core.clean import FULL
+from cockpit.core.driver import How, taken_body
 from cockpit.core.events import Kind
+from cockpit.core.flight import fold
 from cockpit.core.model import Failure, Freshness, Reading
 from cockpit.core.rollback import FlipState
 from cockpit.engine import poller as polling
-from cockpit.engine.drive import LOST_AFTER_S
-from cockpit.engine.driver_lock import DriverLock
-from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
+from cockpit.engine.journal_port import Draft, SequenceConflict
 from cockpit.engine.poller import Poller
 from tests.engine.conftest import World, advance, declare
 from tests.engine.scripted import START, Answer, down
@@ -58,7 +54,7 @@ def test_a_zero_read_an_hour_ago_does_not_make_a_flag_never_exposed(world: World
 
 
 def test_a_write_of_a_cockpit_that_died_in_it_is_given_up_by_the_living_one(exposed: World) -> None:
-    """A stand-in journalled its intent and was killed; the driver has been flying all the time."""
+    """Another one took the seat by a rollback, journalled its intent and was killed."""
     pilot = exposed.start()
     pilot.until(lambda shot: shot.level.value == "ok")
     seq = exposed.journal.last_seq()
@@ -74,11 +70,14 @@ def test_a_write_of_a_cockpit_that_died_in_it_is_given_up_by_the_living_one(expo
         "reason": "test",
         "steps": [],
     }
-    intent = {"write_id": "w1", "flag": "reads", "action": "kill", "percent": None, "rollback": "r1"}
+    intent: dict[str, object] = {"write_id": "w1", "flag": "reads", "action": "kill", "percent": None}
+    intent |= {"rollback": "r1", "session": "dead"}
+    taken = taken_body(fold(exposed.events()).seat, "dead", "ops-1", How.ROLLBACK)
     while True:
         try:
             exposed.journal.append_many(
                 [
+                    Draft(kind=Kind.DRIVER_TAKEN, body=taken),
                     Draft(kind=Kind.ROLLBACK_DECLARED, body=rollback),
                     Draft(kind=Kind.WRITE_INTENT, body=intent),
                 ],
@@ -89,11 +88,11 @@ def test_a_write_of_a_cockpit_that_died_in_it_is_given_up_by_the_living_one(expo
             break
         except SequenceConflict as conflict:
             seq = conflict.last_seq
-    pilot.until(lambda shot: shot.rollback is not None)
-    assert pilot.flip("reads").write_id == "w1"
-    exposed.clock.advance(LOST_AFTER_S + 1)
     pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped, "the flag at zero")
     assert exposed.service.exposure("reads") == 0
+    assert [event.body["how"] for event in exposed.events(Kind.DRIVER_TAKEN)] == ["free", "rollback", "gone"]
+    lost = next(event for event in exposed.events(Kind.WRITE_OUTCOME) if event.body["write_id"] == "w1")
+    assert (lost.body["outcome"], lost.body["lost"]) == ("unknown", True)
 
 
 def test_a_forward_write_that_may_still_land_is_killed_even_though_the_flag_reads_zero(world: World) -> None:
@@ -109,23 +108,6 @@ def test_a_forward_write_that_may_still_land_is_killed_even_though_the_flag_read
     pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
     flip = pilot.flip("writes")
     assert flip.attempts == 1 and flip.state is FlipState.AT_ZERO and flip.before is None
-
-
-def test_the_lock_file_is_closed_again_where_the_file_system_knows_no_locks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is tried four times a second: a descriptor each time would leave none for the rollback."""
-
-    def no_locks(fd: int, how: int) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", no_locks)
-    lock = DriverLock(tmp_path / "plan.journal")
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(20):
-        with pytest.raises(JournalFailure, match="No locks available"):
-            lock.take()
-    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_probe_that_has_to_pass_sixty_times_can_pass_sixty_times(world: World) -> None:
