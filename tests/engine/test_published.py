@@ -99,6 +99,7 @@ def test_the_names_that_scripts_read() -> None:
         "flags",
         "backends",
         "signals",
+        "parity",
         "proposal",
         "rollback",
         "last_closed_rollback",
