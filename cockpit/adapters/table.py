@@ -31,6 +31,7 @@ from cockpit.adapters.probes.dns import DnsProbeSettings
 from cockpit.adapters.probes.plugin import PluginSettings
 from cockpit.adapters.probes.postgres_settings import PostgresProbeSettings, PostgresSettings
 from cockpit.adapters.probes.process import ProcessProbeSettings
+from cockpit.adapters.probes.redis import RedisProbeSettings
 from cockpit.adapters.probes.settings import ConvexProbeSettings, HttpProbeSettings
 from cockpit.adapters.probes.tcp import TcpProbeSettings
 from cockpit.adapters.probes.tls import TlsProbeSettings
@@ -93,6 +94,7 @@ PROBES: Final[Mapping[str, Kind[Probe]]] = {
     "dns": Kind(DnsProbeSettings, "probes.dns"),
     "process": Kind(ProcessProbeSettings, "probes.process"),
     "postgres": Kind(PostgresProbeSettings, "probes.postgres"),
+    "redis": Kind(RedisProbeSettings, "probes.redis"),
     "plugin": Kind(PluginSettings, "probes.plugin"),
 }
 
