@@ -25,6 +25,7 @@ from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.command import CommandFlagSettings
 from cockpit.adapters.flags.convex_settings import ConvexTableSettings
 from cockpit.adapters.flags.haproxy import HaproxySettings
+from cockpit.adapters.flags.nginx_settings import NginxSettings
 from cockpit.adapters.flags.unleash import UnleashSettings
 from cockpit.adapters.parity.settings import ConvexStoreSettings
 from cockpit.adapters.probes.dns import DnsProbeSettings
@@ -84,6 +85,7 @@ FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
     "haproxy": FlagService(HaproxySettings, "flags.haproxy"),
     "command": FlagService(CommandFlagSettings, "flags.command"),
     "convex_table": FlagService(ConvexTableSettings, "flags.convex_table"),
+    "nginx": FlagService(NginxSettings, "flags.nginx"),
 }
 
 PROBES: Final[Mapping[str, Kind[Probe]]] = {

@@ -67,11 +67,11 @@ class Haproxy:
     def user_socket(self) -> str:
         return str(self.folder / "user.sock")
 
-    def say(self, line: str) -> str:
-        """One line to the admin socket and its answer."""
+    def say(self, line: str, *, level: str | None = None) -> str:
+        """One line and its answer, from the admin socket or from the one of that level."""
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(5)
-            link.connect(self.socket)
+            link.connect(str(self.folder / f"{level or 'admin'}.sock"))
             link.sendall(line.encode() + b"\n")
             return b"".join(iter(lambda: link.recv(65536), b"")).decode()
 
@@ -110,8 +110,19 @@ class Haproxy:
         return None
 
 
+FLAGS = tuple(f"flag{number}" for number in range(16))
+"""Backends that no test but the suite of levers uses."""
+
+_FLAG = """
+backend {name}
+  server legacy 127.0.0.1:{legacy} weight 100
+  server new 127.0.0.1:{new} weight 0
+"""
+
+
 def write_config(folder: Path, ports: dict[str, int], *, configured: int) -> None:
     text = _CONFIG.format(folder=folder, configured=configured, **ports)
+    text += "".join(_FLAG.format(name=name, legacy=ports["legacy"], new=ports["new"]) for name in FLAGS)
     (folder / "haproxy.cfg").write_text(text)
 
 

@@ -130,7 +130,7 @@ class Split:
 
 def read_split(answer: str, *, backend: str, legacy: str, new: str) -> Split:
     """From `show servers state BACKEND`. Raises BrokenAnswer, or RefusedByService for a missing name."""
-    lines = answer.strip("\n").split("\n")
+    lines = _whole(answer)
     if lines[0] == "Can't find backend.":
         raise plan_fault(f"HAProxy has no backend {clean_text(backend, limit=80)}")
     if len(lines) < 2 or lines[0] != _STATE_FORMAT or not lines[1].startswith("# "):
@@ -149,7 +149,7 @@ def read_split(answer: str, *, backend: str, legacy: str, new: str) -> Split:
 
 def read_table(answer: str) -> Sequence[Mapping[str, str]]:
     """The rows of `show stat`, by column. Raises BrokenAnswer."""
-    lines = answer.strip("\n").split("\n")
+    lines = _whole(answer)
     if not lines[0].startswith("# pxname,svname,"):
         raise _broken(f"no statistics: {clean_text(lines[0], limit=80)}")
     columns = lines[0][2:].split(",")
@@ -196,6 +196,13 @@ def algorithm_line(key: str, rows: Sequence[Mapping[str, str]] | AdapterError) -
     if named in _DEAF:
         return line(False, f"{named} {_DEAF[named]}")
     return line(True, named) if named == _EXACT else line(None, f"{named}: the share is met only roughly")
+
+
+def _whole(answer: str) -> Sequence[str]:
+    """Its lines. An answer ends with an empty line; one that was cut must not look like fewer servers."""
+    if not answer.endswith("\n\n"):
+        raise _broken(f"not a whole answer of HAProxy: {clean_text(answer, limit=80)}")
+    return answer.strip("\n").split("\n")
 
 
 def _row(columns: Sequence[str], line: str, backend: str) -> Mapping[str, str]:

@@ -16,6 +16,8 @@ from cockpit.practice.server import PracticeServer
 from tests.adapters.flags.crew import Crew
 from tests.adapters.flags.suite import Lever, LeverRig
 from tests.real.convex_server import ConvexTest, convex_test
+from tests.real.haproxy_server import Haproxy, haproxy
+from tests.real.nginx_server import Nginx, nginx
 from tests.real.unleash_raw import RawUnleash, Tokens
 from tests.real.unleash_server import Unleash, unleash
 
@@ -37,6 +39,18 @@ def practice_flags() -> Iterator[PracticeServer]:
 @pytest.fixture(scope="session")
 def convex_test_functions() -> Iterator[ConvexTest]:
     with convex_test() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def real_haproxy() -> Iterator[Haproxy]:
+    with haproxy() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def real_nginx() -> Iterator[Nginx]:
+    with nginx() as started:
         yield started
 
 

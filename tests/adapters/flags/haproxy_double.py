@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.real.haproxy_server import FLAGS
+
 _COLUMNS = (
     "be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight"
     " srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state"
@@ -56,11 +58,17 @@ class HaproxyDouble:
         third = FakeServer(weight=10, initial=10)
         self.backends = {"split": two(), "rigid": two(), "crowd": {**two(), "third": third}}
         self.backends["split"]["new"] = FakeServer(weight=configured, initial=configured)
-        self.algorithms = {"split": "roundrobin", "rigid": "static-rr", "crowd": "leastconn"}
+        self.backends |= {name: two() for name in FLAGS}
+        self.algorithms = dict.fromkeys(self.backends, "roundrobin")
+        self.algorithms |= {"rigid": "static-rr", "crowd": "leastconn"}
 
-    def say(self, line: str) -> str:
+    def say(self, line: str, *, level: str | None = None) -> str:
         """The answer to one line, whoever sends it."""
-        return "".join(self._obey(command.strip()) for command in line.split(";"))
+        kept, self.level = self.level, level or self.level
+        try:
+            return "".join(self._obey(command.strip()) for command in line.split(";"))
+        finally:
+            self.level = kept
 
     def weights(self, backend: str = "split") -> tuple[int, int]:
         servers = self.backends[backend]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from cockpit.core.model import FlagValue, WriteOutcome, WriteResult
 from cockpit.core.secret import Secret, SecretRef
 from cockpit.engine.clock import SystemClock
 from tests.adapters.flags.haproxy_double import haproxy_double
-from tests.real.haproxy_server import Haproxy, haproxy
+from tests.real.haproxy_server import Haproxy
 
 
 class World(Protocol):
@@ -61,12 +61,6 @@ class Crew:
     async def set(self, percent: float, backend: str = "split") -> WriteResult:
         expected = await self.value(backend)
         return await self.writer.set_percent(backend, Percent.parse(percent), expected=expected)
-
-
-@pytest.fixture(scope="module")
-def real_haproxy() -> Iterator[Haproxy]:
-    with haproxy() as started:
-        yield started
 
 
 @pytest_asyncio.fixture(params=["double", pytest.param("real", marks=pytest.mark.real)])

@@ -119,7 +119,7 @@ async def test_silence_before_the_write_writes_nothing(double: HaproxyDouble, cr
 
 async def test_a_kill_goes_out_although_nothing_could_be_read(double: HaproxyDouble, crew: Crew) -> None:
     """It gives legacy a weight then, because nobody knows whether it has one."""
-    double.before = lambda line: "rubbish\n" if line.startswith("show servers") else None
+    double.before = lambda line: "rubbish\n\n" if line.startswith("show servers") else None
     result = await crew.writer.kill("split")
     assert result.outcome is WriteOutcome.UNKNOWN
     assert double.weights() == (100, 0)
@@ -161,7 +161,7 @@ TEXT = st.text(max_size=40) | st.sampled_from(["1", HEADER, "3 split 1 legacy 2 
 
 @given(lines=st.lists(TEXT, max_size=6))
 def test_whatever_is_answered_is_a_split_or_our_error(lines: list[str]) -> None:
-    answer = "\n".join(lines)
+    answer = "\n".join(lines) + "\n\n"
     for read in (
         lambda: read_split(answer, backend="split", legacy="legacy", new="new"),
         lambda: read_table(answer),
@@ -176,7 +176,7 @@ def test_whatever_is_answered_is_a_split_or_our_error(lines: list[str]) -> None:
 def test_a_weight_that_is_none_is_no_weight(cell: str) -> None:
     rows = [f"3 split 1 legacy 2 0 {cell} 100", "3 split 2 new 2 0 0 0"]
     with pytest.raises(BrokenAnswer):
-        read_split("\n".join(["1", HEADER, *rows]), backend="split", legacy="legacy", new="new")
+        read_split("\n".join(["1", HEADER, *rows, "", ""]), backend="split", legacy="legacy", new="new")
 
 
 @pytest.mark.parametrize(
