@@ -55,7 +55,7 @@ RULES: Final = {
     ),
     "adapters": rule(
         "cockpit.core cockpit.adapters",
-        "httpx pydantic pydantic_core psutil psycopg",
+        "httpx pydantic pydantic_core psutil psycopg websockets",
         "textual starlette uvicorn cockpit.plan cockpit.engine cockpit.face cockpit.practice",
     ),
     "engine": rule(

@@ -52,7 +52,7 @@ class Dialer:
     ) -> None:
         self._host = host
         self._port = port
-        self._tls = tls
+        self.tls = tls
         self._server_name = server_name or host
         self._resolver = Aside("name lookup")
 
@@ -63,59 +63,71 @@ class Dialer:
         return clean_text(f"{host}:{self._port}", limit=80)
 
     async def open(self, timeout_s: float) -> Stream:
-        """A connection. Raises NoAnswer."""
+        """A connection, with TLS where there is any. Raises NoAnswer."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
-        until_s = began_s + timeout_s
+        plug = await self.plug(timeout_s)
+        try:
+            peer = clean_text(plug.getpeername()[0], limit=60)
+            async with asyncio.timeout_at(began_s + timeout_s):
+                reader, writer = await asyncio.open_connection(
+                    sock=plug, limit=READ_LIMIT, ssl=self.tls, server_hostname=self.named
+                )
+        except TimeoutError:
+            title = f"TLS with {self.address} was not set up within {timeout_s:g} s"
+            raise self._trouble(Cause.TIMEOUT, title, Fault.NETWORK) from None
+        except OSError as error:
+            raise self.broken(error) from error
+        return Stream(reader=reader, writer=writer, peer=peer, took_s=loop.time() - began_s)
+
+    async def plug(self, timeout_s: float) -> socket.socket:
+        """A connected socket, before any TLS. Raises NoAnswer."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + timeout_s
         addresses = await lookup(self._resolver, self._host, self._port, timeout_s)
         troubles: list[NoAnswer] = []
         for place, address in enumerate(addresses):
             share_s = max(0.0, until_s - loop.time()) / (len(addresses) - place)
             try:
-                stream = await self._open_one(address, share_s, timeout_s)
+                return await self._plug_into(address, share_s, timeout_s)
             except NoAnswer as trouble:
                 troubles.append(trouble)
-            else:
-                stream.took_s = loop.time() - began_s
-                return stream
         raise next((each for each in troubles if each.cause is not Cause.REFUSED), troubles[0])
 
-    async def _open_one(self, address: Address, share_s: float, timeout_s: float) -> Stream:
+    async def _plug_into(self, address: Address, share_s: float, timeout_s: float) -> socket.socket:
         family, where = address
-        connected = False
         plug = socket.socket(family, socket.SOCK_STREAM)
         plug.setblocking(False)
         try:
             async with asyncio.timeout(share_s):
                 await asyncio.get_running_loop().sock_connect(plug, where)
-                connected = True
-                reader, writer = await self._wrapped(plug)
-        except TimeoutError:
-            title = (
-                f"TLS with {self.address} was not set up" if connected else f"no connection to {self.address}"
-            )
-            raise self._trouble(Cause.TIMEOUT, f"{title} within {timeout_s:g} s", Fault.NETWORK) from None
-        except ssl.SSLError as error:
+        except BaseException as error:
+            plug.close()
+            if not isinstance(error, OSError):
+                raise
+            raise self._os_trouble(error, timeout_s) from None
+        return plug
+
+    @property
+    def named(self) -> str | None:
+        """The name that TLS asks for; None without TLS."""
+        return None if self.tls is None else self._server_name
+
+    def broken(self, error: OSError) -> NoAnswer:
+        """What went wrong once connected: TLS, or the other side left."""
+        if isinstance(error, ssl.SSLError):
             title = f"TLS with {self.address}: {tls_words(error)}"
-            raise self._trouble(Cause.TLS, title, Fault.SERVICE) from error
-        except OSError as error:
-            raise self._os_trouble(error, connected) from None
-        finally:
-            if not connected:  # from then on the loop's transport owns it
-                plug.close()
-        return Stream(reader=reader, writer=writer, peer=clean_text(where[0], limit=60), took_s=0.0)
+            return self._trouble(Cause.TLS, title, Fault.SERVICE)
+        return self._trouble(Cause.RESET, f"{self.address} closed the connection", Fault.SERVICE)
 
-    async def _wrapped(self, plug: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._tls is None:
-            return await asyncio.open_connection(sock=plug, limit=READ_LIMIT)
-        return await asyncio.open_connection(
-            sock=plug, limit=READ_LIMIT, ssl=self._tls, server_hostname=self._server_name
-        )
-
-    def _os_trouble(self, error: OSError, connected: bool) -> NoAnswer:
+    def _os_trouble(self, error: OSError, timeout_s: float) -> NoAnswer:
+        """TimeoutError, our own deadline's too, is an OSError."""
+        if isinstance(error, TimeoutError):
+            title = f"no connection to {self.address} within {timeout_s:g} s"
+            return self._trouble(Cause.TIMEOUT, title, Fault.NETWORK)
         if isinstance(error, ConnectionRefusedError):
             return self._trouble(Cause.REFUSED, f"connection refused by {self.address}", Fault.SERVICE)
-        if connected or isinstance(error, ConnectionError):
+        if isinstance(error, ConnectionError):
             return self._trouble(Cause.RESET, f"{self.address} closed the connection", Fault.SERVICE)
         return self._trouble(Cause.NO_ROUTE, f"no way to {self.address}", Fault.NETWORK)
 

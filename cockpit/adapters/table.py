@@ -36,6 +36,7 @@ from cockpit.adapters.probes.redis import RedisProbeSettings
 from cockpit.adapters.probes.settings import ConvexProbeSettings, HttpProbeSettings
 from cockpit.adapters.probes.tcp import TcpProbeSettings
 from cockpit.adapters.probes.tls import TlsProbeSettings
+from cockpit.adapters.probes.websocket import WebSocketProbeSettings
 from cockpit.adapters.signals.settings import PrometheusSettings
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ PROBES: Final[Mapping[str, Kind[Probe]]] = {
     "process": Kind(ProcessProbeSettings, "probes.process"),
     "postgres": Kind(PostgresProbeSettings, "probes.postgres"),
     "redis": Kind(RedisProbeSettings, "probes.redis"),
+    "websocket": Kind(WebSocketProbeSettings, "probes.websocket"),
     "plugin": Kind(PluginSettings, "probes.plugin"),
 }
 

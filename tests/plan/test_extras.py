@@ -9,8 +9,14 @@ import pytest
 
 from tests.plan.plans import changed, load_text, problems_of
 
+SOCKET = 'kind = "websocket"\nurl = "wss://api.example.com/socket"'
 PROBES = {
     "postgres": ("psycopg", 'kind = "postgres"\ndsn = { env = "LEGACY_DSN" }', "cutover-cockpit[postgres]"),
+    "websocket": (
+        "websockets",
+        'kind = "websocket"\nurl = "wss://api.example.com/socket"',
+        "cutover-cockpit[websocket]",
+    ),
 }
 
 

@@ -29,17 +29,21 @@ def _scalar(raw: object) -> Scalar:
     return raw
 
 
-def _headers(headers: Mapping[str, object]) -> Mapping[str, object]:
+def open_headers(headers: Mapping[str, object]) -> Mapping[str, object]:
+    """Refuses a header that holds a secret in the open."""
     for name, value in headers.items():
         if isinstance(value, str) and name.lower() in _SECRET_HEADERS:
             raise ValueError(f'{name} holds a secret: give it by reference, such as {{ env = "NAME" }}')
     return headers
 
 
+JsonPointer = Annotated[str, AfterValidator(_pointer)]
+
+
 class JsonCheck(Settings):
     """What the JSON body must say."""
 
-    pointer: Annotated[str, AfterValidator(_pointer)]
+    pointer: JsonPointer
     """RFC 6901, such as "/status" or "/checks/db/0/up"; "" is the whole body."""
     equals: Annotated[Scalar, PlainValidator(_scalar, json_schema_input_type=Scalar)]
     """Compared without conversion: 1 equals 1.0, but neither equals true or "1"."""
@@ -68,7 +72,7 @@ class HttpProbeSettings(Settings):
     """Slower than this is degraded."""
     tls_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     """Fewer days than this until the certificate ends is degraded. Costs a new connection per poll."""
-    headers: Annotated[Mapping[HeaderName, HeaderValue | Reference], AfterValidator(_headers)] = Field(
+    headers: Annotated[Mapping[HeaderName, HeaderValue | Reference], AfterValidator(open_headers)] = Field(
         default_factory=dict
     )
     """Sent with every question; a secret value comes by reference."""
