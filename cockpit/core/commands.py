@@ -129,6 +129,22 @@ class TakePlan(Command):
     accept: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignItem(Command):
+    """Put one's name to a checklist item; `note` says what was seen."""
+
+    item: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawSignature(Command):
+    """Take the signature of an item back, whoever gave it; needs a reason."""
+
+    item: str
+    reason: str
+
+
 class CommandState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from cockpit.core import driver, rollback_fold
+from cockpit.core import checklist, driver, rollback_fold
 from cockpit.core.body import instant, number, objects, optional_instant, percent, text
+from cockpit.core.checklist import Signatures
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.driver import DriverSeat
 from cockpit.core.events import Event, Kind
@@ -74,6 +75,7 @@ class Flight:
     first_breach_at: datetime | None = None
     clock_jump: tuple[datetime, float] | None = None
     seat: DriverSeat = field(default_factory=DriverSeat)
+    signatures: Signatures = field(default_factory=dict)
 
     def flag(self, key: str) -> FlagFlight:
         return self.flags.get(key) or FlagFlight(key=key)
@@ -310,6 +312,14 @@ def _clock_jumped(flight: Flight, event: Event) -> Flight:
     return replace(flight, clock_jump=(event.at, number(event.body, "by_s")))
 
 
+def _signed(flight: Flight, event: Event) -> Flight:
+    return replace(flight, signatures=checklist.signed(flight.signatures, event))
+
+
+def _withdrawn(flight: Flight, event: Event) -> Flight:
+    return replace(flight, signatures=checklist.withdrawn(flight.signatures, event))
+
+
 def _declared(flight: Flight, event: Event) -> Flight:
     if flight.rollback is not None:
         raise IllegalEvent("a rollback is open already")
@@ -350,6 +360,8 @@ _FOLDS: Final[Mapping[Kind, Callable[[Flight, Event], Flight]]] = {
     Kind.PROPOSAL_RAISED: _proposed,
     Kind.PROPOSAL_CLEARED: _proposal_cleared,
     Kind.PROPOSAL_VETOED: _vetoed,
+    Kind.CHECK_SIGNED: _signed,
+    Kind.CHECK_WITHDRAWN: _withdrawn,
     Kind.ROLLBACK_DECLARED: _declared,
     Kind.ROLLBACK_WIDENED: _widened,
     Kind.CLOCK_JUMPED: _clock_jumped,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from cockpit.core.checklist import ItemStatus
+from cockpit.core.checklist_gate import checklist_gate
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.figures import length
 from cockpit.core.model import FlagValue, Freshness, Health, Reading, Side, Verdict
@@ -59,6 +61,7 @@ class Situation:
     probes: tuple[ProbeStatus, ...]
     signals: tuple[SignalStatus, ...]
     parity: tuple[ParityStatus, ...]
+    checklist: tuple[ItemStatus, ...]
     journal_ok: bool
     rollback_open: bool
     watch_until: datetime | None = None
@@ -116,6 +119,9 @@ def gates(situation: Situation, key: str) -> tuple[GateResult, ...]:
     results.extend(_dependency_gate(situation, flag, exposure, key) for key in flag.spec.depends_on)
     results.extend(_probes_gate(situation, side) for side in Side)
     results.extend(_signal_gates(situation, flag, exposure))
+    stage = next_stage(flag.spec, exposure) if exposure is not None else None
+    if stage is not None:
+        results.extend(checklist_gate(situation.checklist, key, stage.percent))
     results.extend(parity_gate(status, situation.now) for status in situation.parity if status.required)
     return tuple(results)
 

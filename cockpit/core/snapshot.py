@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from cockpit.core.checklist import ItemStatus
 from cockpit.core.clean import Percent
 from cockpit.core.commands import CommandStatus
 from cockpit.core.driver import Holder, Offer
@@ -365,3 +366,5 @@ class Snapshot:
     drain_below_pct: float | None = None
     parity: tuple[ParityStatus, ...] = ()
     seat: SeatStatus | None = None
+    checklist: tuple[ItemStatus, ...] = ()
+    phases: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from cockpit.core.checklist import ItemSpec
 from cockpit.core.clean import Percent
 from cockpit.core.model import Side
 from cockpit.core.parity_spec import ParitySpec, StoreSpec
@@ -242,6 +243,8 @@ class Plan:
     approvals: int = 1
     stores: tuple[StoreSpec, ...] = ()
     parity: tuple[ParitySpec, ...] = ()
+    checklist: tuple[ItemSpec, ...] = ()
+    phases: tuple[str, ...] = ()
     digest: str = ""
     source: str = ""
 

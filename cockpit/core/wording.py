@@ -331,6 +331,14 @@ def _note(said: Recorded) -> Line:
     return said.text("text"), Level.NOTE
 
 
+def _check_signed(said: Recorded) -> Line:
+    return _with(f"signed: {said.text('title')}", said.said("note")), Level.OK
+
+
+def _check_withdrawn(said: Recorded) -> Line:
+    return _with(f"signature withdrawn: {said.text('title')}", said.said("reason")), Level.WARN
+
+
 _WORDS: Final[dict[Kind, Callable[[Recorded], Line]]] = {
     Kind.FLIGHT_OPENED: _flight("opened"),
     Kind.FLIGHT_RESUMED: _flight("resumed"),
@@ -377,5 +385,7 @@ _WORDS: Final[dict[Kind, Callable[[Recorded], Line]]] = {
     Kind.ANNOUNCE_SENT: _announced,
     Kind.ANNOUNCE_FAILED: _not_announced,
     Kind.NOTE_ADDED: _note,
+    Kind.CHECK_SIGNED: _check_signed,
+    Kind.CHECK_WITHDRAWN: _check_withdrawn,
     Kind.CLOCK_JUMPED: _clock_jumped,
 }

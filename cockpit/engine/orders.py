@@ -17,6 +17,7 @@ from cockpit.core.events import Kind
 from cockpit.core.rollback import IllegalEvent
 from cockpit.core.rollout import next_stage
 from cockpit.core.snapshot import FlagStatus
+from cockpit.engine.checklist_orders import ChecklistOrders
 from cockpit.engine.drive import Drive
 from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
@@ -65,6 +66,7 @@ class Orders:
             asked.PollNow: self._poll,
             asked.TakePlan: self._plan,
             **self._rollback.handlers,
+            **ChecklistOrders(logbook, senses, clock).handlers,
         }
 
     @property

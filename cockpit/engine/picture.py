@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cockpit.core.agreement import agreement
+from cockpit.core.checklist import item_status
 from cockpit.core.clean import ZERO
 from cockpit.core.commands import CommandStatus
 from cockpit.core.flight import FlagFlight, Flight
@@ -171,6 +172,8 @@ def draw(
         hint=hint,
         parity=situation.parity,
         seat=frame.seat,
+        checklist=situation.checklist,
+        phases=plan.phases,
     )
 
 
@@ -207,6 +210,9 @@ def _situation(
         probes=tuple(probe for backend in backends for probe in backend.probes),
         signals=signals,
         parity=parity_statuses(frame.senses),
+        checklist=tuple(
+            item_status(spec, flight.signatures.get(spec.name), frame.now) for spec in plan.checklist
+        ),
         journal_ok=_journal(frame).ok,
         rollback_open=flight.rollback is not None,
         watch_until=watch_until,

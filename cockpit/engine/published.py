@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from cockpit.core.checklist import ItemStatus
 from cockpit.core.clean import Percent, clean_text
 from cockpit.core.model import Failure, Freshness, Health, Reading
 from cockpit.core.rollback import Flip, Rollback, Step
@@ -118,6 +119,7 @@ def as_json(snapshot: Snapshot) -> Json:
         "backends": [_backend(backend, now) for backend in snapshot.backends],
         "signals": [_signal(signal) for signal in snapshot.signals],
         "parity": [_parity(check, now) for check in snapshot.parity],
+        "checklist": [_item(item) for item in snapshot.checklist],
         "proposal": _proposal(snapshot.proposal),
         "rollback": _rollback(snapshot.rollback),
         "last_closed_rollback": _rollback(snapshot.last_closed),
@@ -280,6 +282,19 @@ def _parity(check: ParityStatus, now: datetime) -> Json:
         "freshness": check.reading.freshness(now).value,
         "observed_at": _instant(check.reading.observed_at),
         "failure": _failure(check.reading.failure),
+    }
+
+
+def _item(item: ItemStatus) -> Json:
+    return {
+        "name": item.name,
+        "title": item.title,
+        "phase": item.phase,
+        "state": item.state.value,
+        "signed_by": item.by,
+        "signed_at": _instant(item.at),
+        "note": item.note,
+        "expires_at": _instant(item.expires_at),
     }
 
 

@@ -40,9 +40,10 @@ from cockpit.face.screens.quit import QuitSheet
 from cockpit.face.screens.reason import Answers, Field, Form
 from cockpit.face.screens.rollback_sheet import RollbackSheet
 from cockpit.face.screens.sheet import PageScreen
+from cockpit.face.screens.sign import SignSheet
 from cockpit.face.themes import Inks
 from cockpit.face.view import Line, Role
-from cockpit.face.view_detail import detail_text
+from cockpit.face.view_detail import Topic, detail_text
 from cockpit.face.view_journal import command_line
 from cockpit.face.view_sheets import can_widen
 from cockpit.face.view_summary import summary_lines
@@ -206,6 +207,7 @@ class CockpitApp(App[None]):
             "rollout.advance": self.open_advance,
             "rollout.hold": self.open_hold,
             "verdict.override": self._override_verdict,
+            "checklist.sign": self._sign_check,
             "plan.review": self.open_plan_change,
             "note.add": self._add_note,
             "detail.open": self._open_detail,
@@ -218,6 +220,7 @@ class CockpitApp(App[None]):
             "panel.health": lambda: deck.look_at(deck.backends),
             "panel.signals": lambda: deck.look_at(deck.signals),
             "panel.parity": lambda: deck.look_at(deck.parity),
+            "panel.checklist": lambda: deck.look_at(deck.checklist),
             "panel.journal": lambda: deck.look_at(deck.journal),
             "panel.next": lambda: deck.turn(1),
             "panel.previous": lambda: deck.turn(-1),
@@ -312,6 +315,17 @@ class CockpitApp(App[None]):
             signal = chosen if chosen in undecided else undecided[0]
             sheet = OverrideSheet(self.port, self.clock, self.operator, flag=flag, signal=signal)
             self.push_screen(sheet)
+
+    def _sign_check(self) -> None:
+        """The chosen check; without one, the checklist to choose from."""
+        subject = self.deck.subject
+        items = {item.name: item for item in self.port.latest().checklist}
+        if subject is None or subject.topic is not Topic.ITEM:
+            self.deck.look_at(self.deck.checklist)
+        elif subject.key not in items:
+            self.say(((" choose a check first", Role.STRONG),))
+        else:
+            self.push_screen(SignSheet(self.port, self.clock, self.operator, items[subject.key]))
 
     def _add_note(self) -> None:
         field = Field(name="note", label="note", required=True)

@@ -99,6 +99,10 @@ def _no_override(snapshot: Snapshot) -> str:
     return "" if undecided else "no signal is UNDECIDED"
 
 
+def _no_checklist(snapshot: Snapshot) -> str:
+    return "" if snapshot.checklist else "the plan has no checklist"
+
+
 def _no_plan_change(snapshot: Snapshot) -> str:
     return "" if snapshot.plan_change is not None else "the plan file has not changed"
 
@@ -141,6 +145,16 @@ ACTIONS: Final = (
         touches=True,
         footer=3,
         why_not=_no_hold,
+    ),
+    Action(
+        id="checklist.sign",
+        keys=("S",),
+        title="Sign a check",
+        group=Group.ACT,
+        tip="put your name to the chosen check, with what was seen; on a signed one, withdraw it",
+        modes=FLYING,
+        touches=True,
+        why_not=_no_checklist,
     ),
     Action(
         id="verdict.override",
@@ -249,6 +263,13 @@ ACTIONS: Final = (
         title="Parity",
         group=Group.MOVE,
         tip="focus the parity panel, where the plan compares data",
+    ),
+    Action(
+        id="panel.checklist",
+        keys=("5",),
+        title="Checklist",
+        group=Group.MOVE,
+        tip="the checklist on the whole screen, where the plan has one; z or escape goes back",
     ),
     Action(
         id="panel.journal",

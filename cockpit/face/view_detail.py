@@ -41,6 +41,7 @@ from cockpit.face.view import (
     time_left,
 )
 from cockpit.face.view_backends import by_side, probe_word
+from cockpit.face.view_checklist import item_page
 from cockpit.face.view_lines import wrapped
 from cockpit.face.view_page import LABEL, plain, reading_lines, section, stated
 from cockpit.face.view_parity_detail import parity_page
@@ -55,6 +56,7 @@ class Topic(StrEnum):
     PROBE = "probe"
     SIGNAL = "signal"
     PARITY = "parity check"
+    ITEM = "check"
     ENTRY = "journal entry"
 
 
@@ -80,6 +82,8 @@ def detail_lines(subject: Subject, snapshot: Snapshot, now: datetime, width: int
         lines = [_signal(each, now) for each in snapshot.signals if each.name == subject.key]
     elif subject.topic is Topic.PARITY:
         lines = [parity_page(each, now, width) for each in snapshot.parity if each.name == subject.key]
+    elif subject.topic is Topic.ITEM:
+        lines = [item_page(each, now, width) for each in snapshot.checklist if each.name == subject.key]
     else:
         lines = [_entry(each, width) for each in snapshot.tail if str(each.seq) == subject.key]
     if not lines:

@@ -27,6 +27,7 @@ from cockpit.core.spec import (
     WriteCounter,
 )
 from cockpit.plan import fields
+from cockpit.plan.checklist import item_specs
 from cockpit.plan.locate import TomlPath
 from cockpit.plan.parity import parity_specs
 from cockpit.plan.steps import rollback_steps
@@ -63,6 +64,8 @@ class Builder:
                 for name, store in written.store.items()
             ),
             parity=parity_specs(written.parity),
+            checklist=item_specs(written.check),
+            phases=written.phases,
             digest=digest,
             source=source,
         )

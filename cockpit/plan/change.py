@@ -30,6 +30,7 @@ _SUBJECTS: Final[Mapping[str, str]] = {
     "announce": "announcement",
     "stores": "store",
     "parity": "parity check",
+    "checklist": "checklist item",
     "rollback": "rollback",
     "judge": "judge",
 }
@@ -38,14 +39,16 @@ _LISTS: Final[Mapping[str, str]] = {
     "steps": "step",
     "write_counters": "write counter",
 }
-_UNSHOWN: Final = frozenset({"bad", "total", "query", "legacy", "new", "command", "fields", "read", "write"})
+_UNSHOWN: Final = frozenset(
+    {"bad", "total", "query", "legacy", "new", "command", "fields", "read", "write", "phases"}
+)
 _LINE_LIMIT: Final = 160
 
 
 def describe_change(old: Plan, new: Plan) -> tuple[str, ...]:
     """One line per difference, in the order of the plan; empty when both say the same."""
     lines: list[str] = []
-    for name in ("title", "environment", "approvals"):
+    for name in ("title", "environment", "approvals", "phases"):
         lines += (f"plan: {words}" for words in _leaf(name, getattr(old, name), getattr(new, name)))
     for before, after in zip(old.backends, new.backends, strict=False):
         lines += (f"backend {after.side}: {words}" for words in _object(before, after))

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from cockpit.plan import fields, values
+from cockpit.plan.checklist import check_checklist
 from cockpit.plan.kinds import Kinds, kind_tables
 from cockpit.plan.locate import TomlPath
 from cockpit.plan.parity import check_parity
@@ -25,6 +26,7 @@ _NAMED: Final = (
     ("signal", "name"),
     ("announce", "name"),
     ("parity", "name"),
+    ("check", "name"),
     ("backend", "legacy", "probe", "name"),
     ("backend", "new", "probe", "name"),
     ("rollback", "write_counter", "name"),
@@ -45,6 +47,7 @@ def check(document: Document, kinds: Kinds, report: Report) -> None:
     _check_judging(document, report)
     check_rollback(document, report)
     check_parity(document, report)
+    check_checklist(document, report)
 
 
 def _check_names(document: Document, report: Report) -> None:

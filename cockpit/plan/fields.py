@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from pydantic import ConfigDict, Field
 
 from cockpit.core.spec import AutoRollback, HookMoment
+from cockpit.plan.checklist import Check, Phases
 from cockpit.plan.parity_fields import Parity, Store
 from cockpit.plan.written import (
     Budget,
@@ -314,6 +315,10 @@ class Document(Table):
     """Where the data lie, by name: what parity checks count and read."""
     parity: tuple[Parity, ...] = ()
     """Whether the data of both sides agree."""
+    phases: Phases = ()
+    """The phases of the migration in their order; one without any check is shown as such."""
+    check: tuple[Check, ...] = ()
+    """What people sign before a flag may go forward."""
 
 
 TIMEOUT_SHARE: Final = 0.75

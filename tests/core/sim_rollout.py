@@ -171,6 +171,7 @@ def situation() -> Situation:
         probes=tuple(probe_status(side) for side in Side),
         signals=(signal_status(),),
         parity=(),
+        checklist=(),
         journal_ok=True,
         rollback_open=False,
     )

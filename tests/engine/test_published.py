@@ -100,6 +100,7 @@ def test_the_names_that_scripts_read() -> None:
         "backends",
         "signals",
         "parity",
+        "checklist",
         "proposal",
         "rollback",
         "last_closed_rollback",

@@ -27,6 +27,7 @@ _BOUNDS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "maximum": lambda value, bound: value <= bound,
     "exclusiveMaximum": lambda value, bound: value < bound,
     "minItems": lambda value, bound: len(value) >= bound,
+    "maxItems": lambda value, bound: len(value) <= bound,
     "minProperties": lambda value, bound: len(value) >= bound,
     "minLength": lambda value, bound: len(value) >= bound,
     "maxLength": lambda value, bound: len(value) <= bound,

@@ -17,6 +17,7 @@ from textual.screen import Screen
 
 from cockpit.face.keys import ACTIONS, MOVES, footer_line
 from cockpit.face.panels.backends import BackendsPanel
+from cockpit.face.panels.checklist import ChecklistPanel
 from cockpit.face.panels.journal import JournalPanel
 from cockpit.face.panels.panel import Panel, Picture
 from cockpit.face.panels.parity import ParityPanel
@@ -91,18 +92,19 @@ class DeckScreen(Screen[None]):
         self.signals = SignalsPanel(id="signals")
         self.journal = JournalPanel(id="journal")
         self.parity = ParityPanel(id="parity")
-        self._all = (self.rollout, self.backends, self.signals, self.parity, self.journal)
+        self.checklist = ChecklistPanel(id="checklist")
+        self._all = (self.rollout, self.backends, self.signals, self.parity, self.journal, self.checklist)
         self._grid = Grid(*self._all, id="panels")
 
     @property
     def panels(self) -> tuple[Panel, ...]:
-        """Those that there are: without parity checks in the plan there is no panel for them."""
-        frame = self._frame
-        return tuple(
-            panel
-            for panel in self._all
-            if panel is not self.parity or (frame is not None and frame.shown.snapshot.parity)
-        )
+        """Those that there are: parity and checklist only where the plan has them."""
+        shown = self._frame.shown.snapshot if self._frame is not None else None
+        absent = {
+            self.parity: shown is None or not shown.parity,
+            self.checklist: shown is None or not (shown.checklist or shown.phases),
+        }
+        return tuple(panel for panel in self._all if not absent.get(panel, False))
 
     def compose(self) -> ComposeResult:
         yield Horizontal(self._banner, self._clock, classes="line")
@@ -183,9 +185,12 @@ class DeckScreen(Screen[None]):
         self._host.display = host
         self.set_class(self.zoomed is not None, "-zoomed")
         self.set_class(self.parity in self.panels, "-parity")
-        for panel, full in zip(self._all, (*plot.full, True), strict=True):
+        for panel, full in zip(self._all, (*plot.full, True, True), strict=True):
             panel.full = full or self.zoomed is panel
-            panel.display = panel in self.panels and self.zoomed in (None, panel)
+            alone = panel is self.checklist
+            panel.display = panel in self.panels and (
+                self.zoomed is panel or (self.zoomed is None and not alone)
+            )
         rows = (room,) if self.zoomed is not None else plot.rows
         self._grid.styles.grid_rows = " ".join(str(row) for row in rows)
 
@@ -232,15 +237,18 @@ class DeckScreen(Screen[None]):
     def look_at(self, panel: Panel) -> None:
         if panel not in self.panels:
             return
-        if self.zoomed is not None:
+        if self.zoomed is not None or panel is self.checklist:
             self.zoomed = panel
         self.repaint()
         self.set_focus(panel)
 
     def turn(self, step: int) -> None:
-        panels = self.panels
+        beside = self.zoomed is None
+        panels = tuple(panel for panel in self.panels if not (beside and panel is self.checklist))
         self.look_at(panels[(panels.index(self.focused_panel) + step) % len(panels)])
 
     def zoom(self) -> None:
-        self.zoomed = None if self.zoomed is not None else self.focused_panel
+        left, self.zoomed = self.zoomed, None if self.zoomed is not None else self.focused_panel
         self.repaint()
+        if left is self.checklist:
+            self.set_focus(self.rollout)
