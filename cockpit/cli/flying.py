@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cockpit.cli.output import say_error
 from cockpit.cli.plans import USAGE, complain, load_plan
 from cockpit.cli.screens import refuses_screen, show_deck
 from cockpit.cli.wiring import Builder, Offers, identity, plan_offers, plan_secrets
@@ -37,7 +38,11 @@ def run_fly(path: Path, *, theme: str | None, mouse: bool) -> int:
         with flight_journal(path) as book:
             engine = Engine(book.flying(plan, plan_offers(path)))
             engine.start()
-            return show_deck(engine, theme=theme, mouse=mouse)
+            try:
+                return show_deck(engine, theme=theme, mouse=mouse)
+            finally:
+                for words in engine.last_words:
+                    say_error(words)
     except (PlanProblems, SecretProblem, JournalFailure) as problem:
         return complain(problem)
 
@@ -52,6 +57,7 @@ class FlightBook:
     def flying(self, plan: Plan, offers: Offers | None = None) -> Flying:
         from cockpit.engine.clock import SystemClock
         from cockpit.engine.pilot import Flying
+        from cockpit.engine.rescue import RescueFiles
 
         return Flying(
             plan=plan,
@@ -61,6 +67,7 @@ class FlightBook:
             identity=identity(Mode.LIVE, read_only=False),
             plan_offers=offers,
             journal_path="" if self.where is None else str(self.where),
+            rescue=None if self.where is None else RescueFiles(self.where, os.environ),
         )
 
 

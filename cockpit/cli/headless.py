@@ -89,6 +89,8 @@ def _fly_back(plan: Plan, book: FlightBook, flags: tuple[str, ...], reason: str)
         finally:
             engine.leave_now("the headless rollback ended")
             engine.join()
+            for words in engine.last_words:
+                _Teller.alarm(words)
 
 
 class _Ears:
@@ -143,13 +145,15 @@ class _Teller:
                 self._told = line.seq
                 self.say(f"{line.at:%H:%M:%S}  {line.text}")
 
-    def say(self, line: str) -> None:
+    @staticmethod
+    def say(line: str) -> None:
         try:
             say(line)
         except OSError:
             let_go(STANDARD_OUTPUT)
 
-    def alarm(self, line: str) -> None:
+    @staticmethod
+    def alarm(line: str) -> None:
         try:
             say_error(line)
         except OSError:

@@ -34,6 +34,8 @@ def run_verify(target: Path) -> int:
 
     try:
         with closing(open_journal(target)) as journal:
+            for words in _rescued(journal.path):
+                say(words)
             breaks = [*journal.verify()]
             if not breaks:
                 breaks.extend(_stale(journal))
@@ -48,6 +50,23 @@ def run_verify(target: Path) -> int:
         say(str(each))
     say(f"BROKEN in {len(breaks)} place{'s' if len(breaks) > 1 else ''}: {where}")
     return BROKEN
+
+
+def _rescued(path: Path) -> Iterator[str]:
+    """The files in which an ended cockpit left what it could not write here."""
+    from cockpit.engine.journal_port import JournalFailure
+    from cockpit.engine.rescue import RescueFiles, load
+
+    for found in RescueFiles(path, os.environ).find():
+        try:
+            rescued = load(found)
+        except JournalFailure as failure:
+            yield f"NOT IN THE JOURNAL: {failure}"
+            continue
+        yield (
+            f"NOT IN THE JOURNAL: {len(rescued.events)} events behind event {rescued.after_seq}, kept in "
+            f"{clean_text(found)}; the next cockpit that flies the plan takes them in if they fit"
+        )
 
 
 def run_export(target: Path) -> int:

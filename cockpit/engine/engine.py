@@ -97,6 +97,11 @@ class Engine:
         """What ended the thread, if it did not end by itself."""
         return self._failed
 
+    @property
+    def last_words(self) -> tuple[str, ...]:
+        """What has to be said on the terminal once the thread has ended and the screen is gone."""
+        return self._pilot.last_words if self._pilot is not None else ()
+
     def _call(self, function: Callable[[], None]) -> None:
         loop = self._loop
         if loop is not None and not loop.is_closed():

@@ -50,6 +50,7 @@ from cockpit.engine.paths import existing_file, secure_directory, secure_file, s
 APPLICATION_ID: Final = 0x4355544F
 LAYOUT_VERSION: Final = 1
 BUSY_S: Final = 0.5
+CLOSE_S: Final = 2.0
 CHECKPOINT_PAGES: Final = 200
 
 _LAYOUT: Final = f"""
@@ -219,11 +220,16 @@ class SqliteJournal:
             return [Break(seq=0, what=failure.detail)]
 
     def close(self) -> None:
-        with self._lock:
+        """A call that hangs on the disk keeps its connection: who closes must not hang with it."""
+        if not self._lock.acquire(timeout=CLOSE_S):
+            return
+        try:
             connection, self._connection = self._connection, None
             self._beats.close()
             if connection is not None:
                 connection.close()
+        finally:
+            self._lock.release()
 
     def _rows(self, after_seq: int, limit: int | None) -> list[Row]:
         with self._use() as connection:

@@ -61,6 +61,12 @@ def link_hash(previous: str, seq: int, at: str, actor: str, kind: str, body: str
     return hashlib.sha256(previous.encode("ascii") + link.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def link_of(event: Event, actor: str) -> tuple[int, str, str, str, str]:
+    """What of an event is chained: seq, at, actor, kind and body as they are stored. Raises UNFIT."""
+    name = clean_text(actor, limit=ACTOR_LIMIT)
+    return event.seq, instant_text(event.at), name, event.kind.value, body_text(event.body)
+
+
 def event(row: Row) -> Event:
     """Raises JournalFailure: CORRUPT for a row that cannot be read, NEWER for a kind nobody here knows."""
     seq, at, actor, kind, body, digest = row

@@ -28,6 +28,7 @@ class FailureKind(StrEnum):
     """What is wrong with the journal. Only BUSY is worth an immediate second try."""
 
     BUSY = "busy"
+    SLOW = "no answer"
     FULL = "disk full"
     READ_ONLY = "read-only"
     CORRUPT = "corrupt"
@@ -41,7 +42,8 @@ class FailureKind(StrEnum):
 
 
 class JournalFailure(Exception):
-    """`title` and `detail` are clean text, safe to show. Nothing of the failed append counts as written."""
+    """`title` and `detail` are clean text, safe to show. Nothing of the failed append counts as written;
+    after SLOW nobody knows yet."""
 
     def __init__(self, kind: FailureKind, title: str, detail: str = "") -> None:
         super().__init__(f"{title}: {detail}" if detail else title)

@@ -3,7 +3,8 @@
 Whatever is built on an event has been journalled before. If the journal fails, forward moves are refused,
 but a rollback goes ahead: its events are kept in memory, in order, and written as soon as it is possible,
 behind whatever others wrote meanwhile. After a failure the disk is left alone until `mend` is called, so
-that a slow disk cannot hold up a rollback more than once.
+that a slow disk cannot hold up a rollback more than once. What a disk wrote although it never said so is
+found there again and not written twice.
 
 Now and then, never while a rollback is open, the folded flight is kept beside the journal: the next
 cockpit goes on from there instead of folding everything since the first day.
@@ -22,6 +23,7 @@ from cockpit.core.clean import clean_text
 from cockpit.core.events import MACHINE, Event, Kind
 from cockpit.core.flight import Flight
 from cockpit.core.rollback import IllegalEvent
+from cockpit.engine.journal_chain import GENESIS, link_of
 from cockpit.engine.journal_port import (
     Draft,
     FailureKind,
@@ -52,6 +54,7 @@ class Logbook:
         self.unsaved: list[tuple[str, Event]] = []
         self.flight = Flight()
         self._saved = self.flight
+        self._saved_hash = GENESIS
         self._resume_seq = 0
         self._as_written = True
         self._read_failure: JournalFailure | None = None
@@ -89,6 +92,7 @@ class Logbook:
         kept = min(self._keep, point.seq)
         self.kept = self._journal.read(point.seq - kept, kept)
         self.flight = self._saved = flight
+        self._saved_hash = point.hash
         self._resume_seq = point.seq
         return point.seq
 
@@ -155,7 +159,7 @@ class Logbook:
         while self.unsaved:
             actor, event = self.unsaved[0]
             try:
-                self._journal.append(
+                written = self._journal.append(
                     event.kind, event.body, actor=actor, at=event.at, expected_seq=event.seq - 1
                 )
             except SequenceConflict as conflict:
@@ -169,15 +173,50 @@ class Logbook:
                 self.unsaved[0] = (MACHINE, _in_its_place(event, failure.detail))
                 self._as_written = False
                 continue
-            self._saved = folding.apply(self._saved, event)
+            self._saved, self._saved_hash = folding.apply(self._saved, event), written.hash
             self.unsaved.pop(0)
         self._write_failure = None
         return True
 
+    @property
+    def saved(self) -> tuple[int, str]:
+        """Seq and hash of the last event that is known to be in the journal."""
+        return self._saved.last_seq, self._saved_hash
+
+    def take_in(self, after: tuple[int, str], events: Sequence[tuple[str, Event]]) -> bool:
+        """Go on with what an ended cockpit could not write: folded, and unsaved as it was there.
+
+        False, and nothing is changed, where the journal does not end at `after` or with these very events:
+        behind what others did since they would mean something else. Raises JournalFailure.
+        """
+        seq, digest = after
+        found = self._journal.read(max(0, seq - 1))
+        if seq and (not found or found.pop(0).hash != digest):
+            return False
+        rest = list(events)
+        for event in found:
+            if not rest or not _same(rest.pop(0), event):
+                return False
+        state = self.flight
+        try:
+            for _, event in rest:
+                state = folding.apply(state, event)
+        except _UNFOLDABLE:
+            return False
+        for actor, event in rest:
+            self.unsaved.append((actor, event))
+            self._fold(event)
+        self.flush()
+        return True
+
     def _go_behind_others(self, conflict: SequenceConflict) -> bool:
-        """Others wrote while we could not: fold theirs first, and ours again behind them."""
+        """Something is written already. What is ours (a disk that hung wrote it all the same) is saved then;
+        where others wrote while we could not: fold theirs first, and ours again behind them.
+        """
         try:
             others = self._journal.read(self._saved.last_seq)
+            if self._take_as_saved(others):
+                return True
             state = folding.fold(others, self._saved)
         except JournalFailure as failure:
             self._write_failure = failure
@@ -188,7 +227,8 @@ class Logbook:
         if not others:
             self._write_failure = _shrunk(conflict)
             return False
-        before, self._saved, moved = self._saved.last_seq, state, list[tuple[str, Event]]()
+        before, moved = self._saved.last_seq, list[tuple[str, Event]]()
+        self._saved, self._saved_hash = state, others[-1].hash
         for actor, event in self.unsaved:
             event = replace(event, seq=state.last_seq + 1)
             try:
@@ -204,6 +244,16 @@ class Logbook:
         for event in others:
             self.on_event(event)
         return True
+
+    def _take_as_saved(self, written: Sequence[Event]) -> bool:
+        """Whether what is written begins with our own oldest unsaved events; these are saved then."""
+        before = len(self.unsaved)
+        for event in written:
+            if not self.unsaved or not _same(self.unsaved[0], event):
+                break
+            self._saved, self._saved_hash = folding.apply(self._saved, event), event.hash
+            self.unsaved.pop(0)
+        return len(self.unsaved) < before
 
     def _check(self, drafts: Sequence[Draft], *, actor: str, at: datetime) -> None:
         """Fold on trial: an illegal event must not reach the journal."""
@@ -230,7 +280,7 @@ class Logbook:
         except _UNFOLDABLE as error:
             raise _corrupt(event.seq, error) from error
         if not self.unsaved:
-            self._saved = self.flight
+            self._saved, self._saved_hash = self.flight, event.hash
         self.kept.append(event)
         del self.kept[: -self._keep]
         self.on_event(event)
@@ -244,6 +294,14 @@ def _corrupt(seq: int, error: Exception) -> JournalFailure:
 
 def _shrunk(conflict: SequenceConflict) -> JournalFailure:
     return JournalFailure(FailureKind.CORRUPT, "The journal lost events", str(conflict))
+
+
+def _same(unsaved: tuple[str, Event], written: Event) -> bool:
+    """Whether both are one event: place, time to the microsecond, actor, kind and body."""
+    actor, event = unsaved
+    with suppress(JournalFailure):  # an event that can never be written is not there
+        return link_of(event, actor) == link_of(written, written.actor)
+    return False
 
 
 def _in_its_place(event: Event, why: str) -> Event:

@@ -36,8 +36,11 @@ from cockpit.engine.journal_port import Draft, FailureKind, Journal, JournalFail
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.lookout import SAID_ONCE, Lookout
 from cockpit.engine.orders import Orders
+from cockpit.engine.patient_journal import PatientJournal
 from cockpit.engine.picture import Agreements, Frame, agree, draw, flag_status, signal_statuses
 from cockpit.engine.polls import Polls
+from cockpit.engine.rescue import RescueFiles
+from cockpit.engine.salvage import Salvage
 from cockpit.engine.seat import Seat
 from cockpit.engine.senses import Senses
 from cockpit.engine.sources import Sources
@@ -74,6 +77,7 @@ class Flying:
     identity: Identity
     plan_offers: Callable[[asyncio.Event, Callable[[], Plan]], AsyncIterator[PlanOffer]] | None = None
     journal_path: str = ""
+    rescue: RescueFiles | None = None
     hint: Callable[[Flight, datetime], str] = lambda flight, now: ""
     rng: random.Random = field(default_factory=random.Random)
 
@@ -93,7 +97,9 @@ class Pilot:
         self._plan = flying.plan
         self._sources = flying.sources(flying.plan)
         self._retired: list[Sources] = []
-        self._logbook = Logbook(flying.journal, path=flying.journal_path)
+        self._journal = PatientJournal(flying.journal)
+        self._logbook = Logbook(self._journal, path=flying.journal_path)
+        self._salvage = Salvage(flying.rescue, self._logbook)
         self._senses = Senses(
             self._plan,
             self._sources,
@@ -120,7 +126,7 @@ class Pilot:
         )
         self._guard = Guard(self._tell_fault)
         self._seat = Seat(
-            journal=flying.journal,
+            journal=self._journal,
             logbook=self._logbook,
             identity=flying.identity,
             clock=self._clock,
@@ -164,7 +170,7 @@ class Pilot:
         self._studio = Studio(
             paint=self._picture,
             show=self._show,
-            journal=flying.journal,
+            journal=self._journal,
             publishes=lambda: self._seat.taken or self._signed_off,
             guard=self._guard,
         )
@@ -177,11 +183,14 @@ class Pilot:
         self._logbook.catch_up()
         if self._logbook.failure is not None:
             raise self._logbook.failure
+        self._journal.hurry()
+        self._logbook.on_event = self._on_event
+        if not self._flying.identity.read_only:
+            self._salvage.take_in()
         flight, environment = self._logbook.flight, self._plan.environment
         away = elsewhere(flight, environment)
         if away and flight.rollback is not None:
             raise _of_elsewhere(f"a rollback is open in {flight.environment}", environment)
-        self._logbook.on_event = self._on_event
         self._seat.look()
         if away and not self._seat.taken:
             raise _of_elsewhere(f"it was flown in {flight.environment} last", environment)
@@ -208,11 +217,14 @@ class Pilot:
                 self._sign_off(self._stop_why or "the engine failed")
                 self._studio.draw_last()
         finally:
+            self._salvage.put()
             for sources in (*self._retired, self._sources):
                 with suppress(Exception):  # the process ends: nobody is left to be told
                     async with asyncio.timeout(LEAVE_LIMIT_S):
                         await sources.aclose()
-            self._seat.leave()
+            with suppress(JournalFailure):  # the end of the process tells the others, too
+                self._seat.leave()
+            self._journal.close()
 
     def _sign_off(self, why: str) -> None:
         """The seat is free as soon as this flight has ended, and not before."""
@@ -249,6 +261,11 @@ class Pilot:
             if rollback is not None and self._seat.taken:
                 self._drive.record(Kind.OPERATOR_LOST, {"why": why, "rollback": rollback.id})
         self._stop.set()
+
+    @property
+    def last_words(self) -> tuple[str, ...]:
+        """What has to be said where people still read once the screen is gone."""
+        return self._salvage.last_words
 
     def _sign_in(self) -> Draft:
         identity, plan = self._flying.identity, self._plan
@@ -321,6 +338,8 @@ class Pilot:
         self._logbook.catch_up()
         if self._seat.taken:
             self._logbook.keep_resume_point()
+            for words in self._salvage.news():
+                self._drive.record(Kind.NOTE_ADDED, {"text": words})
 
     def _may_leave(self) -> bool:
         """Nobody is needed any more: no rollback, or the machine's part is done, or its time is over.
@@ -486,6 +505,7 @@ class Pilot:
 
     def _troubles(self) -> Iterator[Reason]:
         yield from self._guard.reasons()
+        yield from self._salvage.reasons()
         yield from self._veto_time.reasons()
         if self._drive.trouble:
             yield Reason(level=Level.WARN, subject="cockpit", what=self._drive.trouble)

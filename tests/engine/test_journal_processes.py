@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ while True:
 """
 
 RACES = """
-import sys
+import fcntl, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from cockpit.core.events import Kind
@@ -41,6 +42,7 @@ from cockpit.engine.journal_port import Draft, SequenceConflict
 from cockpit.engine.logbook import Logbook
 
 journal = SqliteJournal(Path(sys.argv[1]), busy_s=30)
+barrier = open(sys.argv[3], "rb")
 book, name, number = Logbook(journal), sys.argv[2], 0
 for word in sys.stdin:
     if word == "look\\n":
@@ -50,12 +52,15 @@ for word in sys.stdin:
         continue
     conflicts = 0
     command = Draft(kind=Kind.ROLLOUT_HELD, body={"flag": name, "reason": str(number)})
+    print("ready", flush=True)
+    fcntl.flock(barrier, fcntl.LOCK_SH)  # held shut until all stand at it
     while True:
         try:
             book.append([command], actor=name, at=datetime.now(UTC), must=False)
             break
         except SequenceConflict:
             conflicts += 1
+    fcntl.flock(barrier, fcntl.LOCK_UN)
     number += 1
     print(conflicts, book.flight.last_seq, flush=True)
 journal.close()
@@ -90,12 +95,12 @@ def test_what_append_returned_survives_a_kill(tmp_path: Path, batch: int) -> Non
 
 
 class Racer:
-    """A process with the journal open that carries out one command each time it is told to go."""
+    """A process with the journal open that carries out one command each time the barrier opens."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, barrier: Path) -> None:
         self.name = name
         self._process = subprocess.Popen(
-            [sys.executable, "-c", RACES, str(path), name],
+            [sys.executable, "-c", RACES, str(path), name, str(barrier)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -117,7 +122,9 @@ class Racer:
 
 @contextmanager
 def racing(path: Path, count: int) -> Iterator[list[Racer]]:
-    racers = [Racer(path, f"racer{number}") for number in range(count)]
+    barrier = path.parent.with_name("barrier")
+    barrier.touch()
+    racers = [Racer(path, f"racer{number}", barrier) for number in range(count)]
     try:
         yield racers
     finally:
@@ -127,16 +134,22 @@ def racing(path: Path, count: int) -> Iterator[list[Racer]]:
 
 @pytest.mark.parametrize("processes", [2, 5])
 def test_commands_at_the_same_instant_lose_nothing_and_double_nothing(tmp_path: Path, processes: int) -> None:
-    """In every round all have folded the same events and all want to write behind them: one may."""
+    """In every round all have folded the same events and all want to write behind them: one may.
+
+    A lock is the barrier: every process stands at it with its command decided, and they are let go at once.
+    """
     path = tmp_path / "state" / "flight.journal"
-    with racing(path, processes) as racers:
+    with racing(path, processes) as racers, (tmp_path / "barrier").open("rb") as barrier:
         for number in range(ROUNDS):
             for racer in racers:
                 racer.tell("look")
             held = [str(number - 1)] * processes if number else []
             assert [racer.says() for racer in racers] == [[str(number * processes), *held]] * processes
+            fcntl.flock(barrier, fcntl.LOCK_EX)
             for racer in racers:
                 racer.tell("go")
+            assert [racer.says() for racer in racers] == [["ready"]] * processes
+            fcntl.flock(barrier, fcntl.LOCK_UN)
             answers = [[int(word) for word in racer.says()] for racer in racers]
             first = number * processes + 1
             assert sorted(seq for _, seq in answers) == list(range(first, first + processes))
