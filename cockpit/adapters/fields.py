@@ -7,16 +7,19 @@ an engineer reads beside a line number.
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
+from cockpit.adapters.pointer import Scalar, split_pointer
 from cockpit.core.secret import SecretRef
 
+_SECRET_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "apikey"})
 _REFERENCE_KEYS: Final = frozenset({"env", "file", "command"})
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}\Z")
 _HOST: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}\Z")
@@ -117,6 +120,26 @@ def _is_address(name: str) -> bool:
     return True
 
 
+def _pointer(pointer: str) -> str:
+    split_pointer(pointer)
+    return pointer
+
+
+def _scalar(raw: object) -> Scalar:
+    if isinstance(raw, float) and not math.isfinite(raw):
+        raise ValueError("JSON knows no such number")
+    if not isinstance(raw, Scalar):
+        raise ValueError("a text, a number, true or false")
+    return raw
+
+
+def _headers(headers: Mapping[str, object]) -> Mapping[str, object]:
+    for name, value in headers.items():
+        if isinstance(value, str) and name.lower() in _SECRET_HEADERS:
+            raise ValueError(f'{name} holds a secret: give it by reference, such as {{ env = "NAME" }}')
+    return headers
+
+
 Reference = Annotated[SecretRef, BeforeValidator(read_reference)]
 Url = Annotated[str, AfterValidator(_plain_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
@@ -126,3 +149,6 @@ Variable = Annotated[str, AfterValidator(_variable)]
 Argument = Annotated[str, AfterValidator(_argument)]
 Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Headers = Annotated[Mapping[HeaderName, HeaderValue | Reference], AfterValidator(_headers)]
+Pointer = Annotated[str, AfterValidator(_pointer)]
+JsonScalar = Annotated[Scalar, PlainValidator(_scalar, json_schema_input_type=Scalar)]

@@ -19,7 +19,7 @@ from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.credentials import Secrets, bearer
 from cockpit.adapters.no_answer import Cause, NoAnswer
-from cockpit.adapters.probes.pointer import find, same_scalar
+from cockpit.adapters.pointer import find, same_scalar
 from cockpit.core.clean import PLACEHOLDER, clean_text
 from cockpit.core.model import Health, ProbeValue
 from cockpit.core.secret import Secret

@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, JsonValue, PlainValidator, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from cockpit.adapters.base import Seconds, Settings
 from cockpit.adapters.convex_names import FunctionPath, InstanceName
-from cockpit.adapters.fields import BaseUrl, HeaderName, HeaderValue, Reference, Url
-from cockpit.adapters.probes.pointer import Scalar, split_pointer
-
-_SECRET_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "apikey"})
-
-
-def _pointer(pointer: str) -> str:
-    split_pointer(pointer)
-    return pointer
-
-
-def _scalar(raw: object) -> Scalar:
-    if isinstance(raw, float) and not math.isfinite(raw):
-        raise ValueError("JSON knows no such number")
-    if not isinstance(raw, Scalar):
-        raise ValueError("a text, a number, true or false")
-    return raw
-
-
-def open_headers(headers: Mapping[str, object]) -> Mapping[str, object]:
-    """Refuses a header that holds a secret in the open."""
-    for name, value in headers.items():
-        if isinstance(value, str) and name.lower() in _SECRET_HEADERS:
-            raise ValueError(f'{name} holds a secret: give it by reference, such as {{ env = "NAME" }}')
-    return headers
-
-
-JsonPointer = Annotated[str, AfterValidator(_pointer)]
+from cockpit.adapters.fields import BaseUrl, Headers, JsonScalar, Pointer, Reference, Url
 
 
 class JsonCheck(Settings):
     """What the JSON body must say."""
 
-    pointer: JsonPointer
+    pointer: Pointer
     """RFC 6901, such as "/status" or "/checks/db/0/up"; "" is the whole body."""
-    equals: Annotated[Scalar, PlainValidator(_scalar, json_schema_input_type=Scalar)]
+    equals: JsonScalar
     """Compared without conversion: 1 equals 1.0, but neither equals true or "1"."""
 
 
@@ -72,9 +44,7 @@ class HttpProbeSettings(Settings):
     """Slower than this is degraded."""
     tls_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     """Fewer days than this until the certificate ends is degraded. Costs a new connection per poll."""
-    headers: Annotated[Mapping[HeaderName, HeaderValue | Reference], AfterValidator(open_headers)] = Field(
-        default_factory=dict
-    )
+    headers: Headers = Field(default_factory=dict)
     """Sent with every question; a secret value comes by reference."""
     token: Reference | None = None
     """Sent as Authorization: Bearer."""

@@ -20,10 +20,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from cockpit.adapters.base import Seconds, Settings
 from cockpit.adapters.credentials import Secrets, bearer
-from cockpit.adapters.fields import HeaderName, HeaderValue, Reference, needs_extra, split_url
+from cockpit.adapters.fields import Headers, Pointer, Reference, needs_extra, split_url
 from cockpit.adapters.no_answer import Cause, NoAnswer
-from cockpit.adapters.probes.pointer import find
-from cockpit.adapters.probes.settings import JsonPointer, open_headers
+from cockpit.adapters.pointer import find
 from cockpit.adapters.stream import Dialer, tls_context
 from cockpit.core.clean import clean_text, finite_number
 from cockpit.core.model import Failure, Health, ProbeValue
@@ -55,15 +54,13 @@ class WebSocketProbeSettings(Settings):
     """The whole address, such as "wss://api.example.com/socket"."""
     subprotocols: tuple[_Subprotocol, ...] = Field(default=(), strict=False)
     """Of these it must speak one."""
-    headers: Annotated[Mapping[HeaderName, HeaderValue | Reference], AfterValidator(open_headers)] = Field(
-        default_factory=dict
-    )
+    headers: Headers = Field(default_factory=dict)
     """Sent with the upgrade; a secret value comes by reference."""
     token: Reference | None = None
     """Sent with the upgrade as Authorization: Bearer."""
     send: Annotated[str, Field(min_length=1, max_length=10_000)] | None = None
     """Text that is sent first, such as a subscription."""
-    gauge: JsonPointer | None = None
+    gauge: Pointer | None = None
     """Where a message holds a number worth showing, such as "/online"; the first that has it counts."""
     latency_limit: Annotated[Seconds, Field(gt=0)] | None = None
     """A pong slower than this is degraded."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cockpit.adapters.probes.pointer import find, same_scalar, split_pointer
+from cockpit.adapters.pointer import find, same_scalar, split_pointer
 
 RFC = {
     "foo": ["bar", "baz"],
