@@ -25,6 +25,7 @@ from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.command import CommandFlagSettings
 from cockpit.adapters.flags.convex_settings import ConvexTableSettings
 from cockpit.adapters.flags.haproxy import HaproxySettings
+from cockpit.adapters.flags.http_json_settings import HttpJsonSettings
 from cockpit.adapters.flags.nginx_settings import NginxSettings
 from cockpit.adapters.flags.unleash import UnleashSettings
 from cockpit.adapters.parity.settings import ConvexStoreSettings
@@ -83,6 +84,7 @@ def _module(name: str) -> Any:
 
 FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
     "unleash": FlagService(UnleashSettings, "flags.unleash"),
+    "http_json": FlagService(HttpJsonSettings, "flags.http_json"),
     "haproxy": FlagService(HaproxySettings, "flags.haproxy"),
     "command": FlagService(CommandFlagSettings, "flags.command"),
     "convex_table": FlagService(ConvexTableSettings, "flags.convex_table"),

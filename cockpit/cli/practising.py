@@ -25,6 +25,7 @@ from cockpit.core.wording import span
 from cockpit.plan.problems import PlanProblems
 
 if TYPE_CHECKING:
+    from cockpit.adapters.flags.unleash import UnleashSettings
     from cockpit.engine.journal_memory import MemoryJournal
     from cockpit.practice.server import PracticeServer
 
@@ -108,7 +109,7 @@ def _practise(
     journal = MemoryJournal()
     engine = Engine(
         Flying(
-            plan=practice.rehome(plan),
+            plan=practice.rehome(plan, _stand_in),
             sources=Builder(secret=practice.secret, read_only=False),
             journal=journal,
             clock=SystemClock(),
@@ -118,6 +119,15 @@ def _practise(
     )
     engine.start()
     return show_deck(engine, theme=theme, mouse=mouse), journal
+
+
+def _stand_in(url: str) -> UnleashSettings:
+    """For levers that the practice world has no double of; its secrets open everything there."""
+    from cockpit.adapters.flags.unleash import UnleashSettings
+    from cockpit.core.secret import SecretRef
+
+    token = SecretRef(env="PRACTICE")
+    return UnleashSettings(url=url, environment="production", token=token, write_token=token)
 
 
 def _demo_hint(fault_at: datetime) -> Hint:

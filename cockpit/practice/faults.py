@@ -21,6 +21,7 @@ class Service(StrEnum):
     """The servers of the practice world; each has a port of its own."""
 
     UNLEASH = "unleash"
+    HTTP_JSON = "http_json"
     PROMETHEUS = "prometheus"
     CONVEX = "convex"
     LEGACY = "legacy"
@@ -90,6 +91,7 @@ class Fault:
         return (self.start_s or 0.0) <= at_s and (self.end_s is None or at_s < self.end_s)
 
 
+FLAG_SERVICES: Final = frozenset({Service.UNLEASH, Service.HTTP_JSON})
 REFUSED: Final = "refused"
 SERVER_ERROR: Final = "503"
 FORBIDDEN: Final = "403"

@@ -16,7 +16,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cockpit.core.model import Side
-from cockpit.practice.faults import REFUSED, Fault, FaultName, Garbage, Service
+from cockpit.practice.faults import FLAG_SERVICES, REFUSED, Fault, FaultName, Garbage, Service
 from cockpit.practice.hostile import Reply, garble, poison
 from cockpit.practice.world import World
 
@@ -73,7 +73,7 @@ class Gate:
         return self._service is Service.UNLEASH and path in _LYING_HEALTH
 
     def _about_flags(self, path: str, body: bytes) -> bool:
-        if self._service is Service.UNLEASH:
+        if self._service in FLAG_SERVICES:
             return not self._untouched(path)
         if self._service is not Service.CONVEX or path not in _FUNCTION_CALLS:
             return False
@@ -112,7 +112,7 @@ class Gate:
     def _refusal(self, path: str) -> Reply | None:
         if self._fault(FaultName.OUTAGE) and self._service in SIDES:
             return _text(503, "Service Unavailable\n")
-        down = self._service is Service.UNLEASH and self._world.active(FaultName.FLAG_SERVICE_DOWN)
+        down = self._service in FLAG_SERVICES and self._world.active(FaultName.FLAG_SERVICE_DOWN)
         if down and not self._untouched(path):
             return _text(503, "upstream connect error or disconnect/reset before headers\n")
         if self._service is Service.PROMETHEUS and self._world.active(FaultName.METRICS_DOWN):
@@ -164,7 +164,7 @@ def refused(world: World, service: Service) -> bool:
     """Whether this server's port should be closed now, so that connections are refused."""
     faults = (
         world.active(FaultName.OUTAGE, side=SIDES[service]) if service in SIDES else None,
-        world.active(FaultName.FLAG_SERVICE_DOWN) if service is Service.UNLEASH else None,
+        world.active(FaultName.FLAG_SERVICE_DOWN) if service in FLAG_SERVICES else None,
         world.active(FaultName.METRICS_DOWN) if service is Service.PROMETHEUS else None,
     )
     return any(fault is not None and fault.kind == REFUSED for fault in faults)

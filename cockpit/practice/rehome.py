@@ -6,7 +6,7 @@ that this room needs no adapter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -25,8 +25,14 @@ from cockpit.practice.world import DEFAULT_RPS, PROPAGATION_S, FlagSeed
 
 HOOK_VARIABLE: Final = "PRACTICE_HOOK"
 CONVEX_TABLE: Final = "convex_table"
+HTTP_JSON: Final = "http_json"
+UNLEASH: Final = "unleash"
 _TABLE: Final = ("list_query", "set_mutation", "kill_mutation")
 _NO_TLS: Final = {"ca_file": None, "tls_days": None, "base_path": ""}
+
+
+StandIn = Callable[[str], BaseModel]
+"""Settings of Unleash from its address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,7 @@ class Needs:
     instance: str
     functions: tuple[str, ...]
     table: TableFunctions
+    endpoints: Mapping[str, Mapping[str, Any]]
 
 
 def seeds(plan: Plan, *, rps: float = DEFAULT_RPS) -> tuple[FlagSeed, ...]:
@@ -72,6 +79,7 @@ def needs(plan: Plan) -> Needs:
         table=TableFunctions(**{name: str(tables[0][name]) for name in _TABLE})
         if tables
         else TableFunctions(),
+        endpoints={each.name: told(each.settings) for each in plan.flag_services if each.kind == HTTP_JSON},
     )
 
 
@@ -90,22 +98,32 @@ def told(settings: object) -> Mapping[str, Any]:
     return settings.model_dump(by_alias=True) if isinstance(settings, BaseModel) else {}
 
 
-def rehome(plan: Plan, urls: Mapping[str, str]) -> Plan:
+def rehome(plan: Plan, urls: Mapping[str, str], stand_in: StandIn | None = None) -> Plan:
     """The same plan with every address pointing into the practice world, and queries it can answer.
 
-    Programs that announcements would start are left out: a drill must never page anybody.
+    Programs that announcements would start are left out: a drill must never page anybody. A lever that has
+    no double here becomes an Unleash with the settings that `stand_in` makes of its address: a drill must
+    never move a real one. Raises ValueError where that is needed and not given.
     """
     return replace(
         answerable(plan),
-        flag_services=tuple(_moved(each, urls[_flag_home(each)]) for each in plan.flag_services),
+        flag_services=tuple(_lever(each, urls, stand_in) for each in plan.flag_services),
         monitors=tuple(_moved(each, urls[Service.PROMETHEUS]) for each in plan.monitors),
         backends=tuple(_backend(each, urls) for each in plan.backends),
         announce=tuple(_hook(each) for each in plan.announce if each.kind == "webhook"),
     )
 
 
-def _flag_home(service: ServiceSpec) -> Service:
-    return Service.CONVEX if service.kind == CONVEX_TABLE else Service.UNLEASH
+def _lever(service: ServiceSpec, urls: Mapping[str, str], stand_in: StandIn | None) -> ServiceSpec:
+    if service.kind == CONVEX_TABLE:
+        return _moved(service, urls[Service.CONVEX])
+    if service.kind == HTTP_JSON:
+        return _moved(service, f"{urls[Service.HTTP_JSON]}/{service.name}")
+    if service.kind == UNLEASH:
+        return _moved(service, urls[Service.UNLEASH])
+    if stand_in is None:
+        raise ValueError(f"the practice world has no {service.kind}")
+    return replace(service, kind=UNLEASH, settings=stand_in(urls[Service.UNLEASH]))
 
 
 def _moved(service: ServiceSpec, url: str) -> ServiceSpec:

@@ -34,6 +34,7 @@ from cockpit.practice import rehome as plans
 from cockpit.practice.convex import convex_app
 from cockpit.practice.faults import Service
 from cockpit.practice.gate import Gate, refused
+from cockpit.practice.http_json import http_json_app
 from cockpit.practice.plain import plain_app
 from cockpit.practice.prometheus import metrics_app, prometheus_app
 from cockpit.practice.tokens import practice_secret
@@ -74,11 +75,13 @@ class PracticeServer:
 
     @property
     def urls(self) -> Mapping[str, str]:
-        """Base address by service name: unleash, prometheus, convex, legacy, new, metrics, hooks."""
+        """Base address by service name: unleash, http_json, prometheus, convex, legacy, new,
+        metrics, hooks."""
         return {service: f"http://{HOST}:{port}" for service, port in self._ports.items()}
 
-    def rehome(self, plan: Plan) -> Plan:
-        return plans.rehome(plan, self.urls)
+    def rehome(self, plan: Plan, stand_in: plans.StandIn | None = None) -> Plan:
+        """See `rehome.rehome`."""
+        return plans.rehome(plan, self.urls, stand_in)
 
     def secret(self, ref: SecretRef) -> Secret:
         """A throwaway secret for any reference; see `tokens.practice_secret`. Nothing real is read."""
@@ -144,6 +147,7 @@ class PracticeServer:
         target = f"{HOST}:{self._ports[Service.METRICS]}"
         return {
             Service.UNLEASH: unleash_app(world),
+            Service.HTTP_JSON: http_json_app(world, wanted.endpoints),
             Service.PROMETHEUS: prometheus_app(world, target=target),
             Service.CONVEX: convex_app(
                 world, instance=wanted.instance, functions=wanted.functions, table=wanted.table

@@ -150,6 +150,8 @@ def test_every_way_to_be_told_is_shown_once() -> None:
     assert sorted(hook.kind for hook in plan.announce) == sorted(KINDS.announcers)
 
 
-@pytest.mark.parametrize("name", ["chat-sync.toml", "minimal.toml", "monitoring.toml", "convex.toml"])
+@pytest.mark.parametrize(
+    "name", ["chat-sync.toml", "minimal.toml", "monitoring.toml", "convex.toml", "levers.toml"]
+)
 def test_a_sample_is_short_enough_to_be_read(name: str) -> None:
     assert len((SAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 210

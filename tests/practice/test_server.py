@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cockpit.core.model import Side
 from cockpit.core.secret import SecretRef
 from cockpit.core.spec import AnnounceSpec, HookMoment, ProbeSpec
+from cockpit.practice.faults import Service
 from cockpit.practice.rehome import told
 from cockpit.practice.server import PracticeServer
 from tests.practice.conftest import HandClock, Lab, PlainSettings, a_plan
@@ -72,7 +73,7 @@ def test_it_stops_after_an_error_inside(clock: HandClock) -> None:
 
 def test_it_listens_on_loopback_only(lab: Lab) -> None:
     assert {urlsplit(url).hostname for url in lab.practice.urls.values()} == {"127.0.0.1"}
-    assert len(set(lab.practice.urls.values())) == 7
+    assert len(set(lab.practice.urls.values())) == len(Service)
 
 
 def test_many_requests_at_once_with_a_clock_that_stands_still(lab: Lab) -> None:

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 sick = False
+flags: dict[str, int] = {"percent": 10, "version": 1}
 
 
 async def health(request: Request) -> Response:
@@ -32,6 +33,19 @@ async def fails(request: Request) -> Response:
     raise RuntimeError("as an unhandled exception of the service")
 
 
+async def flag(request: Request) -> Response:
+    """GET tells the flag with an ETag, PUT takes one that is still wanted."""
+    if request.headers.get("authorization") != "Bearer token-3f9a-throwaway-secret":
+        return JSONResponse({"detail": "Not authenticated"}, 401)
+    etag = f'"{flags["version"]}"'
+    if request.method == "PUT":
+        if request.headers.get("if-match") != etag:
+            return JSONResponse({"detail": "Precondition Failed"}, 412)
+        asked = await request.json()
+        flags.update(percent=asked["percent"], version=flags["version"] + 1)
+    return JSONResponse({"percent": flags["percent"]}, headers={"etag": f'"{flags["version"]}"'})
+
+
 async def moved(request: Request) -> Response:
     return RedirectResponse("/health")
 
@@ -43,5 +57,6 @@ app = Starlette(
         Route("/guarded", guarded),
         Route("/fails", fails),
         Route("/moved", moved),
+        Route("/flags/{key}", flag, methods=["GET", "PUT"]),
     ]
 )

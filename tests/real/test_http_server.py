@@ -10,11 +10,14 @@ import pytest
 import pytest_asyncio
 
 from cockpit.adapters.base import AdapterError, RefusedByService
+from cockpit.adapters.flags.http_json import build_reader, build_writer
+from cockpit.adapters.flags.http_json_settings import HttpJsonSettings
 from cockpit.adapters.http import Web
 from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.adapters.probes.http import HttpProbe, build
 from cockpit.adapters.probes.settings import HttpProbeSettings
-from cockpit.core.model import Fault, Health
+from cockpit.core.clean import Percent
+from cockpit.core.model import Fault, FlagValue, Health, WriteOutcome
 from cockpit.engine.clock import SystemClock
 from tests.adapters.probes.rig import the_token
 from tests.real.http_server import Secured, Service, secured_service, service
@@ -109,3 +112,27 @@ async def test_a_stopped_service_refuses_and_is_down(web: Web) -> None:
     value = await probe.probe()
     assert value.health is Health.DOWN
     assert "connection refused" in value.detail
+
+
+async def test_a_flag_is_moved_over_tls_and_its_guard_holds(web: Web, secured: Secured) -> None:
+    wanted = HttpJsonSettings.model_validate(
+        {
+            "url": secured.url,
+            "ca_file": secured.ca_file,
+            "token": {"env": "ANY"},
+            "write_token": {"env": "ANY"},
+            "guard": "etag",
+            "read": {"path": "/flags/{key}", "percent": "/percent"},
+            "write": {"path": "/flags/{key}", "body": {"percent": "{percent}"}},
+        }
+    )
+    reader, writer = build_reader(wanted, web, the_token, 20.0), build_writer(wanted, web, the_token, 20.0)
+    seen = (await reader.read(["chat"]))["chat"]
+    assert isinstance(seen, FlagValue)
+    assert writer is not None
+    results = [await writer.set_percent("chat", Percent.parse(25), expected=seen) for _ in range(2)]
+    assert [result.outcome for result in results] == [WriteOutcome.DONE, WriteOutcome.REFUSED]
+    assert (await writer.kill("chat")).outcome is WriteOutcome.DONE
+    after = (await reader.read(["chat"]))["chat"]
+    assert isinstance(after, FlagValue)
+    assert after.exposure == Percent.parse(0)

@@ -14,6 +14,7 @@ from cockpit.core.spec import Plan, RollbackSpec
 from cockpit.engine.clock import SystemClock
 from cockpit.practice.server import PracticeServer
 from tests.adapters.flags.crew import Crew
+from tests.adapters.flags.rigs.http_json import plan_of_all_shapes
 from tests.adapters.flags.suite import Lever, LeverRig
 from tests.real.convex_server import ConvexTest, convex_test
 from tests.real.haproxy_server import Haproxy, haproxy
@@ -67,6 +68,13 @@ def practice_unleash(practice_flags: PracticeServer) -> Iterator[RawUnleash]:
             backend="client-token",
         )
         yield RawUnleash(practice_flags.urls["unleash"], tokens, admin)
+
+
+@pytest.fixture(scope="session")
+def practice_endpoints() -> Iterator[PracticeServer]:
+    """Home-grown endpoints of every shape that `rigs.http_json` knows."""
+    with PracticeServer(plan_of_all_shapes(), seed=1, clock=SystemClock()) as practice:
+        yield practice
 
 
 @pytest.fixture(params=["practice", pytest.param("real", marks=pytest.mark.real)])

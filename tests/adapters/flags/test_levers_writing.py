@@ -74,15 +74,15 @@ async def test_a_foreign_change_is_not_overwritten(rig: LeverRig, lever: Lever) 
 
 @levers(Can.GUARD, Can.MEDDLE)
 async def test_a_foreign_change_in_the_last_moment_fails_the_guard(rig: LeverRig, lever: Lever) -> None:
-    key = await rig.flag(rig.high)
+    key = await rig.flag(rig.low)
     seen, changed = await lever.value(key), []
 
     async def meddle() -> None:
-        await rig.change(key, rig.low)
+        await rig.change(key, rig.other)
         changed.append(await rig.truth(key))
 
     rig.just_before_a_write(meddle)
-    result = await lever.writer.set_percent(key, rig.other, expected=seen)
+    result = await lever.writer.set_percent(key, rig.high, expected=seen)
     assert result.outcome is REFUSED, result
     assert [await rig.truth(key)] == changed
 
@@ -194,9 +194,9 @@ async def test_nothing_is_written_elsewhere(rig: LeverRig, lever: Lever) -> None
 @pytest.mark.parametrize("how", [Built.STRANGER, Built.MAY_ONLY_READ])
 @levers(Built.STRANGER, Built.MAY_ONLY_READ)
 async def test_who_may_not_write_does_not(rig: LeverRig, lever: Lever, how: Built) -> None:
-    key = await rig.flag(rig.low)
+    key = await rig.flag(rig.high)
     seen, before = await lever.value(key), await rig.truth(key)
-    for result in await every_write(rig.build(how), key, rig.high, seen):
+    for result in await every_write(rig.build(how), key, rig.low, seen):
         assert result.outcome is REFUSED, result
         assert result.failure is not None
         assert result.failure.fault is Fault.CREDENTIAL
