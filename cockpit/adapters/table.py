@@ -35,6 +35,7 @@ from cockpit.adapters.probes.postgres_settings import PostgresProbeSettings, Pos
 from cockpit.adapters.probes.process import ProcessProbeSettings
 from cockpit.adapters.probes.redis import RedisProbeSettings
 from cockpit.adapters.probes.settings import ConvexProbeSettings, HttpProbeSettings
+from cockpit.adapters.probes.supabase import SupabaseProbeSettings
 from cockpit.adapters.probes.tcp import TcpProbeSettings
 from cockpit.adapters.probes.tls import TlsProbeSettings
 from cockpit.adapters.probes.websocket import WebSocketProbeSettings
@@ -101,6 +102,7 @@ PROBES: Final[Mapping[str, Kind[Probe]]] = {
     "postgres": Kind(PostgresProbeSettings, "probes.postgres"),
     "redis": Kind(RedisProbeSettings, "probes.redis"),
     "websocket": Kind(WebSocketProbeSettings, "probes.websocket"),
+    "supabase": Kind(SupabaseProbeSettings, "probes.supabase"),
     "plugin": Kind(PluginSettings, "probes.plugin"),
 }
 
