@@ -26,6 +26,7 @@ from cockpit.adapters.flags.command import CommandFlagSettings
 from cockpit.adapters.flags.convex_settings import ConvexTableSettings
 from cockpit.adapters.flags.haproxy import HaproxySettings
 from cockpit.adapters.flags.http_json_settings import HttpJsonSettings
+from cockpit.adapters.flags.launchdarkly_access import LaunchDarklySettings
 from cockpit.adapters.flags.nginx_settings import NginxSettings
 from cockpit.adapters.flags.unleash import UnleashSettings
 from cockpit.adapters.parity.settings import ConvexStoreSettings
@@ -89,6 +90,7 @@ FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
     "haproxy": FlagService(HaproxySettings, "flags.haproxy"),
     "command": FlagService(CommandFlagSettings, "flags.command"),
     "convex_table": FlagService(ConvexTableSettings, "flags.convex_table"),
+    "launchdarkly": FlagService(LaunchDarklySettings, "flags.launchdarkly"),
     "nginx": FlagService(NginxSettings, "flags.nginx"),
 }
 

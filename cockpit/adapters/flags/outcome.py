@@ -63,6 +63,13 @@ def unanswered(error: AdapterError) -> Stop:
     return Stop(outcome, words(error), error.failure, unsent=not error.sent, again_after_s=wait_s)
 
 
+def answered(error: AdapterError) -> Stop:
+    """An answer to a write that is no yes: below 500 nothing was done (408 aside), above nobody knows."""
+    status = error.status or 500
+    outcome = WriteOutcome.REFUSED if status < 500 and status != 408 else WriteOutcome.UNKNOWN
+    return Stop(outcome, words(error), error.failure, again_after_s=asked_to_wait_s(error))
+
+
 def asked_to_wait_s(error: AdapterError) -> float | None:
     """How long a service asks to be left alone (429, or 503 with Retry-After); None when it does not."""
     if not isinstance(error, Throttled):
