@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cockpit.adapters.http import Web
     from cockpit.adapters.unavailable import Unavailable
     from cockpit.engine.identity import Identity
-    from cockpit.engine.pilot import PlanOffer
+    from cockpit.engine.replan import PlanOffer
     from cockpit.engine.sources import Sources
 
 WRITE_ANSWER_S: Final = 4.5
@@ -175,7 +175,7 @@ def plan_offers(path: Path) -> Offers:
     """Changed plans as offers: what differs from the plan that is flown, or what is wrong."""
 
     async def offers(stop: asyncio.Event, flown: Callable[[], Plan]) -> AsyncIterator[PlanOffer]:
-        from cockpit.engine.pilot import PlanOffer
+        from cockpit.engine.replan import PlanOffer
         from cockpit.plan.change import describe_change
         from cockpit.plan.watching import watch
 

@@ -43,7 +43,7 @@ class Orders:
         status_of: Callable[[str], FlagStatus],
         seat: Seat,
         poll_now: Callable[[], None],
-        take_plan: Callable[[str, bool], str],
+        take_plan: Callable[[str, bool, Callable[[CommandState, str], None]], str],
     ) -> None:
         self._logbook = logbook
         self._senses = senses
@@ -57,6 +57,7 @@ class Orders:
         self._taken: set[str] = set()
         self._statuses: dict[str, CommandStatus] = {}
         self._moves: dict[str, tuple[str, str, Percent]] = {}
+        self._plans: set[str] = set()
         self._handlers: Mapping[type[Command], Callable[[Any], str]] = {
             asked.Advance: self._advance,
             asked.Hold: self._hold,
@@ -80,7 +81,7 @@ class Orders:
         self._taken.add(command.id)
         try:
             text = self._decided(command)
-            running = command.id in {command_id for command_id, _, _ in self._moves.values()}
+            running = command.id in {*self._plans, *(command_id for command_id, _, _ in self._moves.values())}
             state = CommandState.RUNNING if running else CommandState.DONE
         except (Refused, ValueError, IllegalEvent) as error:
             text, state = str(error), CommandState.REFUSED
@@ -243,7 +244,15 @@ class Orders:
         self._driving()
         if self._logbook.flight.rollback is not None:
             raise Refused("nothing reloads while a rollback is open")
-        return self._take_plan(command.digest, command.accept)
+
+        def ended(state: CommandState, text: str) -> None:
+            self._plans.discard(command.id)
+            self._turn(command.id, state, text)
+
+        text = self._take_plan(command.digest, command.accept, ended)
+        if command.accept:
+            self._plans.add(command.id)
+        return text
 
 
 def _status(command: Command, state: CommandState, text: str) -> CommandStatus:

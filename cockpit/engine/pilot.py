@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,7 +25,7 @@ from cockpit.core.events import Event, Kind
 from cockpit.core.flight import Flight, elsewhere
 from cockpit.core.model import Failure, Fault
 from cockpit.core.rollback import StepState
-from cockpit.core.snapshot import HostStatus, Level, PlanChange, Reason, Snapshot
+from cockpit.core.snapshot import HostStatus, Level, Reason, Snapshot
 from cockpit.core.spec import Plan
 from cockpit.engine.drive import Drive
 from cockpit.engine.effects import Effects
@@ -39,6 +39,7 @@ from cockpit.engine.orders import Orders
 from cockpit.engine.patient_journal import PatientJournal
 from cockpit.engine.picture import Agreements, Frame, agree, draw, flag_status, signal_statuses
 from cockpit.engine.polls import Polls
+from cockpit.engine.replan import PlanOffer, PlanOffers, Replan
 from cockpit.engine.rescue import RescueFiles
 from cockpit.engine.salvage import Salvage
 from cockpit.engine.seat import Seat
@@ -55,16 +56,9 @@ UNTOLD_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanOffer:
-    """A plan file that changed on disk: a plan to take, or (None) the problems of a broken edit."""
-
-    plan: Plan | None
-    change: PlanChange
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Flying:
-    """Everything that a flight needs. `sources` builds the adapters of a plan, on the engine's thread.
+    """Everything that a flight needs. `sources` builds the adapters of a plan, those of a changed plan on a
+    thread of its own.
 
     plan_offers yields changed plans until the event is set; it is told how to ask which plan is flown now.
     hint: what the demo says to press.
@@ -75,7 +69,7 @@ class Flying:
     journal: Journal
     clock: Clock
     identity: Identity
-    plan_offers: Callable[[asyncio.Event, Callable[[], Plan]], AsyncIterator[PlanOffer]] | None = None
+    plan_offers: PlanOffers | None = None
     journal_path: str = ""
     rescue: RescueFiles | None = None
     hint: Callable[[Flight, datetime], str] = lambda flight, now: ""
@@ -96,7 +90,6 @@ class Pilot:
         self._clock = flying.clock
         self._plan = flying.plan
         self._sources = flying.sources(flying.plan)
-        self._retired: list[Sources] = []
         self._journal = PatientJournal(flying.journal)
         self._logbook = Logbook(self._journal, path=flying.journal_path)
         self._salvage = Salvage(flying.rescue, self._logbook)
@@ -143,7 +136,7 @@ class Pilot:
             status_of=lambda key: flag_status(self._frame(), key),
             seat=self._seat,
             poll_now=self._poke,
-            take_plan=self._take_plan,
+            take_plan=lambda *asked_for: self._replan.take(*asked_for),
         )
         self._veto_time = VetoTime(
             logbook=self._logbook,
@@ -151,12 +144,19 @@ class Pilot:
             clock=self._clock,
             carry_out=self._orders.carry_out,
         )
+        self._replan = Replan(
+            offers=flying.plan_offers,
+            sources=flying.sources,
+            flown=lambda: self._plan,
+            refusal=self._keeps_plan,
+            adopt=self._adopt,
+            draw=lambda: self._studio.draw(),
+        )
         self._lookout = Lookout()
         self._untold: list[Draft] = []
         self._polls = Polls(self._senses, flying.rng)
         self._sampler = HostSampler()
         self._host: HostStatus | None = None
-        self._offer: PlanOffer | None = None
         self._agreements: Agreements = {}
         self._clocks = self._read_clocks()
         self._started_at = self._clock.now()
@@ -218,7 +218,7 @@ class Pilot:
                 self._studio.draw_last()
         finally:
             self._salvage.put()
-            for sources in (*self._retired, self._sources):
+            for sources in (*self._replan.retired, self._sources):
                 with suppress(Exception):  # the process ends: nobody is left to be told
                     async with asyncio.timeout(LEAVE_LIMIT_S):
                         await sources.aclose()
@@ -450,44 +450,33 @@ class Pilot:
         self._polls.poke()
 
     async def _watch_plan(self) -> None:
-        if self._flying.plan_offers is None:
-            return
         try:
-            async for offer in self._flying.plan_offers(self._stop, lambda: self._plan):
-                same = offer.plan is not None and offer.plan.digest == self._plan.digest
-                self._offer = None if same else offer
-                self._studio.draw()
+            await self._replan.watch(self._stop)
         except Exception as error:  # the poll edge: without the watch the flight goes on by the plan it has
             self._guard.note("plan file, not watched any more", error)
 
-    def _take_plan(self, digest: str, accept: bool) -> str:
-        offer = self._offer
-        if offer is None or offer.change.digest != digest:
-            raise ValueError("that plan is not on offer any more")
-        if not accept:
-            self._offer = None
-            return "the change is set aside"
-        if offer.plan is None:
-            raise ValueError("a broken plan cannot be taken")
-        if offer.plan.environment != self._plan.environment:
-            raise ValueError("another environment is another flight: leave, and start on the changed plan")
-        if not self._effects.idle:
-            raise ValueError("a write or an announcement is in flight; try again")
-        fresh = self._flying.sources(offer.plan)
+    def _keeps_plan(self) -> str:
+        """Why no changed plan may be flown from this moment on; empty when it may."""
+        if self._logbook.flight.rollback is not None:
+            return "nothing reloads while a rollback is open"
+        if not self._seat.taken or self._stop.is_set():
+            return "this cockpit does not drive"
+        return "" if self._effects.idle else "a write or an announcement is in flight; try again"
+
+    def _adopt(self, offer: PlanOffer, plan: Plan, fresh: Sources) -> bool:
+        """Everything that is true of the new plan is true from here on, and journalled before."""
         taken = self._drive.record(
             Kind.PLAN_TAKEN,
-            {"digest": offer.plan.digest, "diff": list(offer.change.diff)},
+            {"digest": plan.digest, "diff": list(offer.change.diff)},
             actor=self._flying.identity.operator,
         )
-        if not taken:
-            self._retired.append(fresh)
-            raise ValueError("the journal cannot be written")
-        self._retired.append(self._sources)
-        self._plan, self._sources, self._offer = offer.plan, fresh, None
-        self._senses.adopt(self._plan, fresh)
-        self._effects.adopt(fresh)
-        self._polls.renew(self._plan)
-        return "the changed plan is flown from now on"
+        if taken:
+            self._replan.retired.append(self._sources)
+            self._plan, self._sources = plan, fresh
+            self._senses.adopt(plan, fresh)
+            self._effects.adopt(fresh)
+            self._polls.renew(plan)
+        return taken
 
     def _frame(self) -> Frame:
         return Frame(
@@ -517,6 +506,6 @@ class Pilot:
             started_at=self._started_at,
             commands=self._orders.statuses,
             host=self._host,
-            plan_change=self._offer.change if self._offer is not None else None,
+            plan_change=self._replan.change,
             hint=self._flying.hint(self._logbook.flight, self._clock.now()),
         )

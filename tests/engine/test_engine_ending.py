@@ -17,8 +17,9 @@ from cockpit.core.spec import Plan
 from cockpit.engine import pilot as piloting
 from cockpit.engine.engine import Engine
 from cockpit.engine.journal_port import FailureKind, JournalFailure
-from cockpit.engine.pilot import PlanOffer
-from tests.engine.conftest import DEADLINE_S, World, advance, declare, ident, note, seen_at
+from cockpit.engine.replan import PlanOffer
+from cockpit.engine.sources import Sources
+from tests.engine.conftest import DEADLINE_S, Pilotage, World, advance, declare, ident, note, seen_at
 from tests.engine.scripted import LOST, OBEY, Answer, FickleJournal, down
 
 
@@ -224,6 +225,69 @@ def test_a_changed_plan_is_offered_taken_and_flown(world: World) -> None:
     pilot.fly_to("writes", 10)
     pilot.leave()
     assert world.cast.released == 2
+
+
+class SlowSecret:
+    """Sources whose changed plan takes as long as the test likes to build: its secret is a command."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._ready = threading.Event()
+        self.asked = threading.Event()
+
+    def __call__(self, plan: Plan) -> Sources:
+        if plan.digest != self._world.plan.digest:
+            self.asked.set()
+            self._ready.wait()
+        return self._world.sources(plan)
+
+    def answer(self) -> None:
+        self._ready.set()
+
+
+def taking_slowly(world: World) -> tuple[Pilotage, SlowSecret, asked.TakePlan]:
+    plan = replace(world.plan, title="Edited", digest="e" * 64)
+    slow = SlowSecret(world)
+    flying = replace(world.flying(sources=slow), plan_offers=offers(offer(world, plan)))
+    pilot = world.start(flying)
+    pilot.until(lambda shot: shot.plan_change is not None)
+    take = asked.TakePlan(id=ident(), by="ana", digest="e" * 64)
+    pilot.give(take, CommandState.RUNNING)
+    assert slow.asked.wait(20)
+    return pilot, slow, take
+
+
+def test_a_secret_that_takes_long_holds_up_no_poll_and_the_plan_changes_at_once(world: World) -> None:
+    pilot, slow, take = taking_slowly(world)
+    reads = world.service.reads
+    world.bell.until(lambda: world.service.reads > reads + 3, "polls that go on")
+    assert pilot.now.plan_title == "Scripted"
+    again = asked.TakePlan(id=ident(), by="ana", digest="e" * 64)
+    assert "being taken already" in pilot.refused(again)
+    slow.answer()
+    pilot.ends(take, CommandState.DONE)
+    pilot.until(lambda shot: shot.plan_title == "Edited" and shot.plan_change is None)
+    assert len(world.events(Kind.PLAN_TAKEN)) == 1
+
+
+def test_a_rollback_that_was_declared_while_the_plan_was_built_is_flown_by_the_old_plan(
+    exposed: World,
+) -> None:
+    pilot, slow, take = taking_slowly(exposed)
+    pilot.done(declare())
+    slow.answer()
+    assert "while a rollback is open" in pilot.ends(take, CommandState.REFUSED).text
+    pilot.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
+    assert pilot.now.plan_title == "Scripted" and not exposed.events(Kind.PLAN_TAKEN)
+    pilot.engine.leave_now("the test is over")
+    assert pilot.engine.join(20)
+    assert exposed.cast.released == 2, "what was built and never flown is released"
+
+
+def test_a_cockpit_that_is_left_does_not_wait_for_a_secret(world: World) -> None:
+    pilot, slow, _ = taking_slowly(world)
+    pilot.leave()
+    slow.answer()
 
 
 def test_no_plan_is_taken_while_a_rollback_is_open(exposed: World) -> None:
