@@ -7,12 +7,12 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator
 
-_FUNCTION: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_/.-]{0,199}(:[A-Za-z0-9_]{1,100})?\Z")
+FUNCTION: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_/.-]{0,199}(:[A-Za-z0-9_]{1,100})?\Z")
 _INSTANCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")
 
 
 def _function(path: str) -> str:
-    if not _FUNCTION.match(path):
+    if not FUNCTION.match(path):
         raise ValueError('a function is named like "health:check" or "ops/health:check"')
     return path
 

@@ -30,6 +30,12 @@ from cockpit.adapters.flags.launchdarkly_access import LaunchDarklySettings
 from cockpit.adapters.flags.nginx_settings import NginxSettings
 from cockpit.adapters.flags.unleash import UnleashSettings
 from cockpit.adapters.parity.settings import ConvexStoreSettings
+from cockpit.adapters.probes.convex_settings import (
+    ConvexJobsSettings,
+    ConvexLogsSettings,
+    ConvexMetricsSettings,
+    ConvexMonitorSettings,
+)
 from cockpit.adapters.probes.dns import DnsProbeSettings
 from cockpit.adapters.probes.plugin import PluginSettings
 from cockpit.adapters.probes.postgres_settings import PostgresProbeSettings, PostgresSettings
@@ -97,6 +103,9 @@ FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
 PROBES: Final[Mapping[str, Kind[Probe]]] = {
     "http": Kind(HttpProbeSettings, "probes.http"),
     "convex": Kind(ConvexProbeSettings, "probes.convex"),
+    "convex_metrics": Kind(ConvexMetricsSettings, "probes.convex_metrics"),
+    "convex_jobs": Kind(ConvexJobsSettings, "probes.convex_jobs"),
+    "convex_logs": Kind(ConvexLogsSettings, "probes.convex_logs"),
     "tcp": Kind(TcpProbeSettings, "probes.tcp"),
     "tls": Kind(TlsProbeSettings, "probes.tls"),
     "dns": Kind(DnsProbeSettings, "probes.dns"),
@@ -111,6 +120,7 @@ PROBES: Final[Mapping[str, Kind[Probe]]] = {
 MONITORS: Final[Mapping[str, Kind[Monitor]]] = {
     "prometheus": Kind(PrometheusSettings, "signals.prometheus"),
     "postgres": Kind(PostgresSettings, "signals.postgres"),
+    "convex": Kind(ConvexMonitorSettings, "signals.convex"),
 }
 
 ANNOUNCERS: Final[Mapping[str, Kind[Announcer]]] = {

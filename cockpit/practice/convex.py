@@ -18,9 +18,9 @@ from starlette.routing import Route
 
 from cockpit.core.model import Side
 from cockpit.practice.convex_flags import ConvexFlags, NotRun, TableFunctions, Thrown
+from cockpit.practice.convex_inside import MIGRATION_STATUS, ConvexInside
 from cockpit.practice.faults import Fault, FaultName
 from cockpit.practice.tokens import TokenKind, kind_of
-from cockpit.practice.traffic import WRITES, series
 from cockpit.practice.world import World
 
 DEFAULT_INSTANCE: Final = "practice"
@@ -31,7 +31,8 @@ PAUSED: Final = (
     "Resume the deployment in the dashboard settings to allow functions to run."
 )
 HEALTH_FUNCTIONS: Final = ("health:check", "health:ping", "health:default")
-_FORMATS: Final = (None, "json", "convex_encoded_json", "convex_json")
+_ENCODED: Final = ("convex_encoded_json", "convex_json")
+_FORMATS: Final = (None, "json", *_ENCODED)
 _FUNCTION_KINDS: Final = ("query", "mutation", "action")
 
 
@@ -42,6 +43,7 @@ class Convex:
         self._world = world
         self._table = table
         self._flags = ConvexFlags(world, table)
+        self._inside = ConvexInside(world)
         self._instance = instance
         self._functions = {_full(name) for name in (*HEALTH_FUNCTIONS, *functions)}
         self._requests = 0
@@ -58,6 +60,9 @@ class Convex:
             *(Route(f"/api/{kind}", self.function, methods=["POST"]) for kind in _FUNCTION_KINDS),
             Route("/api/function", self.function, methods=["POST"]),
             Route("/api/run/{path:path}", self.run, methods=["POST"]),
+            Route("/api/query_batch", self.query_batch, methods=["POST"]),
+            Route("/api/app_metrics/{name}", self.metric),
+            Route("/api/stream_function_logs", self.log),
             Route("/api/check_admin_key", self.check_admin_key),
             Route("/api/v1/deployment_info", self.deployment_info),
             Route("/api/v1/pause_deployment", self.pause, methods=["POST"]),
@@ -100,6 +105,20 @@ class Convex:
         asked = await _body(request)
         return asked if isinstance(asked, Response) else await self._called(request, asked)
 
+    async def query_batch(self, request: Request) -> Response:
+        """All answers, or the first failure of a request among them."""
+        asked = await _body(request)
+        if isinstance(asked, Response):
+            return asked
+        queries = asked.get("queries")
+        if not isinstance(queries, list) or not all(isinstance(each, dict) for each in queries):
+            return PlainTextResponse("Failed to deserialize the JSON body into the target type", 422)
+        answers = [await self._called(request, each) for each in queries]
+        failed = [each for each in answers if each.status_code != 200]
+        if failed:
+            return failed[0]
+        return JSONResponse({"results": [json.loads(bytes(each.body)) for each in answers]})
+
     async def run(self, request: Request) -> Response:
         """`dir/file/function`: at least two parts."""
         *module, name = request.path_params["path"].split("/")
@@ -123,6 +142,9 @@ class Convex:
             return self._system(request, path, asked)
         if self._paused() is not None:
             return JSONResponse({"status": "error", "errorMessage": PAUSED})
+        if asked.get("componentPath") == "migrations" and path == MIGRATION_STATUS:
+            args = asked.get("args")
+            return _value(self._inside.migrations(args if isinstance(args, dict) else {}))
         if path in self._table.paths:
             return self._flag_function(request, path, asked.get("args"))
         if _full(path) not in self._functions:
@@ -160,11 +182,12 @@ class Convex:
         if path == "_system/frontend/backendState":
             user = "paused" if self._paused() is not None else "none"
             return _value({"system": "none", "usage_limit": "none", "user": user})
-        if path in ("_system/frontend/tableSize", "_system/cli/tableSize"):
-            return _value(self._world.counters()[series(WRITES, backend=Side.NEW)])
         if path == "_system/frontend/getVersion":
             return _value(VERSION)
-        return self._threw()
+        try:
+            return _value(self._inside.system_query(path, encoded=asked.get("format") in _ENCODED))
+        except KeyError:
+            return self._threw()
 
     def _unix_ms(self) -> float:
         return round(self._world.now().timestamp() * 1000, 3)
@@ -198,6 +221,12 @@ class Convex:
         allowed = ["ViewData", "ViewMetrics", "ViewLogs", "RunInternalQueries"] if read_only else []
         answer = {"success": True, "allowedOps": allowed, "isReadOnly": read_only}
         return self._keyless(request) or JSONResponse(answer)
+
+    async def metric(self, request: Request) -> Response:
+        return self._keyless(request) or await self._inside.metric(request)
+
+    async def log(self, request: Request) -> Response:
+        return self._keyless(request) or await self._inside.log(request)
 
     async def deployment_info(self, request: Request) -> Response:
         return self._keyless(request) or JSONResponse({"kind": "selfHosted"})

@@ -27,6 +27,7 @@ HOOK_VARIABLE: Final = "PRACTICE_HOOK"
 CONVEX_TABLE: Final = "convex_table"
 HTTP_JSON: Final = "http_json"
 UNLEASH: Final = "unleash"
+_CONVEX: Final = ("convex", "convex_metrics", "convex_jobs", "convex_logs")
 _TABLE: Final = ("list_query", "set_mutation", "kill_mutation")
 _NO_TLS: Final = {"ca_file": None, "tls_days": None, "base_path": ""}
 
@@ -69,7 +70,7 @@ def needs(plan: Plan) -> Needs:
     for backend in plan.backends:
         settings = [(probe.kind, told(probe.settings)) for probe in backend.probes]
         pages[backend.side] = tuple(_page(each) for kind, each in settings if kind == "http")
-        convex += [each for kind, each in settings if kind == "convex"]
+        convex += [each for kind, each in settings if kind in _CONVEX]
     tables = [told(each.settings) for each in plan.flag_services if each.kind == CONVEX_TABLE]
     convex += tables
     return Needs(
@@ -108,7 +109,7 @@ def rehome(plan: Plan, urls: Mapping[str, str], stand_in: StandIn | None = None)
     return replace(
         answerable(plan),
         flag_services=tuple(_lever(each, urls, stand_in) for each in plan.flag_services),
-        monitors=tuple(_moved(each, urls[Service.PROMETHEUS]) for each in plan.monitors),
+        monitors=tuple(_moved(each, urls[_metrics_home(each)]) for each in plan.monitors),
         backends=tuple(_backend(each, urls) for each in plan.backends),
         announce=tuple(_hook(each) for each in plan.announce if each.kind == "webhook"),
     )
@@ -126,6 +127,10 @@ def _lever(service: ServiceSpec, urls: Mapping[str, str], stand_in: StandIn | No
     return replace(service, kind=UNLEASH, settings=stand_in(urls[Service.UNLEASH]))
 
 
+def _metrics_home(monitor: ServiceSpec) -> Service:
+    return Service.CONVEX if monitor.kind in _CONVEX else Service.PROMETHEUS
+
+
 def _moved(service: ServiceSpec, url: str) -> ServiceSpec:
     return replace(service, settings=_at(service.settings, url))
 
@@ -135,7 +140,7 @@ def _backend(backend: BackendSpec, urls: Mapping[str, str]) -> BackendSpec:
 
 
 def _probe(probe: ProbeSpec, urls: Mapping[str, str]) -> ProbeSpec:
-    if probe.kind == "convex":
+    if probe.kind in _CONVEX:
         return replace(probe, settings=_at(probe.settings, urls[Service.CONVEX]))
     plain = urls[Service.LEGACY if probe.side is Side.LEGACY else Service.NEW]
     parts = urlsplit(str(told(probe.settings).get("url", "")))

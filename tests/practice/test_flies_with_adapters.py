@@ -13,6 +13,7 @@ from cockpit.adapters.table import ANNOUNCERS, FLAG_SERVICES, MONITORS, PROBES
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import FlagValue, Health, Quality, Sample, WriteOutcome
 from cockpit.core.spec import PairQuery, Plan
+from cockpit.engine.senses import expressions
 from cockpit.plan import Kinds, load
 from cockpit.practice.faults import make_fault
 from cockpit.practice.server import PracticeServer
@@ -64,7 +65,7 @@ async def test_every_flag_is_read_raised_and_killed(plan: Plan, web: Web, clock:
 async def test_every_probe_is_ok_and_sees_its_side_fail(plan: Plan, web: Web, clock: HandClock) -> None:
     with PracticeServer(plan, seed=1, clock=clock) as practice:
         for backend in practice.rehome(plan).backends:
-            for spec in backend.probes:
+            for spec in (each for each in backend.probes if each.required):
                 probe = PROBES[spec.kind].build(spec.settings, web, practice.secret)  # type: ignore[arg-type]
                 seen = await probe.probe()
                 assert seen.health in (Health.OK, Health.DEGRADED), (spec.name, seen)
@@ -96,20 +97,10 @@ async def test_queries_of_another_world_are_answered_by_their_role(web: Web, clo
 async def all_good(given: Plan, web: Web, clock: HandClock) -> None:
     with PracticeServer(given, seed=1, clock=clock) as practice:
         plan = practice.rehome(given)
-        sides = [side for signal in plan.signals for side in (signal.legacy, signal.new)]
-        queries = [
-            *(
-                query
-                for flag in plan.flags
-                if flag.traffic
-                for query in (flag.traffic.legacy, flag.traffic.new)
-            ),
-            *(query for side in sides for query in (side.bad, side.total)),
-            *(counter.query for counter in plan.rollback.write_counters),
-        ]
         clock.move(30)
         for service in plan.monitors:
             monitor = MONITORS[service.kind].build(service.settings, web, practice.secret)  # type: ignore[arg-type]
+            queries = expressions(plan, service.name)
             samples = await monitor.query(queries)
             assert set(samples) == set(queries)
             for query, sample in samples.items():
@@ -117,7 +108,9 @@ async def all_good(given: Plan, web: Web, clock: HandClock) -> None:
                 assert sample.quality is Quality.GOOD, query
             for line in await monitor.preflight(queries):
                 assert line.ok, line
-            for legacy, new in [(signal.legacy, signal.new) for signal in plan.signals]:
+            for legacy, new in [
+                (each.legacy, each.new) for each in plan.signals if each.monitor == service.name
+            ]:
                 totals = samples[legacy.total], samples[new.total]
                 assert [
                     each.value > 0 for each in totals if isinstance(each, Sample) and each.value is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
@@ -26,15 +27,24 @@ async def name_line(host: Deployment) -> Preflight:
 async def rights_line(host: Deployment, *, writes: bool) -> Preflight:
     """What the key may do. An answer that lists nothing means everything (self-hosted keys are like that)."""
     question = "the write token may run its mutations" if writes else "the token may run its query"
+    return await _rights(host, question, _NEEDED[writes], writes=writes)
+
+
+async def look_line(host: Deployment, needed: Sequence[str]) -> Preflight:
+    """Whether a key that only looks may do what it is for."""
+    return await _rights(host, "the key may look", needed, writes=False)
+
+
+async def _rights(host: Deployment, question: str, needed: Sequence[str], *, writes: bool) -> Preflight:
     try:
         allowed, read_only = await key_rights(host)
     except AdapterError as error:
         return _line(host, question, False if error.status in (401, 403) else None, words(error))
-    missing = [right for right in _NEEDED[writes] if allowed and right not in allowed]
-    if missing or (writes and read_only):
-        return _line(
-            host, question, False, f"it lacks {', '.join(missing)}" if missing else "it is read-only"
-        )
+    missing = [right for right in needed if allowed and right not in allowed]
+    if missing:
+        return _line(host, question, False, f"it lacks {', '.join(missing)}")
+    if writes and read_only:
+        return _line(host, question, False, "it is read-only")
     return _line(host, question, True, f"it may {', '.join(allowed[:_SHOWN]) or 'do everything'}")
 
 

@@ -22,7 +22,14 @@ from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.base import AdapterError, BrokenAnswer
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.no_answer import Cause, NoAnswer
-from cockpit.adapters.probes.convex_answer import Called, outage, read_call, read_word, stopped_by
+from cockpit.adapters.probes.convex_answer import (
+    Called,
+    outage,
+    read_call,
+    read_word,
+    rights_of,
+    stopped_by,
+)
 from cockpit.core.model import Health, ProbeValue
 from cockpit.core.secret import Secret
 
@@ -72,8 +79,8 @@ class _Finding:
 
 
 class ConvexProbe:
-    """Remembers two things between polls: which version path this deployment knows, and why its state
-    cannot be read, so that neither is asked in vain again.
+    """Remembers between polls which version path this deployment knows, why its state cannot be read and
+    what the key may do, so that nothing is asked in vain again.
     """
 
     def __init__(self, host: HttpHost, settings: ConvexProbeSettings, *, admin_key: Secret | None) -> None:
@@ -82,6 +89,7 @@ class ConvexProbe:
         self._admin = {} if admin_key is None else {"Authorization": Secret(f"Convex {admin_key.reveal()}")}
         self._version_path = _VERSION_PATHS[0]
         self._no_state = "no admin key in the plan" if admin_key is None else ""
+        self._rights = "" if admin_key is None else None
 
     async def probe(self) -> ProbeValue:
         try:
@@ -139,6 +147,7 @@ class ConvexProbe:
             _caught(partial(self._call, function, self._settings.health_args, admin=False)),
             _caught(partial(self._call, None if self._no_state else STATE_QUERY, {}, admin=True)),
         )
+        await self._take_rights(finding)
         functions_run = isinstance(health, Called) and not health.trouble
         stopped = self._take_state(state, finding, functions_run=functions_run)
         if stopped:
@@ -150,6 +159,15 @@ class ConvexProbe:
             finding.wrong = health.trouble
             finding.took_s, finding.server_time = health.took_s, health.server_time
             finding.note("request", health.request_id)
+
+    async def _take_rights(self, finding: _Finding) -> None:
+        """Note what the key may do; asked once, and no promised API."""
+        if self._rights is None:
+            answer = await _caught(partial(self._get, "/api/check_admin_key", self._admin))
+            if isinstance(answer, AdapterError):
+                return
+            self._rights = rights_of(answer)
+        finding.note("the key may", self._rights)
 
     def _take_state(
         self, state: Called | AdapterError | None, finding: _Finding, *, functions_run: bool
@@ -176,8 +194,10 @@ class ConvexProbe:
             self._no_state = why
         return ""
 
-    async def _get(self, path: str) -> Answer:
-        return await once_more_after_reset(lambda: self._host.get(path, retry=False, redirects=False))
+    async def _get(self, path: str, headers: Mapping[str, Secret] | None = None) -> Answer:
+        return await once_more_after_reset(
+            lambda: self._host.get(path, headers=headers, retry=False, redirects=False)
+        )
 
     async def _call(self, function: str | None, args: Mapping[str, object], *, admin: bool) -> Called | None:
         """Call a query; None when there is none to call."""

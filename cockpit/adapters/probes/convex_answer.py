@@ -69,7 +69,11 @@ def read_call(answer: Answer, function: str) -> Called:
     """What came of calling `function`. Raises AdapterError where the deployment could not be asked."""
     if answer.status not in _ENVELOPES:
         return _called(answer, trouble=outage(answer))
-    body = answer.json()
+    return read_envelope(answer, answer.json(), function)
+
+
+def read_envelope(answer: Answer, body: object, function: str) -> Called:
+    """What one envelope within an answer says. Raises BrokenAnswer for something else."""
     if isinstance(body, dict) and body.get("status") == "success" and "value" in body:
         return _called(answer, value=body["value"])
     if isinstance(body, dict) and body.get("status") == "error":
@@ -143,6 +147,18 @@ def stopped_by(state: object) -> str | None:
         if state[name] in _STOPPED:
             return f"{state[name]} {by}"
     return "" if all(state[name] == "none" for name in _STOPPERS) else None
+
+
+def rights_of(answer: Answer) -> str:
+    """What a key may do, in words, from `/api/check_admin_key`. No right named means all of them."""
+    try:
+        body = answer.json()
+    except BrokenAnswer:
+        body = None
+    listed = body.get("allowedOps") if isinstance(body, dict) else None
+    if answer.status != 200 or not isinstance(listed, list) or not all(isinstance(x, str) for x in listed):
+        return "not told"
+    return clean_text(", ".join(listed), limit=200) or "do everything"
 
 
 def request_code(answer: Answer) -> str:

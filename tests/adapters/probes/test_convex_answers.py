@@ -54,6 +54,7 @@ class Deployment:
     instance_version: Step = field(default_factory=lambda: as_text("1.2.2"))
     health: Step = field(default_factory=lambda: success({"ok": True}))
     state: Step = field(default_factory=lambda: success(RUNNING))
+    rights: Step = field(default_factory=lambda: as_json({"success": True, "allowedOps": ["ViewData"]}))
 
     def __call__(self, request: Request) -> Step:
         if request.path == "/api/query":
@@ -62,6 +63,7 @@ class Deployment:
             "/instance_name": self.name,
             "/version": self.version,
             "/instance_version": self.instance_version,
+            "/api/check_admin_key": self.rights,
         }[request.path]
 
 
@@ -78,7 +80,12 @@ async def test_healthy_with_all_that_is_known_about_it(web: Web) -> None:
     value = await look(web, Deployment(), **KEYED)
     assert value.health is Health.OK
     assert value.detail == "health:check answers"
-    assert value.facts == (("version", "1.2.3-abc"), ("instance", "happy-otter-1"), ("state", "running"))
+    assert value.facts == (
+        ("version", "1.2.3-abc"),
+        ("instance", "happy-otter-1"),
+        ("the key may", "ViewData"),
+        ("state", "running"),
+    )
     assert value.latency_ms is not None and value.latency_ms > 0
 
 
@@ -269,11 +276,28 @@ async def test_a_state_that_is_refused_for_good_is_not_asked_again(web: Web, cas
     assert len(calls) == asked
 
 
-async def test_the_key_goes_to_the_state_query_alone(web: Web) -> None:
+@pytest.mark.parametrize(
+    ("rights", "said"),
+    [
+        (as_json({"success": True, "allowedOps": [], "isReadOnly": False}), "do everything"),
+        (as_text("not here", 404), "not told"),
+        (as_json({"success": True}), "not told"),
+    ],
+)
+async def test_what_the_key_may_do_is_told_if_it_is_told(web: Web, rights: Step, said: str) -> None:
+    value = await look(web, Deployment(rights=rights), **KEYED)
+    assert (value.health, dict(value.facts)["the key may"]) == (Health.OK, said)
+
+
+async def test_the_key_goes_to_the_state_query_and_its_rights_once(web: Web) -> None:
     async with scripted(Deployment()) as server:
-        value = await probe_of(web, server.url, **KEYED).probe()
+        probe = probe_of(web, server.url, **KEYED)
+        value = await probe.probe()
+        assert await probe.probe()
         keyed = [request for request in server.requests if "authorization" in request.headers]
-    assert [json.loads(request.body)["path"] for request in keyed] == [STATE_QUERY]
+    rights = [request.path for request in keyed if request.method == "GET"]
+    states = [json.loads(request.body)["path"] for request in keyed if request.method == "POST"]
+    assert (rights, states) == (["/api/check_admin_key"], [STATE_QUERY] * 2)
     assert keyed[0].headers["authorization"] == f"Convex {TOKEN}"
     assert_harmless(value)
 

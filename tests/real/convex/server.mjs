@@ -115,21 +115,40 @@ async function callFunction(kind, { path, args, format }) {
   }
 }
 
-function systemQuery(path) {
-  if (path !== "_system/frontend/backendState") throw new Refusal(400, "BadConvexFunctionIdentifier", path);
-  return {
-    status: "success",
-    value: { system: "none", usage_limit: "none", user: paused ? "paused" : "none" },
-  };
+async function systemQuery(path, args) {
+  const done = (value) => ({ status: "success", value });
+  if (path === "_system/frontend/backendState") {
+    return done({ system: "none", usage_limit: "none", user: paused ? "paused" : "none" });
+  }
+  if (path === "_system/cli/tables") {
+    return done({ page: Object.keys(schema.tables).map((name) => ({ name })), isDone: true, continueCursor: "" });
+  }
+  if (path === "_system/frontend/tableSize") {
+    if (!(args.tableName in schema.tables)) return done(0);
+    return done((await functions.run((ctx) => ctx.db.query(args.tableName).collect())).length);
+  }
+  throw new Refusal(400, "BadConvexFunctionIdentifier", path);
 }
 
-async function answerCall(kind, request) {
-  let asked;
+async function bodyOf(request) {
   try {
-    asked = JSON.parse(await text(request));
+    return JSON.parse(await text(request));
   } catch {
     throw new Refusal(400, "BadJsonBody", "the body is not JSON");
   }
+}
+
+async function answerBatch(request) {
+  const results = [];
+  for (const asked of (await bodyOf(request)).queries) results.push(await answer("query", asked, request));
+  return { results };
+}
+
+async function answerCall(kind, request) {
+  return answer(kind, await bodyOf(request), request);
+}
+
+async function answer(kind, asked, request) {
   const { path, format = "json" } = asked;
   if (typeof path !== "string" || !/^[\w./:]+$/.test(path)) {
     throw new Refusal(400, "BadConvexFunctionIdentifier", "not a function path");
@@ -139,7 +158,7 @@ async function answerCall(kind, request) {
   if (path.startsWith("_system/")) {
     if (rights === null) return { status: "error", errorMessage: "Server Error" };
     mustHave(rights, "ViewData");
-    return systemQuery(path);
+    return systemQuery(path, asked.args);
   }
   if (!(await mayCall(kind, path, rights))) {
     return { status: "error", errorMessage: "[Request ID: 0000000000000000] Server Error" };
@@ -160,6 +179,7 @@ const routes = {
   "GET /instance_name": () => instance,
   "GET /api/check_admin_key": (request) => ({ success: true, allowedOps: needKey(request), isReadOnly: false }),
   "POST /api/query": (request) => answerCall("query", request),
+  "POST /api/query_batch": answerBatch,
   "POST /api/mutation": (request) => answerCall("mutation", request),
   "POST /api/v1/pause_deployment": (request) => setPaused(request, true),
   "POST /api/v1/unpause_deployment": (request) => setPaused(request, false),

@@ -1,4 +1,4 @@
-import { mutationGeneric } from "convex/server";
+import { mutationGeneric, queryGeneric } from "convex/server";
 import { v } from "convex/values";
 
 // What the lever may not do and a test must: store flags as they are given, none at all with an empty list.
@@ -10,5 +10,13 @@ export const store = mutationGeneric({
     }
     for (const row of rows) await ctx.db.insert("cutoverFlags", row);
     return null;
+  },
+});
+
+export const count = queryGeneric({
+  args: { key: v.string() },
+  handler: async (ctx, { key }) => {
+    const rows = await ctx.db.query("cutoverFlags").collect();
+    return BigInt(rows.filter((row) => row.key === key).length);
   },
 });
