@@ -26,6 +26,58 @@ class Advance(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApproveAdvance(Command):
+    """A second person's yes to the forward move that was asked for, from their own cockpit."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclineAdvance(Command):
+    """A person's no to it, with a reason."""
+
+    request: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawAdvance(Command):
+    """The driver does not ask for it any more."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeSeat(Command):
+    """Take the driver's seat from `seen`, the session that the person saw in it (empty: nobody).
+
+    confirmed: a person meant to take it from a cockpit that lives.
+    """
+
+    seen: str
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferSeat(Command):
+    """Offer the seat to the cockpit of this session, which takes it or declines."""
+
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclineSeat(Command):
+    """Not to take the seat that is offered here; by the driver: to withdraw the offer."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSeat(Command):
+    """Leave the seat free. This cockpit does not take it back by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hold(Command):
     """Stop the ramp of one flag here; `release` undoes it."""
 

@@ -28,7 +28,13 @@ class Kind(StrEnum):
     DRIVER_OFFERED = "driver.offered"  # session, to (session), to_name
     DRIVER_DECLINED = "driver.declined"  # session (of who declines, or of the driver who withdraws), why
     PLAN_TAKEN = "plan.taken"  # digest, diff
-    FLAG_ASKED = "flag.asked"  # flag, percent, before, gates [text]: as they were met; session
+    # flag, percent, before, gates [text]: as they were met, session, request (or null)
+    FLAG_ASKED = "flag.asked"
+    # request, flag, percent, before, needed, lapses_at, gates [text], session, host
+    ADVANCE_REQUESTED = "advance.requested"
+    ADVANCE_APPROVED = "advance.approved"  # request, session, host
+    ADVANCE_DECLINED = "advance.declined"  # request, session, host, reason
+    ADVANCE_WITHDRAWN = "advance.withdrawn"  # request, session, why
     # write_id, flag, action (set|kill|zero), percent, rollback (id or null), session
     WRITE_INTENT = "write.intent"
     # write_id, flag, action, outcome (done|refused|unknown), detail, took_s, lost (true: its cockpit ended),

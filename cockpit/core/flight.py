@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from cockpit.core import checklist, driver, rollback_fold
+from cockpit.core import approvals, checklist, driver, rollback_fold
+from cockpit.core.approvals import AdvanceRequest
 from cockpit.core.body import instant, number, objects, optional_instant, percent, text
 from cockpit.core.checklist import Signatures
 from cockpit.core.clean import ZERO, Percent
@@ -76,6 +77,7 @@ class Flight:
     clock_jump: tuple[datetime, float] | None = None
     seat: DriverSeat = field(default_factory=DriverSeat)
     signatures: Signatures = field(default_factory=dict)
+    request: AdvanceRequest | None = None
 
     def flag(self, key: str) -> FlagFlight:
         return self.flags.get(key) or FlagFlight(key=key)
@@ -99,6 +101,9 @@ def apply(flight: Flight, event: Event) -> Flight:
     moved = replace(flight, last_seq=event.seq)
     if flight.rollback is not None and rollback_fold.concerns(flight.rollback, event):
         moved = _with_rollback(moved, rollback_fold.apply(flight.rollback, event))
+    rollback_open = flight.rollback is not None
+    request = approvals.apply(moved.request, event, moved.seat, rollback_open=rollback_open)
+    moved = replace(moved, request=request)
     if driver.concerns(event):
         return replace(moved, seat=driver.apply(moved.seat, event))
     step = _FOLDS.get(event.kind)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from cockpit.core.approvals import GATE, AdvanceRequest
 from cockpit.core.checklist import ItemStatus
 from cockpit.core.checklist_gate import checklist_gate
 from cockpit.core.clean import ZERO, Percent
@@ -65,6 +66,7 @@ class Situation:
     journal_ok: bool
     rollback_open: bool
     watch_until: datetime | None = None
+    request: AdvanceRequest | None = None
 
     def flag(self, key: str) -> FlagFacts | None:
         return next((flag for flag in self.flags if flag.spec.key == key), None)
@@ -122,8 +124,22 @@ def gates(situation: Situation, key: str) -> tuple[GateResult, ...]:
     stage = next_stage(flag.spec, exposure) if exposure is not None else None
     if stage is not None:
         results.extend(checklist_gate(situation.checklist, key, stage.percent))
+    if situation.plan.approvals > 1:
+        results.append(_approvals_gate(situation, flag, exposure))
     results.extend(parity_gate(status, situation.now) for status in situation.parity if status.required)
     return tuple(results)
+
+
+def _approvals_gate(situation: Situation, flag: FlagFacts, exposure: Percent | None) -> GateResult:
+    """The people; a request for another flag or stage says nothing about this one."""
+    needed, request = situation.plan.approvals, situation.request
+    stage = next_stage(flag.spec, exposure) if exposure is not None else None
+    if request is None or stage is None or (request.flag, request.percent) != (flag.spec.key, stage.percent):
+        return _unmet(GATE, f"{needed} people needed: advancing asks the others first")
+    names = ", ".join(given.name for given in request.given)
+    if not request.complete or situation.now >= request.lapses_at:
+        return _unmet(GATE, f"{request.tally} people: {names}; lapses {request.lapses_at:%H:%M:%S} UTC")
+    return _met(GATE, f"{request.tally} people: {names}")
 
 
 def _met(name: str, text: str) -> GateResult:

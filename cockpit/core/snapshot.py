@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from cockpit.core.approvals import AdvanceRequest
 from cockpit.core.checklist import ItemStatus
 from cockpit.core.clean import Percent
 from cockpit.core.commands import CommandStatus
@@ -330,7 +331,8 @@ class Snapshot:
     read_only is True when no writer object exists in the process that made this snapshot.
     past_no_return is True once the plan's point of no return lies behind.
     drain_below_pct is the share under which the new side counts as drained, None when not told.
-    seat is None where no driver's seat is known of: an older cockpit published it.
+    seat is None where no driver's seat is known of: an older cockpit published it. request: the forward
+    move that waits for more people.
     """
 
     seq: int
@@ -368,3 +370,4 @@ class Snapshot:
     seat: SeatStatus | None = None
     checklist: tuple[ItemStatus, ...] = ()
     phases: tuple[str, ...] = ()
+    request: AdvanceRequest | None = None

@@ -107,6 +107,29 @@ def _flag_asked(said: Recorded) -> Line:
     return (wish if before is None else f"{wish}, was {before}"), Level.NOTE
 
 
+def _move(said: Recorded) -> str:
+    return f"{said.text('flag')} from {said.percent_text('before')} to {said.percent_text('percent')}"
+
+
+def _advance_requested(said: Recorded) -> Line:
+    needed, lapses_at = said.number("needed"), said.instant("lapses_at")
+    people = NOT_RECORDED if needed is None else f"{needed:.0f} people"
+    words = f"asks for {_move(said)}, which needs {people}"
+    return (words if lapses_at is None else f"{words}, until {moment(lapses_at)}"), Level.NOTE
+
+
+def _advance_approved(said: Recorded) -> Line:
+    return f"approved what was asked for, on {said.text('host')}", Level.OK
+
+
+def _advance_declined(said: Recorded) -> Line:
+    return _with("declined what was asked for", said.said("reason")), Level.WARN
+
+
+def _advance_withdrawn(said: Recorded) -> Line:
+    return _with("the request to advance is over", said.said("why")), Level.NOTE
+
+
 def _write_intent(said: Recorded) -> Line:
     return f"{said.text('flag')}: {act(said)}, writing", Level.NOTE
 
@@ -350,6 +373,10 @@ _WORDS: Final[dict[Kind, Callable[[Recorded], Line]]] = {
     Kind.DRIVER_DECLINED: _driver_declined,
     Kind.PLAN_TAKEN: _plan_taken,
     Kind.FLAG_ASKED: _flag_asked,
+    Kind.ADVANCE_REQUESTED: _advance_requested,
+    Kind.ADVANCE_APPROVED: _advance_approved,
+    Kind.ADVANCE_DECLINED: _advance_declined,
+    Kind.ADVANCE_WITHDRAWN: _advance_withdrawn,
     Kind.WRITE_INTENT: _write_intent,
     Kind.WRITE_OUTCOME: _write_outcome,
     Kind.FLAG_SEEN: _flag_seen,

@@ -55,6 +55,11 @@ class Drive:
         self.trouble: str = ""
         self._unanswered: dict[str, float] = {}
 
+    @property
+    def writing(self) -> bool:
+        """Whether a write of this process is in flight."""
+        return self._effects.writing
+
     def writable(self, service: str) -> bool:
         """Whether this process holds a writer for the service."""
         return service in self._effects.writable

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cockpit.core import commands as asked
-from cockpit.core.clean import Percent, clean_text
+from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.commands import Command, CommandState, CommandStatus
 from cockpit.core.driver import who_drives
@@ -17,12 +17,15 @@ from cockpit.core.events import Kind
 from cockpit.core.rollback import IllegalEvent
 from cockpit.core.rollout import next_stage
 from cockpit.core.snapshot import FlagStatus
+from cockpit.engine.advance_orders import AdvanceOrders
 from cockpit.engine.checklist_orders import ChecklistOrders
 from cockpit.engine.drive import Drive
+from cockpit.engine.identity import Identity
 from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.rollback_orders import Refused, RollbackOrders
 from cockpit.engine.seat import Seat
+from cockpit.engine.seat_orders import SeatOrders
 from cockpit.engine.senses import Senses
 
 KEPT: Final = 12
@@ -42,6 +45,7 @@ class Orders:
         clock: Clock,
         status_of: Callable[[str], FlagStatus],
         seat: Seat,
+        identity: Identity,
         poll_now: Callable[[], None],
         take_plan: Callable[[str, bool, Callable[[CommandState, str], None]], str],
     ) -> None:
@@ -49,25 +53,33 @@ class Orders:
         self._senses = senses
         self._drive = drive
         self._clock = clock
-        self._status_of = status_of
         self._seat = seat
         self._poll_now = poll_now
         self._take_plan = take_plan
         self._rollback = RollbackOrders(logbook=logbook, senses=senses, drive=drive, clock=clock, seat=seat)
+        self._advances = AdvanceOrders(
+            logbook=logbook,
+            senses=senses,
+            drive=drive,
+            clock=clock,
+            seat=seat,
+            identity=identity,
+            status_of=status_of,
+        )
         self._taken: set[str] = set()
         self._statuses: dict[str, CommandStatus] = {}
-        self._moves: dict[str, tuple[str, str, Percent]] = {}
         self._plans: set[str] = set()
         self._handlers: Mapping[type[Command], Callable[[Any], str]] = {
-            asked.Advance: self._advance,
             asked.Hold: self._hold,
             asked.VetoProposal: self._veto,
             asked.OverrideVerdict: self._override_verdict,
             asked.AddNote: self._note,
             asked.PollNow: self._poll,
             asked.TakePlan: self._plan,
+            **self._advances.handlers,
             **self._rollback.handlers,
             **ChecklistOrders(logbook, senses, clock).handlers,
+            **SeatOrders(logbook=logbook, drive=drive, clock=clock, seat=seat).handlers,
         }
 
     @property
@@ -81,7 +93,7 @@ class Orders:
         self._taken.add(command.id)
         try:
             text = self._decided(command)
-            running = command.id in {*self._plans, *(command_id for command_id, _, _ in self._moves.values())}
+            running = command.id in self._plans or self._advances.running(command.id)
             state = CommandState.RUNNING if running else CommandState.DONE
         except (Refused, ValueError, IllegalEvent) as error:
             text, state = str(error), CommandState.REFUSED
@@ -105,24 +117,12 @@ class Orders:
         self._put(_status(command, CommandState.REFUSED, why))
 
     def settle(self) -> None:
-        """Forward moves end when their flag's write is settled by a reading."""
-        for key, (command_id, write_id, percent) in list(self._moves.items()):
-            flag = self._logbook.flight.flag(key)
-            if flag.pending is not None and flag.pending.write_id == write_id:
-                if flag.pending.unknown:
-                    self._turn(command_id, CommandState.UNKNOWN, f"{flag.pending.detail}; reading back")
-                continue
-            del self._moves[key]
-            if flag.seen_exposure == percent and flag.asked == percent:
-                self._turn(command_id, CommandState.DONE, f"{key} re-read at {percent}")
-                self._tell_stage(key, write_id)
-            else:
-                self._turn(command_id, CommandState.REFUSED, flag.trouble or "not done")
+        """What waits for readings or for people ends here."""
+        self._advances.settle(self._turn)
 
-    def _tell_stage(self, key: str, write_id: str) -> None:
-        flag = self._logbook.flight.flag(key)
-        before = "?" if flag.asked_before is None else str(flag.asked_before)
-        self._drive.announce_stage(key, before, str(flag.asked), flag.asked_by, write_id)
+    def look(self) -> None:
+        """The driver's part in what waits for approvals."""
+        self._advances.look()
 
     def _put(self, status: CommandStatus) -> None:
         self._statuses.pop(status.id, None)
@@ -144,44 +144,6 @@ class Orders:
     def _driving(self) -> None:
         if not self._seat.taken:
             raise Refused(f"{who_drives(self._logbook.flight.seat)}; D takes the seat")
-
-    def _advance(self, command: asked.Advance) -> str:
-        self._driving()
-        if self._logbook.flight.rollback is not None:
-            raise Refused("no forward move while a rollback is open")
-        if self._logbook.failure is not None or self._logbook.unsaved:
-            raise Refused("no forward move while the journal cannot be written")
-        spec = self._senses.plan.flags_by_key.get(command.flag)
-        if spec is None:
-            raise Refused(f"the plan has no flag {clean_text(command.flag)}")
-        status, wanted = self._status_of(command.flag), Percent(command.percent_hundredths)
-        value = status.configured.fresh_value(self._clock.now())
-        if value is None or value.exposure is None:
-            raise Refused(f"{command.flag} cannot be read plainly now")
-        stage = next_stage(spec, value.exposure)
-        if stage is None or stage.percent != wanted:
-            raise Refused(f"the next stage is {stage.percent if stage else 'none'}, not {wanted}")
-        unmet = [gate.text for gate in status.gates if not gate.met]
-        if unmet:
-            raise Refused(f"{len(unmet)} gates not met: {unmet[0]}")
-        order = self._drive.forward_order(command.flag, wanted, value)
-        drafts = [
-            Draft(
-                kind=Kind.FLAG_ASKED,
-                body={
-                    "flag": command.flag,
-                    "percent": wanted.hundredths,
-                    "before": value.exposure.hundredths,
-                    "gates": [gate.text for gate in status.gates],
-                    "session": self._drive.session,
-                },
-            ),
-            Draft(kind=Kind.WRITE_INTENT, body=self._drive.intent_body(order)),
-        ]
-        self._logbook.append(drafts, actor=command.by, at=self._clock.now(), must=False)
-        self._moves[command.flag] = (command.id, order.write_id, wanted)
-        self._drive.start(order)
-        return f"writing {command.flag} {value.exposure} -> {wanted}"
 
     def _hold(self, command: asked.Hold) -> str:
         self._driving()

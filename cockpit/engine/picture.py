@@ -26,7 +26,6 @@ from cockpit.core.snapshot import (
     Agreement,
     BackendStatus,
     FlagStatus,
-    GateResult,
     HostStatus,
     JournalHealth,
     JournalLine,
@@ -174,6 +173,7 @@ def draw(
         seat=frame.seat,
         checklist=situation.checklist,
         phases=plan.phases,
+        request=flight.request,
     )
 
 
@@ -216,6 +216,7 @@ def _situation(
         journal_ok=_journal(frame).ok,
         rollback_open=flight.rollback is not None,
         watch_until=watch_until,
+        request=flight.request,
     )
 
 
@@ -247,9 +248,6 @@ def _flag(frame: Frame, situation: Situation, spec: FlagSpec) -> FlagStatus:
     reached = facts.asked if facts.asked is not None else value.exposure if value is not None else None
     writing, words = _writing(frame.flight.flag(spec.key))
     checks = gates(situation, spec.key)
-    if frame.plan.approvals > 1:
-        text = f"the plan asks for {frame.plan.approvals} people; this version knows one"
-        checks = (*checks, GateResult(name="approvals", met=False, text=text))
     return FlagStatus(
         key=spec.key,
         title=spec.title,

@@ -135,6 +135,7 @@ class Pilot:
             clock=self._clock,
             status_of=lambda key: flag_status(self._frame(), key),
             seat=self._seat,
+            identity=flying.identity,
             poll_now=self._poke,
             take_plan=lambda *asked_for: self._replan.take(*asked_for),
         )
@@ -386,6 +387,8 @@ class Pilot:
             if not self._stop.is_set():  # who leaves can veto nothing any more
                 self._guard.run("veto time", self._veto_time.look)
             self._guard.run("drive", self._drive.run)
+            if not self._stop.is_set():
+                self._guard.run("approvals", self._orders.look)
         self._guard.run("commands", self._orders.settle)
         self._studio.draw_soon()
 

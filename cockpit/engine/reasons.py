@@ -56,6 +56,7 @@ def reasons(
         *(reason for check in parity for reason in _parity(check, now)),
         *_clock(flight, now),
         *_seat(seat),
+        *_request(flight),
         *_surroundings(host, plan_change),
     ]
     return tuple(sorted(found, key=lambda reason: _ORDER.index(reason.level)))
@@ -217,6 +218,14 @@ def _seat(seat: SeatStatus) -> Iterator[Reason]:
     else:
         what = f"{seat.holder.name} drives; this cockpit sits beside and may still declare a rollback"
         yield Reason(level=Level.NOTE, subject="driver", what=what, since=seat.holder.since)
+
+
+def _request(flight: Flight) -> Iterator[Reason]:
+    request = flight.request
+    if request is not None:
+        what = f"{request.asker.name} asks for {request.flag} {request.before} -> {request.percent}"
+        value = f"{request.tally} people, lapses {request.lapses_at:%H:%M:%S} UTC"
+        yield Reason(level=Level.NOTE, subject="approval", what=what, value=value, since=request.asker.at)
 
 
 def _surroundings(host: HostStatus | None, plan_change: PlanChange | None) -> Iterator[Reason]:

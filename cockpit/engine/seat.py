@@ -59,6 +59,16 @@ class Seat:
         return not self._identity.read_only and self._logbook.flight.seat.held_by(self._identity.session)
 
     @property
+    def session(self) -> str:
+        return self._identity.session
+
+    @property
+    def others_live(self) -> bool:
+        """Whether another cockpit is here that is not silent."""
+        present, silent = set(self._presence.present), self._presence.silent(self._patience_s)
+        return bool(present - silent - {self.session})
+
+    @property
     def alone(self) -> bool:
         """Whether nobody else could drive now: no holder, or one that is gone or silent."""
         return driver.asked_way_in(

@@ -38,7 +38,9 @@ from cockpit.face.screens.palette import PaletteScreen
 from cockpit.face.screens.plan_change import PlanChangeSheet
 from cockpit.face.screens.quit import QuitSheet
 from cockpit.face.screens.reason import Answers, Field, Form
+from cockpit.face.screens.request import RequestSheet
 from cockpit.face.screens.rollback_sheet import RollbackSheet
+from cockpit.face.screens.seat_sheet import SeatSheet
 from cockpit.face.screens.sheet import PageScreen
 from cockpit.face.screens.sign import SignSheet
 from cockpit.face.themes import Inks
@@ -209,6 +211,7 @@ class CockpitApp(App[None]):
             "verdict.override": self._override_verdict,
             "checklist.sign": self._sign_check,
             "plan.review": self.open_plan_change,
+            "driver.take": self.open_seat,
             "note.add": self._add_note,
             "detail.open": self._open_detail,
             "poll.now": self._poll_now,
@@ -248,7 +251,15 @@ class CockpitApp(App[None]):
         if not isinstance(self.screen, CountdownScreen):
             self.push_screen(CountdownScreen(self.port, self.clock, self.operator))
 
+    def open_seat(self) -> None:
+        self.push_screen(SeatSheet(self.port, self.clock, self.operator))
+
     def open_advance(self) -> None:
+        """The next stage of the chosen flag; while a move waits for people, that one."""
+        request = self.port.latest().request
+        if request is not None:
+            self.push_screen(RequestSheet(self.port, self.clock, self.operator, request))
+            return
         flag = self.deck.rollout.chosen_key
         if flag is not None:
             self.push_screen(AdvanceSheet(self.port, self.clock, self.operator, flag))

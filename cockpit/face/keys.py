@@ -79,11 +79,20 @@ def _no_rollback(snapshot: Snapshot) -> str:
 def _no_forward(snapshot: Snapshot) -> str:
     if _rollback_open(snapshot):
         return "a rollback is open"
+    if snapshot.request is not None:
+        return ""
+    seat = snapshot.seat
+    if seat is not None and not seat.drives:
+        return "nobody drives" if seat.holder is None else f"{seat.holder.name} drives"
     if not snapshot.journal.ok:
         return "the journal cannot be written"
     return (
         "" if any(flag.writable for flag in snapshot.flags) else "no flag can be written with this credential"
     )
+
+
+def _advance_title(snapshot: Snapshot) -> str:
+    return "Answer what is asked" if snapshot.request is not None else "Advance a flag"
 
 
 def _no_hold(snapshot: Snapshot) -> str:
@@ -128,11 +137,12 @@ ACTIONS: Final = (
         title="Advance a flag",
         short="Advance",
         group=Group.ACT,
-        tip="next stage of the chosen flag; lists every gate that is not met and asks for the flag's name",
+        tip="next stage of the chosen flag; lists every open gate, asks for the flag's name; approves, too",
         modes=FLYING,
         touches=True,
         footer=2,
         why_not=_no_forward,
+        title_now=_advance_title,
     ),
     Action(
         id="rollout.hold",
@@ -175,6 +185,15 @@ ACTIONS: Final = (
         modes=FLYING,
         touches=True,
         why_not=_no_plan_change,
+    ),
+    Action(
+        id="driver.take",
+        keys=("D",),
+        title="The driver's seat",
+        group=Group.ACT,
+        tip="take, hand over or release the driver's seat",
+        modes=FLYING,
+        touches=True,
     ),
     Action(
         id="note.add",

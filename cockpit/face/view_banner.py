@@ -175,11 +175,13 @@ def calm_words(snapshot: Snapshot, now: datetime) -> str:
 
 
 def strips(snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
-    """Zero to four full lines between reason and panels, the most urgent first."""
+    """Zero to six full lines between reason and panels, the most urgent first."""
     lines = [
         _rollback_strip(snapshot, now, width),
         _proposal_strip(snapshot, now, width),
         _journal_strip(snapshot, width),
+        _seat_strip(snapshot, width),
+        _request_strip(snapshot, now, width),
         _plan_strip(snapshot, width),
     ]
     return tuple(line for line in lines if line)
@@ -234,6 +236,32 @@ def _journal_strip(snapshot: Snapshot, width: int) -> Line:
         return ()
     words = f"{safe(snapshot.journal.detail)} · forward moves are refused, rollback still works"
     return _strip(Role.ALARM, "JOURNAL CANNOT BE WRITTEN", words, "", width)
+
+
+def _seat_strip(snapshot: Snapshot, width: int) -> Line:
+    """What about the driver's seat concerns the person at this cockpit just now."""
+    seat = snapshot.seat
+    if seat is None or snapshot.read_only or seat.drives:
+        return ()
+    if seat.holder is None:
+        return _strip(Role.CAUTION, "NOBODY DRIVES", "the driver's seat is free", "D takes it", width)
+    name = safe(seat.holder.name)
+    if seat.offered_here:
+        return _strip(Role.CAUTION, "THE SEAT IS OFFERED TO YOU", f"by {name}", "D answers", width)
+    if seat.lost_to is not None:
+        words = f"{name} drives since {clock_text(seat.holder.since)} UTC ({seat.holder.how})"
+        return _strip(Role.CAUTION, "SEAT LOST", words, "D shows it", width)
+    return ()
+
+
+def _request_strip(snapshot: Snapshot, now: datetime, width: int) -> Line:
+    request = snapshot.request
+    if request is None:
+        return ()
+    words = f"{safe(request.flag)} {request.before} → {request.percent} · {request.tally} people"
+    words += f" · for {since(request.asker.at, now)}"
+    key = "" if snapshot.read_only else "A answers"
+    return _strip(Role.CAUTION, f"{safe(request.asker.name)} ASKS FOR", words, key, width)
 
 
 def _plan_strip(snapshot: Snapshot, width: int) -> Line:

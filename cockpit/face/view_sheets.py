@@ -6,10 +6,11 @@ refuses, because a person who is asked "sure?" can only be sure of what stands t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cockpit.core.approvals import GATE
 from cockpit.core.model import Freshness, Health, Side
 from cockpit.core.rollback import layers
 from cockpit.core.snapshot import FlagStatus, PlanChange, ProbeStatus, Snapshot
@@ -222,11 +223,11 @@ def advance_line(flag: FlagStatus) -> Line:
     return row((f"{flag.key}  {here} → {stage.percent}", Role.STRONG), cohort, (hold, Role.DIM))
 
 
-def gate_lines(flag: FlagStatus, now: datetime, width: int) -> tuple[Line, ...]:
-    """Every gate, open ones first: met or not, by how much, and when it can be met."""
+def gate_lines(flag: FlagStatus, now: datetime, width: int, *, but: Collection[str] = ()) -> tuple[Line, ...]:
+    """Every gate, open ones first: met or not, by how much, and when it can be met. but: names left out."""
     if not flag.gates:
         return (row(("no gate is configured for this move", Role.DIM)),)
-    ordered = sorted(flag.gates, key=lambda gate: gate.met)
+    ordered = sorted((gate for gate in flag.gates if gate.name not in but), key=lambda gate: gate.met)
     return tuple(clip(_gate(gate.name, gate.met, gate.text, gate.met_at, now), width) for gate in ordered)
 
 
@@ -239,22 +240,39 @@ def _gate(name: str, met: bool, text: str, met_at: datetime | None, now: datetim
     return row(("✗ OPEN ", Role.BAD), column(name, 18, Role.STRONG), f" {text}", (when, Role.DIM))
 
 
+def people_lines(flag: FlagStatus) -> tuple[Line, ...]:
+    """That confirming asks other people first, where the plan wants more than one."""
+    if not any(gate.name == GATE for gate in flag.gates):
+        return ()
+    words = "confirming asks for it; it is written once enough people approved and every gate is met"
+    return (row((words, Role.NOTE)),)
+
+
 def advance_refusal(snapshot: Snapshot, flag: FlagStatus | None) -> str:
     """Why the move cannot be confirmed now; empty when it can."""
     if flag is None:
         return "this flag is no longer in the plan"
     if snapshot.read_only or not flag.writable:
-        return "this cockpit cannot write this flag"
+        return _no_driver(snapshot) or "this cockpit cannot write this flag"
     if snapshot.rollback is not None and snapshot.rollback.open:
         return "a rollback is open: nothing moves forward"
     if flag.held_by is not None:
         return f"held by {flag.held_by}" + (f": {flag.held_reason}" if flag.held_reason else "")
     if next_stage(flag) is None:
         return "no next stage" if flag.stage is not None else "nobody knows at which stage this flag is"
-    open_gates = [gate.name for gate in flag.gates if not gate.met]
+    open_gates = [gate.name for gate in flag.gates if not gate.met and gate.name != GATE]
     if open_gates:
         return f"{number_of(len(open_gates), 'gate')} not met: {joined(open_gates, ', ')}"
     return ""
+
+
+def _no_driver(snapshot: Snapshot) -> str:
+    """That somebody else drives, where that is why."""
+    seat = snapshot.seat
+    if seat is None or seat.drives or snapshot.read_only:
+        return ""
+    who = "nobody drives" if seat.holder is None else f"{seat.holder.name} drives"
+    return f"{who}: D takes the seat"
 
 
 def hold_refusal(snapshot: Snapshot, flag: FlagStatus | None) -> str:

@@ -292,7 +292,8 @@ class Document(Table):
     environment: Line
     """Where it happens, such as "production". Stands in the banner."""
     approvals: Annotated[int, Field(ge=1, le=5)] = 1
-    """How many people must approve a forward move. A rollback never needs more than one."""
+    """How many people must approve a forward move: the driver and others, each in a cockpit of their own. A
+    rollback never needs more than one."""
     poll: Poll = Field(default_factory=Poll)
     """How often the cockpit asks."""
     judge: Judge = Field(default_factory=Judge)

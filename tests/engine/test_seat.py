@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -234,6 +235,83 @@ def test_a_cockpit_that_can_write_nothing_leaves_the_rollback_to_the_driver_that
     assert driver_of(driver.now) == "ana@test-host" and driver.rollback.declared_by == "ben"
     blind.leave()
     journal.close()
+
+
+def take(pilot: Pilotage, *, confirmed: bool = False, by: str = "ben") -> asked.TakeSeat:
+    """As the sheet would send it for the holder that this cockpit shows now."""
+    assert pilot.now.seat is not None
+    holder = pilot.now.seat.holder
+    return asked.TakeSeat(
+        id=ident(), by=by, seen="" if holder is None else holder.session, confirmed=confirmed
+    )
+
+
+def test_the_seat_is_taken_from_a_living_driver_by_a_confirmed_act_only(shared: World) -> None:
+    driver = shared.start()
+    driver.ready("writes")
+    with second(shared) as other:
+        other.until(lambda shot: driver_of(shot) == "ana@test-host")
+        assert "by a confirmed act only" in other.refused(take(other))
+        stale = take(other, confirmed=True)
+        other.done(stale)
+        assert drives(other)(other.now)
+        shot = driver.until(lambda shot: driver_of(shot) == "ben@test-host")
+        assert shot.seat is not None and shot.seat.lost_to is not None
+        assert "ben@test-host drives since" in driver.refused(advance("writes", 100))
+        assert "look again" in driver.refused(replace(stale, id=ident()))
+        other.ready("writes")
+        other.done(advance("writes", 100, by="ben"))
+        assert gained(shared.events(Kind.DRIVER_TAKEN)[-1]) == ("ben", "confirmed")
+
+
+def test_the_seat_is_handed_over_when_the_other_one_takes_it(shared: World) -> None:
+    driver = shared.start()
+    with second(shared) as other:
+        assert other.now.seat is not None
+        to = other.now.seat.session
+        driver.until(lambda shot: shot.seat is not None and len(shot.seat.present) == 2)
+        driver.done(asked.OfferSeat(id=ident(), by="ana", to=to))
+        assert drives(driver)(driver.now), "until it is taken"
+        other.until(lambda shot: shot.seat is not None and shot.seat.offered_here)
+        other.done(asked.DeclineSeat(id=ident(), by="ben"))
+        driver.until(lambda shot: shot.seat is not None and shot.seat.offer is None)
+        driver.done(asked.OfferSeat(id=ident(), by="ana", to=to))
+        other.until(lambda shot: shot.seat is not None and shot.seat.offered_here)
+        other.done(take(other))
+        assert gained(shared.events(Kind.DRIVER_TAKEN)[-1]) == ("ben", "handed over")
+        driver.until(lambda shot: driver_of(shot) == "ben@test-host")
+        assert "gone" in other.refused(asked.OfferSeat(id=ident(), by="ben", to="nobody-here"))
+
+
+def test_who_released_the_seat_does_not_take_it_back_by_itself(shared: World) -> None:
+    driver = shared.start()
+    driver.ready("writes")
+    driver.done(asked.ReleaseSeat(id=ident(), by="ana"))
+    shot = driver.until(lambda shot: any("nobody drives" in reason.what for reason in shot.reasons))
+    assert shot.seat is not None and shot.seat.holder is None
+    assert "nobody drives" in driver.refused(advance("writes", 100))
+    driver.done(note("several looks later"))
+    driver.done(take(driver, by="ana"))
+    assert drives(driver)(driver.now)
+    driver.done(asked.ReleaseSeat(id=ident(), by="ana"))
+    with second(shared) as other:
+        other.until(drives(other), "who comes finds it free")
+    taken = [gained(event) for event in shared.events(Kind.DRIVER_TAKEN)]
+    assert taken[:3] == [("ana", "free"), ("ana", "free"), ("ben", "free")]
+
+
+def test_in_a_rollback_the_seat_is_not_left_to_nobody(shared: World) -> None:
+    gate = shared.gate()
+    shared.service.always["reads"] = Answer(gate=gate)
+    driver = shared.start()
+    driver.ready("writes")
+    driver.done(declare())
+    shared.bell.until(lambda: gate.held == 1)
+    assert "a write is in flight" in driver.refused(asked.ReleaseSeat(id=ident(), by="ana"))
+    gate.open()
+    driver.settled("flip")
+    driver.until(lambda _: not driver.engine._pilot._effects.writing)  # type: ignore[union-attr]  # started
+    assert "no other cockpit is here" in driver.refused(asked.ReleaseSeat(id=ident(), by="ana"))
 
 
 def seated(world: World, operator: str, *, lives: bool) -> str:

@@ -18,7 +18,7 @@ from textual.pilot import Pilot
 
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.app import CockpitApp
-from tests.face import pictures
+from tests.face import pictures, pictures_seat
 from tests.face.pictures import FakeClock, ScriptedPort
 
 SIZES: Final = ((80, 24), (120, 40), (200, 50))
@@ -64,7 +64,7 @@ def convert(svg: Path) -> None:
 
 
 async def main(out: Path, names: list[str], theme: str, keys: list[str]) -> None:
-    for builder in pictures.EVERY:
+    for builder in (*pictures.EVERY, *pictures_seat.EVERY):
         if names and builder.__name__ not in names:
             continue
         for size in SIZES:

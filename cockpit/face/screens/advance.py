@@ -22,6 +22,7 @@ from cockpit.face.view_sheets import (
     gate_lines,
     hold_refusal,
     next_stage,
+    people_lines,
 )
 
 
@@ -43,7 +44,7 @@ class AdvanceSheet(Form):
         if flag is None:
             return (row((self._flag, Role.STRONG), (" is no longer in the plan", Role.UNKNOWN)),)
         title = (row((flag.title, Role.DIM)),) if flag.title else ()
-        return (advance_line(flag), *title, (), *gate_lines(flag, now, width))
+        return (advance_line(flag), *title, *people_lines(flag), (), *gate_lines(flag, now, width))
 
     def refusal(self, snapshot: Snapshot, now: datetime) -> str:
         return advance_refusal(snapshot, flag_of(snapshot, self._flag))
