@@ -28,6 +28,7 @@ from cockpit.adapters.flags.haproxy import HaproxySettings
 from cockpit.adapters.flags.http_json_settings import HttpJsonSettings
 from cockpit.adapters.flags.launchdarkly_access import LaunchDarklySettings
 from cockpit.adapters.flags.nginx_settings import NginxSettings
+from cockpit.adapters.flags.posthog_access import PostHogSettings
 from cockpit.adapters.flags.unleash import UnleashSettings
 from cockpit.adapters.parity.settings import ConvexStoreSettings
 from cockpit.adapters.probes.convex_settings import (
@@ -97,6 +98,7 @@ FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
     "command": FlagService(CommandFlagSettings, "flags.command"),
     "convex_table": FlagService(ConvexTableSettings, "flags.convex_table"),
     "launchdarkly": FlagService(LaunchDarklySettings, "flags.launchdarkly"),
+    "posthog": FlagService(PostHogSettings, "flags.posthog"),
     "nginx": FlagService(NginxSettings, "flags.nginx"),
 }
 
