@@ -31,6 +31,7 @@ from cockpit.adapters.flags.nginx_settings import NginxSettings
 from cockpit.adapters.flags.posthog_access import PostHogSettings
 from cockpit.adapters.flags.unleash import UnleashSettings
 from cockpit.adapters.parity.settings import ConvexStoreSettings
+from cockpit.adapters.probes.alertmanager import AlertmanagerSettings
 from cockpit.adapters.probes.convex_settings import (
     ConvexJobsSettings,
     ConvexLogsSettings,
@@ -41,6 +42,7 @@ from cockpit.adapters.probes.dns import DnsProbeSettings
 from cockpit.adapters.probes.plugin import PluginSettings
 from cockpit.adapters.probes.postgres_settings import PostgresProbeSettings, PostgresSettings
 from cockpit.adapters.probes.process import ProcessProbeSettings
+from cockpit.adapters.probes.prometheus_alerts import PrometheusAlertsSettings
 from cockpit.adapters.probes.redis import RedisProbeSettings
 from cockpit.adapters.probes.settings import ConvexProbeSettings, HttpProbeSettings
 from cockpit.adapters.probes.supabase import SupabaseProbeSettings
@@ -117,6 +119,8 @@ PROBES: Final[Mapping[str, Kind[Probe]]] = {
     "websocket": Kind(WebSocketProbeSettings, "probes.websocket"),
     "supabase": Kind(SupabaseProbeSettings, "probes.supabase"),
     "plugin": Kind(PluginSettings, "probes.plugin"),
+    "prometheus_alerts": Kind(PrometheusAlertsSettings, "probes.prometheus_alerts"),
+    "alertmanager": Kind(AlertmanagerSettings, "probes.alertmanager"),
 }
 
 MONITORS: Final[Mapping[str, Kind[Monitor]]] = {

@@ -176,7 +176,15 @@ class _PlanSchema(GenerateJsonSchema):
 
 
 def _field_docstrings(model: type) -> dict[str, str]:
-    """The text under each field, read from the source; nothing where there is no source."""
+    """The text under each field, also of those that a base class has."""
+    bases = (
+        each for each in reversed(model.__mro__) if issubclass(each, BaseModel) and each is not BaseModel
+    )
+    return {name: words for each in bases for name, words in _own_docstrings(each).items()}
+
+
+def _own_docstrings(model: type) -> dict[str, str]:
+    """Read from the source; nothing where there is no source."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
     except (OSError, TypeError, SyntaxError):

@@ -15,7 +15,8 @@ BASE_PATH = "/prometheus"
 # Two jobs scrape the same target. Queries for job="patchy" also ask a remote store that is dead, which
 # is how a real server comes to warn that an answer is partial.
 CONFIG = """
-global: {{scrape_interval: 200ms, scrape_timeout: 150ms}}
+global: {{scrape_interval: 200ms, scrape_timeout: 150ms, evaluation_interval: 200ms}}
+rule_files: [rules.yml]
 scrape_configs:
   - job_name: whole
     static_configs: [{{targets: ['127.0.0.1:{target}']}}]
@@ -75,13 +76,14 @@ def result_of(url: str, query: str) -> list[object]:
 
 
 @contextmanager
-def prometheus(target: MetricsTarget) -> Iterator[Server]:
+def prometheus(target: MetricsTarget, rules: str = "groups: []") -> Iterator[Server]:
     """A fresh server. Ready means that both jobs were scraped, not merely that it answers."""
     binary, port = program("prometheus"), free_port()
     url = f"http://127.0.0.1:{port}{BASE_PATH}"
     with scratch("prometheus") as folder:
         config = folder / "prometheus.yml"
         config.write_text(CONFIG.format(target=target.port, dead=free_port()))
+        (folder / "rules.yml").write_text(rules)
         argv = [
             binary,
             f"--config.file={config}",

@@ -7,10 +7,10 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from cockpit.adapters.alertmanager import Matcher
 from cockpit.adapters.base import Seconds, Settings
 from cockpit.adapters.fields import Argument, BaseUrl, Reference, Variable
 
-_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,199}\Z")
 _DASHBOARD: Final = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
 _LONGEST_SILENCE_S: Final = 86_400.0
 
@@ -19,12 +19,6 @@ def _path(path: str) -> str:
     if not path.startswith(("/", "~/")) or path.endswith("/") or not path.isprintable():
         raise ValueError('the whole path of a file, such as "/var/log/cutover.jsonl" or "~/cutover.jsonl"')
     return path
-
-
-def _label(name: str) -> str:
-    if not _LABEL.match(name):
-        raise ValueError('a label is named like "alertname"')
-    return name
 
 
 def _dashboard(uid: str) -> str:
@@ -107,44 +101,12 @@ class GrafanaSettings(Settings):
     """Trust this PEM file alone instead of the usual authorities."""
 
 
-class Silenced(Settings):
-    """One condition on an alert's labels; an alert is silenced when all of them hold."""
-
-    label: Annotated[str, AfterValidator(_label)]
-    """The label's name."""
-    value: str = Field(min_length=1, max_length=500)
-    """What it must be, or the regular expression that must match all of it."""
-    regex: bool = False
-    """Whether `value` is a regular expression."""
-    negate: bool = False
-    """True silences what does not match."""
-
-    def body(self) -> dict[str, object]:
-        """As Alertmanager writes it."""
-        return {
-            "name": self.label,
-            "value": self.value,
-            "isRegex": self.regex,
-            "isEqual": not self.negate,
-        }
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it names one value."""
-        return not self.regex and not self.negate
-
-    def as_filter(self) -> str:
-        """Finds silences that name this one value for the label."""
-        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'{self.label}="{escaped}"'
-
-
 class SilenceSettings(Settings):
     """A silence in Alertmanager for the alerts that the cutover itself sets off."""
 
     url: BaseUrl
     """Alertmanager's address, with the sub-path it is served under, without /api."""
-    matchers: tuple[Silenced, ...] = Field(min_length=1, strict=False)
+    matchers: tuple[Matcher, ...] = Field(min_length=1, strict=False)
     """Which alerts: all of these must hold. Silence only what the cutover itself provokes."""
     length: Annotated[Seconds, Field(ge=60, le=_LONGEST_SILENCE_S)] = 3600.0
     """How long it lasts after the last announced moment when nobody ends it; a day at most."""
@@ -156,16 +118,6 @@ class SilenceSettings(Settings):
     @model_validator(mode="after")
     def _not_everything(self) -> Self:
         """What every alert fulfils would make the cutover blind."""
-        if not any(not each.negate and not _matches_anything(each) for each in self.matchers):
+        if not any(each.narrows for each in self.matchers):
             raise ValueError("at least one matcher must name a value; this would silence every alert")
         return self
-
-
-def _matches_anything(matcher: Silenced) -> bool:
-    """Whether a regular expression lets an absent label through. One that cannot be read is judged later."""
-    if not matcher.regex:
-        return False
-    try:
-        return re.fullmatch(matcher.value, "") is not None or matcher.value in (".+", "..*")
-    except re.error:
-        return False

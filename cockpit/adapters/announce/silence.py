@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from cockpit.adapters.alertmanager import Matcher, said
 from cockpit.adapters.announce.refusal import refusal
 from cockpit.adapters.base import Announcement, BrokenAnswer, ServiceTrouble
 from cockpit.adapters.credentials import Secrets, bearer
@@ -26,8 +27,8 @@ from cockpit.core.model import Failure, Fault
 from cockpit.core.spec import HookMoment
 
 if TYPE_CHECKING:
-    from cockpit.adapters.announce.settings import Silenced, SilenceSettings
-    from cockpit.adapters.http import Answer, HttpHost, Web
+    from cockpit.adapters.announce.settings import SilenceSettings
+    from cockpit.adapters.http import HttpHost, Web
     from cockpit.core.secret import Secret
 
 CREATOR: Final = "cutover-cockpit"
@@ -49,7 +50,7 @@ def build(settings: SilenceSettings, web: Web, secret: Secrets, timeout_s: float
 
 
 class SilenceAnnouncer:
-    def __init__(self, host: HttpHost, *, matchers: Sequence[Silenced], length_s: float) -> None:
+    def __init__(self, host: HttpHost, *, matchers: Sequence[Matcher], length_s: float) -> None:
         self._host = host
         self._matchers = [each.body() for each in matchers]
         # Versions differ in how they find silences by other matchers, so only plain ones are asked for.
@@ -78,7 +79,7 @@ class SilenceAnnouncer:
             body["id"] = ours[0]
         answer = await self._host.write("POST", "/api/v2/silences", json=body)
         if answer.status != 200:
-            raise refusal(answer, "Alertmanager", said=_said(answer), detail=self._host.address)
+            raise refusal(answer, "Alertmanager", said=said(answer), detail=self._host.address)
         made = _object(answer.json()).get("silenceID")
         if not isinstance(made, str) or not _ID.match(made):
             _broken("no silence id")
@@ -89,7 +90,7 @@ class SilenceAnnouncer:
             answer = await self._host.write("DELETE", f"/api/v2/silence/{each}")
             # Alertmanager forgets what ended long ago; what is not there silences nobody.
             if answer.status not in (200, 404):
-                raise refusal(answer, "Alertmanager", said=_said(answer), detail=self._host.address)
+                raise refusal(answer, "Alertmanager", said=said(answer), detail=self._host.address)
         if not ours:
             return "no silence of ours was left"
         left, _ = await self._ours(announcement)
@@ -103,7 +104,7 @@ class SilenceAnnouncer:
         """Ids of the living silences of this plan, the one that lasts longest first; the server's clock."""
         answer = await self._host.get("/api/v2/silences", params=self._filters)
         if answer.status != 200:
-            raise refusal(answer, "Alertmanager", said=_said(answer), detail=self._host.address)
+            raise refusal(answer, "Alertmanager", said=said(answer), detail=self._host.address)
         body = answer.json()
         if not isinstance(body, list):
             _broken("the silences are no list")
@@ -144,16 +145,6 @@ def _object(raw: object) -> Mapping[str, object]:
     if not isinstance(raw, dict):
         _broken("not an object where one belongs")
     return raw
-
-
-def _said(answer: Answer) -> str:
-    """A bare string, or an object with a message."""
-    try:
-        body = answer.json()
-    except BrokenAnswer:
-        return ""
-    said = body.get("message") if isinstance(body, dict) else body
-    return clean_text(said, limit=120) if isinstance(said, str) else ""
 
 
 def _broken(why: str) -> NoReturn:

@@ -49,14 +49,10 @@ class QueryFailed(ServiceTrouble):
 
 def read_sample(body: object) -> Sample:
     """The one number of a successful answer. Raises BrokenAnswer for another shape."""
-    envelope = _object(body, "the answer")
-    if envelope.get("status") != "success":
-        _broken("the answer does not say success")
-    data = _object(envelope.get("data"), "data")
+    data, warning = read_envelope(body)
     kind, result = data.get("resultType"), data.get("result")
     if not isinstance(kind, str) or not isinstance(result, list):
         _broken("data holds no result")
-    warning = _warning(envelope.get("warnings"))
     if kind == "scalar":
         return _withheld(_point(result), warning)
     if kind == "vector":
@@ -64,6 +60,14 @@ def read_sample(body: object) -> Sample:
     if kind in _ONE_NUMBER:
         return _unusable(_ONE_NUMBER[kind])
     _broken(f"unknown result type {clean_text(kind, limit=40)!r}")
+
+
+def read_envelope(body: object) -> tuple[Mapping[str, object], str]:
+    """The data of a successful answer, and its first warning. Raises BrokenAnswer for another shape."""
+    envelope = _object(body, "the answer")
+    if envelope.get("status") != "success":
+        _broken("the answer does not say success")
+    return _object(envelope.get("data"), "data"), _warning(envelope.get("warnings"))
 
 
 def read_error(status: int, body: object) -> AdapterError | None:

@@ -19,9 +19,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.again import once_more_after_reset
-from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService, ServiceTrouble
-from cockpit.adapters.credentials import Secrets, bearer
-from cockpit.adapters.signals.instant import QueryFailed, QueryRefused, read_error, read_sample
+from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight
+from cockpit.adapters.credentials import Secrets
+from cockpit.adapters.signals.api import explain, open_api
+from cockpit.adapters.signals.instant import QueryFailed, QueryRefused, read_sample
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault, Quality, Sample
 
@@ -29,25 +30,12 @@ if TYPE_CHECKING:
     from cockpit.adapters.http import Answer, HttpHost, Web
     from cockpit.adapters.signals.settings import PrometheusSettings
     from cockpit.core.clock import Clock
-    from cockpit.core.secret import Secret
 
 CLOCK_LIMIT_S: Final = 1.0
-_CONCURRENT: Final = 4
 
 
 def build(settings: PrometheusSettings, web: Web, secret: Secrets, timeout_s: float) -> PrometheusMonitor:
-    headers: dict[str, Secret | str] = {"Accept": "application/json"}
-    if settings.token is not None:
-        headers["Authorization"] = bearer(secret(settings.token))
-    if settings.tenant is not None:
-        headers["X-Scope-OrgID"] = settings.tenant
-    host = web.host(
-        settings.url,
-        headers=headers,
-        timeout_s=timeout_s,
-        ca_file=settings.ca_file,
-        max_concurrent=_CONCURRENT,
-    )
+    host = open_api(settings, web, secret, timeout_s)
     return PrometheusMonitor(host, base_path=settings.base_path, timeout_s=timeout_s, clock=web.clock)
 
 
@@ -104,7 +92,7 @@ class PrometheusMonitor:
             lambda: self._host.read_post(f"{self._api}/query", form=form, retry=False)
         )
         if answer.status != 200:
-            raise _explain(answer)
+            raise explain(answer)
         return read_sample(answer.json())
 
     async def _ask_version(self) -> list[Preflight]:
@@ -112,7 +100,7 @@ class PrometheusMonitor:
         try:
             answer = await self._host.get(f"{self._api}/status/buildinfo")
             if answer.status != 200:
-                raise _explain(answer)
+                raise explain(answer)
             version = _version(answer.json())
         except AdapterError as error:
             return [Preflight(subject=subject, question=question, ok=False, detail=_words(error))]
@@ -132,26 +120,6 @@ class PrometheusMonitor:
 
 def _instant(lead: Sample | AdapterError) -> datetime | None:
     return lead.source_time if isinstance(lead, Sample) else None
-
-
-def _explain(answer: Answer) -> AdapterError:
-    """What an answer other than 200 means. Proxies and a starting server answer without JSON."""
-    try:
-        told = read_error(answer.status, answer.json())
-    except BrokenAnswer as broken:
-        if answer.status == 503:
-            starting = Failure(title="the source is starting or stopping", detail=answer.text(120))
-            return ServiceTrouble(starting, status=503)
-        if answer.status in (404, 405):
-            return _no_api(answer)
-        return broken if answer.status >= 500 else answer.as_error()
-    return told or answer.as_error()
-
-
-def _no_api(answer: Answer) -> AdapterError:
-    title = f"no Prometheus API at this address (HTTP {answer.status}): check url and base_path"
-    failure = Failure(title=title, detail=answer.asked, retryable=False, fault=Fault.PLAN)
-    return RefusedByService(failure, status=answer.status)
 
 
 def _version(body: object) -> str:
