@@ -49,6 +49,8 @@ from cockpit.adapters.probes.supabase import SupabaseProbeSettings
 from cockpit.adapters.probes.tcp import TcpProbeSettings
 from cockpit.adapters.probes.tls import TlsProbeSettings
 from cockpit.adapters.probes.websocket import WebSocketProbeSettings
+from cockpit.adapters.signals.http_json import JsonPageSettings
+from cockpit.adapters.signals.prom_text import PromTextSettings
 from cockpit.adapters.signals.settings import PrometheusSettings
 
 if TYPE_CHECKING:
@@ -125,6 +127,8 @@ PROBES: Final[Mapping[str, Kind[Probe]]] = {
 
 MONITORS: Final[Mapping[str, Kind[Monitor]]] = {
     "prometheus": Kind(PrometheusSettings, "signals.prometheus"),
+    "prom_text": Kind(PromTextSettings, "signals.prom_text"),
+    "http_json": Kind(JsonPageSettings, "signals.http_json"),
     "postgres": Kind(PostgresSettings, "signals.postgres"),
     "convex": Kind(ConvexMonitorSettings, "signals.convex"),
 }

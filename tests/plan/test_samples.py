@@ -145,9 +145,11 @@ def test_the_smallest_plan_has_all_steps_and_no_comparison() -> None:
     assert keys == [key for key in StepKey if key is not StepKey.MANUAL]
 
 
-def test_every_way_to_be_told_is_shown_once() -> None:
+def test_monitoring_shows_every_way_to_see_and_to_be_told() -> None:
     plan = load(SAMPLES / "monitoring.toml", KINDS)
     assert sorted(hook.kind for hook in plan.announce) == sorted(KINDS.announcers)
+    assert {monitor.kind for monitor in plan.monitors} == {"prometheus", "prom_text", "http_json"}
+    assert {"prometheus_alerts", "alertmanager"} <= {probe.kind for probe in plan.backends[1].probes}
 
 
 @pytest.mark.parametrize(

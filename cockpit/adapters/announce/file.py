@@ -6,13 +6,13 @@ piece; after a line that was cut short (a full disk) the next one starts on a li
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.announce.body import to_json
-from cockpit.adapters.base import Announcement, RefusedByService, ServiceTrouble
+from cockpit.adapters.aside import Aside
+from cockpit.adapters.base import Announcement, RefusedByService, ServiceTrouble, Unreachable
 from cockpit.adapters.credentials import Secrets
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault
@@ -26,17 +26,23 @@ _HOW: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLO
 
 
 def build(settings: FileSettings, web: Web, secret: Secrets, timeout_s: float) -> FileAnnouncer:
-    return FileAnnouncer(os.path.expanduser(settings.path))
+    return FileAnnouncer(os.path.expanduser(settings.path), timeout_s=timeout_s)
 
 
 class FileAnnouncer:
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, timeout_s: float) -> None:
         self._path = path
+        self._timeout_s = timeout_s
+        self._aside = Aside("append")
         self._name = clean_text(os.path.basename(path), limit=60)
 
     async def announce(self, announcement: Announcement) -> str:
         try:
-            await asyncio.to_thread(self._append, to_json(announcement) + b"\n")
+            line = to_json(announcement) + b"\n"
+            await self._aside.run(lambda: self._append(line), self._timeout_s)
+        except TimeoutError:
+            title = f"{self._name} could not be written within {self._timeout_s:g} s"
+            raise Unreachable(Failure(title=title, fault=Fault.COCKPIT)) from None
         except OSError as error:
             why = clean_text(error.strerror or "no reason given", limit=80)
             failure = Failure(

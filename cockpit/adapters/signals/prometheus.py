@@ -23,8 +23,9 @@ from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.signals.api import explain, open_api
 from cockpit.adapters.signals.instant import QueryFailed, QueryRefused, read_sample
+from cockpit.adapters.signals.preflight import in_words, judge_expression
 from cockpit.core.clean import clean_text
-from cockpit.core.model import Failure, Fault, Quality, Sample
+from cockpit.core.model import Failure, Sample
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Answer, HttpHost, Web
@@ -65,7 +66,7 @@ class PrometheusMonitor:
             return lines
         once = tuple(dict.fromkeys(expressions))
         outcomes = await asyncio.gather(*(self._follow(expression, None) for expression in once))
-        return [*lines, *map(_judge_expression, once, outcomes)]
+        return [*lines, *map(judge_expression, once, outcomes)]
 
     async def aclose(self) -> None:
         await self._host.aclose()
@@ -103,7 +104,7 @@ class PrometheusMonitor:
                 raise explain(answer)
             version = _version(answer.json())
         except AdapterError as error:
-            return [Preflight(subject=subject, question=question, ok=False, detail=_words(error))]
+            return [Preflight(subject=subject, question=question, ok=False, detail=in_words(error))]
         reached = Preflight(subject=subject, question=question, ok=True, detail=version)
         return [reached, self._compare_clocks(answer)]
 
@@ -131,19 +132,3 @@ def _version(body: object) -> str:
         )
     version = data.get("version")
     return f"version {clean_text(version, limit=40)}" if isinstance(version, str) else "version not told"
-
-
-def _judge_expression(expression: str, outcome: Sample | AdapterError) -> Preflight:
-    """False: the plan must change. None: the source could not tell now."""
-    subject, question = clean_text(expression, limit=80), "gives one number"
-    if isinstance(outcome, AdapterError):
-        ok = False if outcome.failure.fault is Fault.PLAN else None
-        return Preflight(subject=subject, question=question, ok=ok, detail=_words(outcome))
-    if outcome.value is not None:
-        return Preflight(subject=subject, question=question, ok=True, detail=f"{outcome.value:g}")
-    ok = False if outcome.quality is Quality.ERROR else None
-    return Preflight(subject=subject, question=question, ok=ok, detail=outcome.note)
-
-
-def _words(error: AdapterError) -> str:
-    return clean_text(f"{error.failure.title}: {error.failure.detail}".rstrip(": "))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from cockpit.adapters.base import Settings
-from cockpit.adapters.fields import BaseUrl, Reference
+from cockpit.adapters.fields import BaseUrl, Headers, Reference, Url
 
 _TENANT: Final = re.compile(r"[A-Za-z0-9!._*'()|-]{1,150}\Z")
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*\Z")
@@ -37,5 +37,18 @@ class PrometheusSettings(Settings):
     """Sent as Authorization: Bearer."""
     tenant: Annotated[str, AfterValidator(_tenant)] | None = None
     """Sent as X-Scope-OrgID."""
+    ca_file: str | None = None
+    """Trust this PEM file alone instead of the usual authorities."""
+
+
+class PageSettings(Settings):
+    """A page that is fetched whole and holds every number at once."""
+
+    url: Url
+    """The whole address of the page, with its query."""
+    headers: Headers = Field(default_factory=dict)
+    """Sent with every question; a secret value comes by reference."""
+    token: Reference | None = None
+    """Sent as Authorization: Bearer."""
     ca_file: str | None = None
     """Trust this PEM file alone instead of the usual authorities."""
