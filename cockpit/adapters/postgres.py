@@ -14,13 +14,14 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
 
 from cockpit.adapters.base import AdapterError, RefusedByService
 from cockpit.adapters.no_answer import Cause, NoAnswer
@@ -30,6 +31,7 @@ from cockpit.core.secret import Secret
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+Named = dict[str, Any]
 
 APPLICATION: Final = "cutover-cockpit"
 ROWS_LIMIT: Final = 100
@@ -64,6 +66,19 @@ class Session:
                 async for row in cursor.stream(query.encode(), parameters or None):
                     found.append(row)
                     if len(found) == ROWS_LIMIT:
+                        break
+        except psycopg.Error as error:
+            raise statement_trouble(error, self._blank, self._within_s) from None
+        return found
+
+    async def named(self, query: str, parameters: Mapping[str, object], *, limit: int) -> list[Named]:
+        """The first `limit` rows by the names of their columns. `%` in the text has to be written `%%`."""
+        found: list[Named] = []
+        try:
+            async with self._connection.cursor(row_factory=dict_row) as cursor:
+                async for row in cursor.stream(query.encode(), parameters):
+                    found.append(row)
+                    if len(found) == limit:
                         break
         except psycopg.Error as error:
             raise statement_trouble(error, self._blank, self._within_s) from None

@@ -145,4 +145,5 @@ ANNOUNCERS: Final[Mapping[str, Kind[Announcer]]] = {
 
 STORES: Final[Mapping[str, Kind[Store]]] = {
     "convex": Kind(ConvexStoreSettings, "parity.convex"),
+    "postgres": Kind(PostgresSettings, "parity.postgres"),
 }

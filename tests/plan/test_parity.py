@@ -15,6 +15,7 @@ STORES = """
 kind = "convex"
 url = "https://old.example.com"
 instance = "old-1"
+key = { env = "OLD_KEY" }
 [store.new]
 kind = "convex"
 url = "https://new.example.com"

@@ -153,7 +153,7 @@ def test_monitoring_shows_every_way_to_see_and_to_be_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["chat-sync.toml", "minimal.toml", "monitoring.toml", "convex.toml", "levers.toml"]
+    "name", ["chat-sync.toml", "minimal.toml", "monitoring.toml", "convex.toml", "levers.toml", "parity.toml"]
 )
 def test_a_sample_is_short_enough_to_be_read(name: str) -> None:
     assert len((SAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 210

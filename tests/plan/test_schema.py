@@ -29,7 +29,7 @@ def _schemas(part: Any) -> Iterator[dict[str, Any]]:
             yield from _schemas(inner)
 
 
-@pytest.mark.parametrize("name", ["chat-sync.toml", "minimal.toml", "monitoring.toml"])
+@pytest.mark.parametrize("name", ["chat-sync.toml", "minimal.toml", "monitoring.toml", "parity.toml"])
 def test_a_sample_keeps_the_schema(name: str) -> None:
     document = tomllib.loads((SAMPLES / name).read_text(encoding="utf-8"))
     assert list(faults(document, SCHEMA, SCHEMA)) == []

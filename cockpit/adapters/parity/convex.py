@@ -8,58 +8,60 @@ failure names the limit. Calls take turns in places shared with everything else 
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.base import RefusedByService, ServiceTrouble
+from cockpit.adapters.convex import Deployment, deployment, number
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.parity.cells import broken, keyed, moment, sampled_keys
-from cockpit.adapters.probes.convex_answer import read_call, read_word
 from cockpit.core.model import Failure, Fault
 from cockpit.core.parity import Count, Exactness
 from cockpit.core.parity_rows import Row
-from cockpit.core.secret import Secret
 
 if TYPE_CHECKING:
-    from cockpit.adapters.http import HttpHost, Web
+    from cockpit.adapters.http import Web
     from cockpit.adapters.parity.settings import ConvexStoreSettings
 
 PAGE: Final = 1000
 MOST_PAGES: Final = 500
-_BODY_LIMIT: Final = 16_000_000
+_LIMITS: Final = "a query may scan 32,000 documents and run for 1 s: count in pages or by table size"
 
 
 def build(settings: ConvexStoreSettings, web: Web, secret: Secrets, timeout_s: float) -> ConvexStore:
     """Raises what `secret` raises, and RefusedByService for an address that cannot be used."""
-    headers = {}
-    if settings.key is not None:
-        headers["Authorization"] = Secret(f"Convex {secret(settings.key).reveal()}")
-    host = web.host(
+    reached = deployment(
+        web,
         settings.url,
-        headers=headers,
-        timeout_s=timeout_s,
+        key=secret(settings.key),
+        instance=settings.instance,
         ca_file=settings.ca_file,
-        shared=True,
-        max_body=_BODY_LIMIT,
+        timeout_s=timeout_s,
     )
-    return ConvexStore(host, instance=settings.instance)
+    return ConvexStore(reached)
 
 
 class ConvexStore:
-    def __init__(self, host: HttpHost, *, instance: str) -> None:
-        self._host = host
-        self._instance = instance
-        self._proved = False
+    def __init__(self, reached: Deployment) -> None:
+        self._deployment = reached
+        self._verified = False
 
     async def count(self, expression: str) -> Count:
         value = await self._call(expression)
         if isinstance(value, dict) and "page" in value:
             return await self._count_pages(expression, value)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != int(value):
+        try:
+            counted = number(value)
+        except ValueError:
+            counted = -1.0
+        if counted < 0 or counted != int(counted):
             raise broken(f"{_named(expression)} returned neither a count nor a page")
-        return Count(n=int(value))
+        return Count(n=int(counted))
 
     async def _count_pages(self, expression: str, first: Mapping[str, object]) -> Count:
         counted, page = 0, first
@@ -79,46 +81,54 @@ class ConvexStore:
         return Count(n=counted, exactness=Exactness.CAPPED, note=f"stopped after {MOST_PAGES} pages")
 
     async def newest(self, expression: str) -> datetime | None:
-        return moment(await self._call(expression))
+        value = await self._call(expression)
+        return moment(None if value is None else plain(value))
 
     async def sample(self, expression: str, size: int) -> Sequence[str]:
         value = await self._call(expression, size=size)
         if not isinstance(value, list):
             raise broken(f"{_named(expression)} returned no list of keys")
-        return sampled_keys(value, size)
+        return sampled_keys((plain(each) for each in value), size)
 
     async def rows(self, expression: str, keys: Sequence[str], *, key: str) -> Mapping[str, Row]:
         value = await self._call(expression, keys=list(keys))
         if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
             raise broken(f"{_named(expression)} returned no list of documents")
-        return keyed(value, keys, key)
+        return keyed(({name: plain(each) for name, each in row.items()} for row in value), keys, key)
 
     async def aclose(self) -> None:
-        await self._host.aclose()
+        await self._deployment.aclose()
 
     async def _call(self, expression: str, **more: object) -> object:
-        await self._prove_instance()
+        if not self._verified:
+            await self._deployment.verify()
+            self._verified = True
         path, args = _question(expression)
-        question = {"path": path, "args": {**args, **more}, "format": "json"}
-        called = read_call(await self._host.read_post("/api/query", json=question), path)
-        if called.trouble:
-            detail = (
-                "a query may scan 32,000 documents and run for 1 s: count in pages or by table size"
-                if called.trouble.endswith("failed")
-                else ""
-            )
-            raise ServiceTrouble(Failure(title=called.trouble, detail=detail))
-        return called.value
+        try:
+            return await self._deployment.query(path, {**args, **more})
+        except ServiceTrouble as trouble:
+            detail = f"{trouble.failure.detail}; {_LIMITS}".lstrip("; ")
+            raise ServiceTrouble(replace(trouble.failure, detail=detail), status=trouble.status) from None
 
-    async def _prove_instance(self) -> None:
-        """Once: that this is the deployment that the plan means."""
-        if self._proved:
-            return
-        name = read_word(await self._host.get("/instance_name", redirects=False), "its name")
-        if name != self._instance:
-            title = f"answers as {name}, the plan says {self._instance}"
-            raise RefusedByService(Failure(title=title, retryable=False, fault=Fault.PLAN))
-        self._proved = True
+
+def plain(value: object) -> object:
+    """A value in the encoded format as Python has it; lists and objects too. Raises BrokenAnswer."""
+    if isinstance(value, dict):
+        if len(value) == 1 and isinstance(value.get("$integer"), str):
+            return _integer(value["$integer"])
+        if "$float" in value:
+            raise broken("a document holds a number that is not finite")
+        return {name: plain(each) for name, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _integer(encoded: str) -> int:
+    """Eight bytes, little-endian, exactly: a float would round beyond 2^53."""
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        raise broken("a document holds an integer that cannot be decoded") from None
+    return int.from_bytes(raw, "little", signed=True)
 
 
 def _question(expression: str) -> tuple[str, dict[str, object]]:

@@ -17,17 +17,7 @@ class ConvexStoreSettings(Settings):
     """The deployment's address, such as "https://happy-otter-123.convex.cloud"."""
     instance: InstanceName
     """The deployment name that must answer: rows of another one would prove nothing."""
-    key: Reference | None = None
-    """A deploy key that may run internal queries and view data; without it only public queries run."""
+    key: Reference
+    """A deploy key that may run internal queries; nothing more is needed."""
     ca_file: str | None = None
     """Trust this PEM file alone instead of the usual authorities."""
-
-
-class PostgresStoreSettings(Settings):
-    """Data of one PostgreSQL database, read in read-only transactions.
-
-    Expressions are SQL. `sample` may use %(size)s, `rows` uses %(keys)s, a list of text.
-    """
-
-    dsn: Reference
-    """Where it is and who we are, such as "postgresql://cockpit@db.example.com/chat"."""

@@ -19,7 +19,7 @@ const options = {
   baseUrl: here,
   paths: { "convex/*": ["node_modules/convex/dist/esm-types/*/index.d.ts"] },
 };
-const program = ts.createProgram([`${samples}/schema.ts`, `${samples}/cutoverFlags.ts`], options);
+const program = ts.createProgram(["schema", "cutoverFlags", "parity"].map((name) => `${samples}/${name}.ts`), options);
 const wrong = ts.getPreEmitDiagnostics(program);
 const host = { getCanonicalFileName: (name) => name, getCurrentDirectory: () => here, getNewLine: () => "\n" };
 if (wrong.length > 0) console.log(ts.formatDiagnostics(wrong, host));

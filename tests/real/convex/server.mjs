@@ -26,6 +26,8 @@ const modules = {
   "./convex/_generated/api.js": () => import("./convex/_generated/api.js"),
   "./convex/health.js": () => import("./convex/health.js"),
   "./convex/tamper.js": () => import("./convex/tamper.js"),
+  "./convex/chatSync.js": () => import("./convex/chatSync.js"),
+  "./convex/parity.js": () => import("../../../sample_configs/convex/parity.ts"),
   "./convex/cutoverFlags.js": () => import("../../../sample_configs/convex/cutoverFlags.ts"),
 };
 const functions = convexTest({ schema, modules });

@@ -1,0 +1,77 @@
+"""Counts and rows of a PostgreSQL database, each in one read-only transaction of its own.
+
+Expressions are put into a subquery, where only a question can stand. `sample` is given %(size)s, `rows` is
+given %(keys)s, a list of text; in these two `%` has to be written `%%`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from cockpit.adapters.credentials import Secrets
+from cockpit.adapters.parity.cells import broken, keyed, moment, sampled_keys
+from cockpit.core.parity import Count
+from cockpit.core.parity_rows import Row
+
+if TYPE_CHECKING:
+    from cockpit.adapters.http import Web
+    from cockpit.adapters.postgres import Database
+    from cockpit.adapters.probes.postgres_settings import PostgresSettings
+
+# The line break ends a comment of the expression.
+_ASK: Final = "SELECT * FROM ({expression}\n) AS asked"
+_TOO_MANY: Final = 2
+"""Rows that are enough to see that there is more than one."""
+
+
+def build(settings: PostgresSettings, web: Web, secret: Secrets, timeout_s: float) -> PostgresStore:
+    """Raises what `secret` raises, and RefusedByService for a connection string that cannot be used."""
+    from cockpit.adapters.postgres import Database
+
+    return PostgresStore(Database(secret(settings.dsn), timeout_s=timeout_s))
+
+
+class PostgresStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def count(self, expression: str) -> Count:
+        number = await self._one(expression)
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise broken("the count is no whole number of rows")
+        return Count(n=number)
+
+    async def newest(self, expression: str) -> datetime | None:
+        return moment(await self._one(expression))
+
+    async def sample(self, expression: str, size: int) -> Sequence[str]:
+        rows = await self._named(expression, {"size": size}, limit=size)
+        if any(len(row) != 1 for row in rows):
+            raise broken("the sample has several columns; expected the keys alone")
+        return sampled_keys((next(iter(row.values())) for row in rows), size)
+
+    async def rows(self, expression: str, keys: Sequence[str], *, key: str) -> Mapping[str, Row]:
+        return keyed(await self._named(expression, {"keys": list(keys)}, limit=len(keys) + 1), keys, key)
+
+    async def aclose(self) -> None:
+        await self._database.aclose()
+
+    async def _one(self, expression: str) -> Any:
+        """The one value of an answer. NULL comes as None. No parameters: `%` stands for itself."""
+        query = f"{_question(expression)} LIMIT {_TOO_MANY}"
+        rows = await self._database.read(lambda session: session.rows(query))
+        if len(rows) != 1 or len(rows[0]) != 1:
+            raise broken(f"the query gives {len(rows)} rows; expected one row with one value")
+        return rows[0][0]
+
+    async def _named(
+        self, expression: str, parameters: Mapping[str, object], *, limit: int
+    ) -> list[dict[str, Any]]:
+        query = _question(expression)
+        return await self._database.read(lambda session: session.named(query, parameters, limit=limit))
+
+
+def _question(expression: str) -> str:
+    return _ASK.format(expression=expression.strip().rstrip(";"))
