@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,11 +24,12 @@ from cockpit.cli.looking import monotonic
 from cockpit.cli.output import STANDARD_ERROR, STANDARD_OUTPUT, let_go, say, say_error
 from cockpit.cli.plans import USAGE, complain, load_plan
 from cockpit.cli.who import operator_name
-from cockpit.core.commands import CommandState, DeclareRollback
+from cockpit.core.commands import CommandState, DeclareRollback, PullSecondLever
+from cockpit.core.levers import told
 from cockpit.core.model import Side
-from cockpit.core.rollback import FlipState, Rollback, StepState
-from cockpit.core.snapshot import Snapshot
-from cockpit.core.spec import Plan
+from cockpit.core.rollback import Rollback, StepState
+from cockpit.core.snapshot import SecondLeverStatus, Snapshot
+from cockpit.core.spec import Plan, StepKey
 from cockpit.plan.problems import PlanProblems, unknown
 from cockpit.plan.secrets import SecretProblem
 
@@ -37,9 +38,10 @@ if TYPE_CHECKING:
 
 FIRST_SIGHT_S: Final = 3.0
 LOOK_S: Final = 1.0
+UNPROVED: Final = 3
 
 
-def run_rollback(path: Path, *, flags: tuple[str, ...], reason: str) -> int:
+def run_rollback(path: Path, *, flags: tuple[str, ...], reason: str, second_lever: bool = False) -> int:
     from cockpit.engine.journal_port import JournalFailure
 
     try:
@@ -51,13 +53,13 @@ def run_rollback(path: Path, *, flags: tuple[str, ...], reason: str) -> int:
             return USAGE
         try:
             with flight_journal(path) as book:
-                return _fly_back(plan, book, flags, reason)
+                return _fly_back(plan, book, flags, reason, second_lever)
         except JournalFailure as failure:
             say_error(f"{failure}")
             say_error("NO JOURNAL: rolling back all the same. Nothing is recorded and no deck will show it;")
             say_error("keep these lines.")
             with _no_journal() as book:
-                return _fly_back(plan, book, flags, reason)
+                return _fly_back(plan, book, flags, reason, second_lever)
     except (PlanProblems, SecretProblem) as problem:
         return complain(problem)
 
@@ -78,14 +80,14 @@ def _no_journal() -> Iterator[FlightBook]:
         journal.close()
 
 
-def _fly_back(plan: Plan, book: FlightBook, flags: tuple[str, ...], reason: str) -> int:
+def _fly_back(plan: Plan, book: FlightBook, flags: tuple[str, ...], reason: str, second_lever: bool) -> int:
     from cockpit.engine.engine import Engine
 
     engine = Engine(book.flying(plan))
     engine.start()
     with _ears(engine) as ears:
         try:
-            return _roll_back(engine, ears, flags, reason)
+            return _roll_back(engine, ears, flags, reason, second_lever)
         finally:
             engine.leave_now("the headless rollback ended")
             engine.join()
@@ -160,7 +162,7 @@ class _Teller:
             let_go(STANDARD_ERROR)
 
 
-def _roll_back(engine: Engine, ears: _Ears, flags: tuple[str, ...], reason: str) -> int:
+def _roll_back(engine: Engine, ears: _Ears, flags: tuple[str, ...], reason: str, second_lever: bool) -> int:
     """Declare, then tell every change until the machine's part is done; 0 only when users are safe."""
     changed = threading.Event()
     unsubscribe = engine.subscribe(changed.set)
@@ -172,12 +174,13 @@ def _roll_back(engine: Engine, ears: _Ears, flags: tuple[str, ...], reason: str)
             teller.alarm("ended before anything was declared")
             return ears.code()
         engine.submit(command)
+        levers = _Levers(engine, command.by, teller, pull=second_lever)
         warned = False
         while True:
             alive = engine.alive
             snapshot = engine.latest()
             teller.tell(snapshot)
-            code = _end(snapshot, command, teller)
+            code = None if levers.pulls(snapshot) else _end(snapshot, command, teller)
             if code is not None:
                 return code
             if not alive:
@@ -191,6 +194,38 @@ def _roll_back(engine: Engine, ears: _Ears, flags: tuple[str, ...], reason: str)
         unsubscribe()
     teller.alarm("left before the rollback was done: a cockpit that flies this plan goes on with it")
     return ears.code()
+
+
+class _Levers:
+    """Second levers: pulled by themselves once each when that was asked for, else told of once."""
+
+    def __init__(self, engine: Engine, by: str, teller: _Teller, *, pull: bool) -> None:
+        self._engine = engine
+        self._by = by
+        self._teller = teller
+        self._pull = pull
+        self._done: dict[str, str] = {}
+
+    def pulls(self, snapshot: Snapshot) -> bool:
+        """Take what is offered; True while a pull has not been answered."""
+        for flag in snapshot.flags:
+            if flag.second is not None and flag.second.offer and flag.key not in self._done:
+                self._take(flag.key, flag.second)
+        waiting = {command_id for command_id in self._done.values() if command_id}
+        answered = {status.id for status in snapshot.commands if status.state is not CommandState.QUEUED}
+        return bool(waiting - answered)
+
+    def _take(self, flag: str, lever: SecondLeverStatus) -> None:
+        self._done[flag] = ""
+        self._teller.alarm(f"{flag}: {lever.offer}")
+        if lever.manual:
+            self._teller.alarm(f"{flag}: second lever by hand: {lever.manual} (then L on the deck)")
+        elif self._pull:
+            command = PullSecondLever(id=str(uuid4()), by=self._by, flag=flag)
+            self._done[flag] = command.id
+            self._engine.submit(command)
+        else:
+            self._teller.alarm(f"{flag}: --second-lever or L on the deck pulls {lever.service}")
 
 
 def _first_look(engine: Engine, changed: threading.Event, ears: _Ears) -> None:
@@ -230,7 +265,9 @@ def _end(snapshot: Snapshot, command: DeclareRollback, teller: _Teller) -> int |
         teller.alarm(f"{rollback.question} Answer on the deck: cockpit fly {snapshot.plan_source}")
         return 1
     over = _time_over(snapshot, rollback)
-    return _say_result(rollback, teller) if over or machine_part_over(rollback) else None
+    unseen = {flag.key for flag in snapshot.flags if not flag.observable}
+    ended = over or machine_part_over(rollback, unseen)
+    return _say_result(rollback, snapshot, teller) if ended else None
 
 
 def _time_over(snapshot: Snapshot, rollback: Rollback) -> bool:
@@ -244,23 +281,47 @@ def _asks(rollback: Rollback) -> bool:
     return bool(rollback.question) and not rollback.answered_go and not rollback.flip_begun
 
 
-def machine_part_over(rollback: Rollback) -> bool:
-    """Nothing is left that evidence alone could still bring about soon."""
+def machine_part_over(rollback: Rollback, unseen: Collection[str] = ()) -> bool:
+    """Nothing is left that evidence alone could still bring about soon: only people can go on.
+
+    unseen: flags whose traffic nobody counts, so that no evidence will ever call them drained.
+    """
     waiting = [step for step in rollback.steps if step.machine and not step.settled]
-    stuck = any(flip.exhausted for flip in rollback.flips)
-    ended = all(flip.exhausted or flip.drained_at is not None for flip in rollback.flips)
-    return (stuck and ended) or all(step.state is StepState.FAILED for step in waiting)
+    refused = any(flip.needs_person for flip in rollback.flips)
+    dark = any(flip.at_zero and flip.drained_at is None and flip.flag in unseen for flip in rollback.flips)
+    ended = all(
+        flip.needs_person or flip.drained_at is not None or (flip.at_zero and flip.flag in unseen)
+        for flip in rollback.flips
+    )
+    peoples = {*(_AFTER_FLIP if refused else ()), *(_AFTER_DRAIN if refused or dark else ())}
+    stuck = all(step.state is StepState.FAILED or step.key in peoples for step in waiting)
+    return (ended and stuck) or all(step.state is StepState.FAILED for step in waiting)
 
 
-def _say_result(rollback: Rollback, teller: _Teller) -> int:
+_AFTER_FLIP: Final = frozenset({StepKey.FLIP, StepKey.VERIFY, StepKey.ANNOUNCE})
+_AFTER_DRAIN: Final = frozenset({StepKey.DRAIN, StepKey.RECONCILE})
+
+
+def _say_result(rollback: Rollback, snapshot: Snapshot, teller: _Teller) -> int:
+    """0: users are back, by evidence. 1: a flag is not at zero. 3: all are, but the drain is not proved."""
     for flip in rollback.flips:
-        teller.say(f"{flip.flag}: {flip.state}" + (f" ({flip.detail})" if flip.detail else ""))
+        teller.say(f"{flip.flag}: {told(flip)}")
+    for flag in snapshot.flags:
+        if flag.second is not None and flag.second.offer:
+            teller.say(
+                f"{flag.key}: its second lever is offered: {flag.second.service or flag.second.manual}"
+            )
     for step in rollback.steps:
         if not step.settled:
             evidence = f" ({step.evidence})" if step.evidence else ""
             teller.say(f"still open: {step.number} {step.title}{evidence}")
-    at_zero = all(flip.state is FlipState.AT_ZERO for flip in rollback.flips)
-    drained = all(flip.drained_at is not None for flip in rollback.flips)
-    safe = at_zero and drained
-    teller.say("users are back on legacy" if safe else "NOT every flag is proved to be back")
-    return 0 if safe else 1
+    if not rollback.flipped:
+        teller.say("NOT every flag is proved to be back")
+        return 1
+    open_flags = [flip.flag for flip in rollback.flips if flip.drained_at is None]
+    if open_flags:
+        words = f"every flag is at zero, but no traffic proves that {', '.join(open_flags)} drained"
+        teller.say(f"{words}: look, then settle the open lines on the deck (cockpit fly)")
+        return UNPROVED
+    teller.say("users are back on legacy")
+    return 0

@@ -17,6 +17,7 @@ from cockpit.cli.output import say, say_error
 from cockpit.cli.plans import complain, load_plan
 from cockpit.cli.wiring import Builder, identity, kinds, plan_secrets
 from cockpit.core.clean import ZERO, clean_text
+from cockpit.core.levers import told
 from cockpit.core.model import Mode
 from cockpit.core.snapshot import FlagStatus, Level, Snapshot
 from cockpit.core.spec import Plan
@@ -190,7 +191,7 @@ def status_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
         left_s = round(rollback.left(now).total_seconds())
         words = f"{abs(left_s) // 60}:{abs(left_s) % 60:02} {'left' if left_s >= 0 else 'OVERRUN'}"
         lines.append(f"rollback open since {rollback.declared_at:%H:%M:%S} UTC, {words}")
-        lines.extend(f"  {flip.flag}: {flip.state}" for flip in rollback.flips)
+        lines.extend(f"  {flip.flag}: {told(flip)}" for flip in rollback.flips)
     lines.extend(_driver_lines(snapshot))
     for reason in snapshot.reasons:
         limit = f", limit {reason.limit}" if reason.limit else ""

@@ -132,14 +132,16 @@ def status(plan: Path, as_json: bool, follow: bool) -> None:
 @PLAN
 @click.argument("flags", nargs=-1)
 @click.option("--reason", required=True, help="Why; goes to the journal and the hooks.")
-def rollback(plan: Path, flags: tuple[str, ...], reason: str) -> None:
+@click.option("--second-lever", is_flag=True, help="Pull a flag's second lever when its first one fails.")
+def rollback(plan: Path, flags: tuple[str, ...], reason: str, second_lever: bool) -> None:
     """Roll back without a screen: all flags, or FLAGS and everything that depends on them.
 
-    Ends when the machine's steps are done; what people have to do stays open in the journal.
+    Ends when the machine's steps are done or only people can go on; what they have to do stays open in the
+    journal. Exit 0 users are back, 1 a flag is not at zero, 3 all are but their drain is not proved.
     """
     from cockpit.cli.headless import run_rollback
 
-    sys.exit(run_rollback(plan, flags=flags, reason=reason))
+    sys.exit(run_rollback(plan, flags=flags, reason=reason, second_lever=second_lever))
 
 
 @cli.command()

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from cockpit.engine.replan import PlanOffer
     from cockpit.engine.sources import Sources
 
-WRITE_ANSWER_S: Final = 4.5
-"""Shorter than the engine waits for a write, so that the adapter can still say whether it left."""
+WRITE_MARGIN_S: Final = 0.5
+"""An adapter ends a write earlier than the engine gives up, so that it can still say whether it left."""
 
 T = TypeVar("T")
 Secrets = Callable[[SecretRef], Secret]
@@ -135,7 +135,9 @@ class Builder:
         from cockpit.adapters.table import FLAG_SERVICES
 
         built = {
-            each.name: FLAG_SERVICES[each.kind].writer(_own(each), web, self.secret, WRITE_ANSWER_S)
+            each.name: FLAG_SERVICES[each.kind].writer(
+                _own(each), web, self.secret, plan.write_limit_s(each.name) - WRITE_MARGIN_S
+            )
             for each in plan.flag_services
         }
         return {name: writer for name, writer in built.items() if writer is not None}

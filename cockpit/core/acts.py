@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from cockpit.core.clean import Percent
-from cockpit.core.events import Kind
+from cockpit.core.events import Kind, Lever
 from cockpit.core.model import Health
 from cockpit.core.rollback import Rollback, Step, StepState
 from cockpit.core.spec import HookMoment, StepKey
@@ -49,13 +49,15 @@ class LegacyFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """hooks: (name, moments). announcing: hooks in flight. counters: write counters of the new side now,
-    and counted_after the last event folded when the reading of each began (without that it is taken as it
-    is). awaited: counters whose first answer may still come: nobody can say yet that they cannot be read.
+    """seconds: flags as their pulled second lever reads them. hooks: (name, moments). announcing: hooks in
+    flight. counters: write counters of the new side now, and counted_after the last event folded when the
+    reading of each began (without that it is taken as it is). awaited: counters whose first answer may still
+    come: nobody can say yet that they cannot be read.
     """
 
     flags: Mapping[str, FlagFact]
     legacy: LegacyFact
+    seconds: Mapping[str, FlagFact] = field(default_factory=dict)
     counters: Mapping[str, float | None] = field(default_factory=dict)
     counted_after: Mapping[str, int] = field(default_factory=dict)
     awaited: frozenset[str] = frozenset()
@@ -82,6 +84,7 @@ class Write:
 
     flag: str
     action: Action
+    lever: Lever = Lever.FIRST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,7 @@ class ReadBack:
     """Read this flag now; its reading will be the proof."""
 
     flag: str
+    lever: Lever = Lever.FIRST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

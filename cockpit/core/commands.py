@@ -132,6 +132,14 @@ class RetryFlag(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PullSecondLever(Command):
+    """Bring one flag to zero by its second lever. Where a person is the lever, `note` tells what was done."""
+
+    flag: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GiveReason(Command):
     """Name the reason (and the people) of an open rollback after the flip is on its way."""
 

@@ -35,12 +35,14 @@ class Kind(StrEnum):
     ADVANCE_APPROVED = "advance.approved"  # request, session, host
     ADVANCE_DECLINED = "advance.declined"  # request, session, host, reason
     ADVANCE_WITHDRAWN = "advance.withdrawn"  # request, session, why
-    # write_id, flag, action (set|kill|zero), percent, rollback (id or null), session
+    # write_id, flag, action (set|kill|zero), percent, rollback (id or null), lever (first|second), service,
+    # limit_s (how long its answer is waited for), session
     WRITE_INTENT = "write.intent"
     # write_id, flag, action, outcome (done|refused|unknown), detail, took_s, lost (true: its cockpit ended),
-    # unsent (true: refused because no byte of it left), again_after_s (the service asked to wait, or null)
+    # lever, unsent (true: refused because no byte of it left), again_after_s (service asked to wait, or null)
     WRITE_OUTCOME = "write.outcome"
-    FLAG_SEEN = "flag.seen"  # flag, exposure, rollback (id or null): a read that settles a write or sets out
+    # flag, exposure, rollback (id or null), lever: a read that settles a write or sets out
+    FLAG_SEEN = "flag.seen"
     FLAG_FOREIGN = "flag.foreign"  # flag, before, after, who, raised, exposure
     ROLLOUT_HELD = "rollout.held"  # flag, reason
     ROLLOUT_RELEASED = "rollout.released"  # flag
@@ -73,12 +75,21 @@ class Kind(StrEnum):
     STEP_FAILED = "step.failed"  # rollback, step, evidence
     STEP_OVERRIDDEN = "step.overridden"  # rollback, step, reason
     FLAG_RETRIED = "flag.retried"  # rollback, flag
+    LEVER_PULLED = "lever.pulled"  # rollback, flag, service, key, takes_s, why
+    LEVER_BY_HAND = "lever.by_hand"  # rollback, flag, manual, takes_s, note
     ANNOUNCE_SENT = "announce.sent"  # hook, moment, event_id, receipt
     ANNOUNCE_FAILED = "announce.failed"  # hook, moment, event_id, detail
     NOTE_ADDED = "note.added"  # text
     CHECK_SIGNED = "check.signed"  # item, title, wording (its digest as it was read), note
     CHECK_WITHDRAWN = "check.withdrawn"  # item, title, reason
     CLOCK_JUMPED = "clock.jumped"  # by_s, rollback (id or null)
+
+
+class Lever(StrEnum):
+    """Which lever of a flag is meant. An event without the word is about the first."""
+
+    FIRST = "first"
+    SECOND = "second"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,3 +102,8 @@ class Event:
     kind: Kind
     body: Mapping[str, object]
     hash: str = ""
+
+
+def second_lever(event: Event) -> bool:
+    """Whether a write or a read of a flag went through its second lever."""
+    return event.body.get("lever") == Lever.SECOND

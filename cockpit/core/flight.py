@@ -17,7 +17,7 @@ from cockpit.core.body import instant, number, objects, optional_instant, percen
 from cockpit.core.checklist import Signatures
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.driver import DriverSeat
-from cockpit.core.events import Event, Kind
+from cockpit.core.events import Event, Kind, second_lever
 from cockpit.core.rollback import IllegalEvent, Rollback
 from cockpit.core.snapshot import ForeignChange, Proposal
 
@@ -37,12 +37,14 @@ class PendingWrite:
     answered: bool = False
     unknown: bool = False
     detail: str = ""
+    limit_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagFlight:
     """asked: what this flight wants; None until it wanted something. seen_*: the last setting that is
     accounted for, so that any other reading is a foreign change. overrides: (signal, stage percent, who).
+    second: an unanswered write through the second lever.
     """
 
     key: str
@@ -59,8 +61,14 @@ class FlagFlight:
     held_reason: str = ""
     overrides: tuple[tuple[str, Percent, str], ...] = ()
     pending: PendingWrite | None = None
+    second: PendingWrite | None = None
     trouble: str = ""
     foreign: ForeignChange | None = None
+
+    @property
+    def writing(self) -> bool:
+        """Whether a write through either lever is unanswered."""
+        return (self.pending is not None and not self.pending.answered) or self.second is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,26 +181,41 @@ def _asked(flight: Flight, event: Event) -> Flight:
 
 
 def _intent(flight: Flight, event: Event) -> Flight:
+    """The second lever's write stands beside what the first one has pending, and never moves forward."""
     driver.require(flight.seat, event.body)
     flag = _flag(flight, event)
-    if flag.pending is not None and not flag.pending.answered:
+    if flag.writing:
         raise IllegalEvent(f"{flag.key} has a write in flight")
+    if second_lever(event):
+        if text(event.body, "action") != "kill":
+            raise IllegalEvent(f"{flag.key}: a second lever only ever goes to zero")
+        return _with_flag(flight, replace(flag, second=_pending(event)))
     if flight.rollback is not None and text(event.body, "action") == "set":
         raise IllegalEvent("no forward write while a rollback is open")
-    pending = PendingWrite(
-        write_id=text(event.body, "write_id"),
-        action=text(event.body, "action"),
-        percent=percent(event.body, "percent"),
-        at=event.at,
-        seq=event.seq,
-    )
+    pending = _pending(event)
     if pending.action == "kill":
         flag = replace(flag, foreign=None, held_by=None, held_reason="", overrides=())
     return _with_flag(flight, replace(flag, pending=pending))
 
 
+def _pending(event: Event) -> PendingWrite:
+    limit_s = event.body.get("limit_s")
+    return PendingWrite(
+        write_id=text(event.body, "write_id"),
+        action=text(event.body, "action"),
+        percent=percent(event.body, "percent"),
+        at=event.at,
+        seq=event.seq,
+        limit_s=float(limit_s) if isinstance(limit_s, int | float) else 0.0,
+    )
+
+
 def _outcome(flight: Flight, event: Event) -> Flight:
     flag = _flag(flight, event)
+    if second_lever(event):
+        if flag.second is None or flag.second.write_id != text(event.body, "write_id"):
+            raise IllegalEvent(f"{flag.key} has no such write in flight through its second lever")
+        return _with_flag(flight, replace(flag, second=None))
     if flag.pending is None or flag.pending.write_id != text(event.body, "write_id"):
         raise IllegalEvent(f"{flag.key} has no such write in flight")
     outcome, detail = text(event.body, "outcome"), text(event.body, "detail")
@@ -213,6 +236,9 @@ def _refused(flag: FlagFlight, detail: str) -> FlagFlight:
 
 
 def _seen(flight: Flight, event: Event) -> Flight:
+    """What the second lever's service says is no setting of the flag itself."""
+    if second_lever(event):
+        return flight
     flag = _flag(flight, event)
     if flag.pending is not None and not flag.pending.answered:
         raise IllegalEvent(f"{flag.key} has a write in flight: a read now proves nothing")

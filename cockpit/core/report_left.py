@@ -46,8 +46,12 @@ def open_items(record: RollbackRecord) -> tuple[OpenItem, ...]:
 
 
 def _unproved(record: RollbackRecord) -> list[str]:
-    items = [f"{flag.flag} was never re-read at zero" for flag in record.flags if flag.at_zero_at is None]
+    unread = [flag for flag in record.flags if flag.at_zero_at is None]
+    items = [f"{flag.flag} was never re-read at zero{_held_by(flag)}" for flag in unread]
     for flag in record.flags:
+        if flag.second_at is not None or flag.hand_at is not None:
+            name = flag.second_service if flag.second_at is not None else "what was done by hand"
+            items.append(f"{flag.flag}: put its second lever ({name}) back before the next try")
         stored = [write.outcome for write in flag.writes if write.action == "zero"]
         if stored and stored[-1] != WriteOutcome.DONE:
             items.append(f"{flag.flag} is off, but its stored percentage is not known to be zero")
@@ -59,6 +63,13 @@ def _unproved(record: RollbackRecord) -> list[str]:
         elif not settled(step) and step.key != StepKey.RECONCILE:
             items.append(f"step {step.title} is not done ({step.state})")
     return items
+
+
+def _held_by(flag: FlagRecord) -> str:
+    """What keeps users off the new side while the first lever does not."""
+    if flag.second_at is not None:
+        return f" by its first lever; its second one ({flag.second_service}) holds it"
+    return f"; it was done by hand on {flag.hand_by}'s word" if flag.hand_at is not None else ""
 
 
 def _untold(record: RollbackRecord) -> list[str]:

@@ -214,8 +214,10 @@ def _step(step: StepRecord) -> tuple[str, ...]:
 _FLAG_HEAD: Final = (
     "flag",
     "before",
+    "lever",
     "writes",
     "re-read at zero",
+    "intent to re-read",
     "seen drained",
     "share then",
     "raised again",
@@ -233,20 +235,36 @@ def _flag(flag: FlagRecord) -> tuple[str, ...]:
     return (
         escape(flag.flag),
         _pct(flag.before_pct),
+        _lever(flag),
         str(len(flag.writes)),
-        _clock(flag.at_zero_at, "**no**"),
+        _clock(flag.at_zero_at or flag.second_at, "**no**"),
+        "" if flag.took_s is None else f"{flag.took_s:.1f} s",
         _clock(flag.drained_at, "**no**"),
         f"{share} ({escape(flag.drain_note)})" if flag.drain_note else share,
         f"**{flag.raised_again}x**" if flag.raised_again else "no",
     )
 
 
-_WRITE_HEAD: Final = ("flag", "action", "left", "outcome", "took", "detail")
+def _lever(flag: FlagRecord) -> str:
+    """By which lever it went; where two were used, also how the first one ended."""
+    if not flag.lever:
+        return "**none**"
+    if flag.hand_at is not None and flag.lever == "by hand":
+        return f"**by hand**, {escape(flag.hand_by)}: {escape(flag.hand_note)}"
+    if flag.second_service:
+        first = "too" if flag.at_zero_at is not None else "**not**"
+        pulled = f"second ({escape(flag.second_service)}), pulled by {escape(flag.pulled_by)}"
+        return f"{pulled}; the first {first} at zero" if flag.lever == "second" else f"first; {pulled}"
+    return flag.lever
+
+
+_WRITE_HEAD: Final = ("flag", "lever", "action", "left", "outcome", "took", "detail")
 
 
 def _write(flag: str, write: WriteRecord) -> tuple[str, ...]:
     return (
         escape(flag),
+        f"{escape(write.lever)} ({escape(write.service)})" if write.service else escape(write.lever),
         escape(write.action),
         _clock(write.at, NOT_RECORDED),
         escape(write.outcome) or "**no answer recorded**",

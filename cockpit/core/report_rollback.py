@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from cockpit.core.clean import clean_text
-from cockpit.core.events import Event, Kind
+from cockpit.core.events import Event, Kind, Lever, second_lever
 from cockpit.core.recorded import Recorded
 from cockpit.core.report_left import open_items, settled, users_safe
 from cockpit.core.report_values import (
@@ -176,7 +176,7 @@ def _flags(declared: Recorded, own: Sequence[Event]) -> tuple[FlagRecord, ...]:
         elif change is not None:
             key = said.text("flag")
             flags[key] = change(flags.get(key) or FlagRecord(flag=key), event, said)
-    return tuple(flags.values())
+    return tuple(_gone_by(flag) for flag in flags.values())
 
 
 def _named(said: Recorded) -> dict[str, FlagRecord]:
@@ -189,7 +189,13 @@ def _named(said: Recorded) -> dict[str, FlagRecord]:
 
 
 def _write_begun(flag: FlagRecord, event: Event, said: Recorded) -> FlagRecord:
-    write = WriteRecord(write_id=said.said("write_id"), action=said.text("action"), at=event.at)
+    write = WriteRecord(
+        write_id=said.said("write_id"),
+        action=said.text("action"),
+        at=event.at,
+        lever=said.said("lever") or Lever.FIRST.value,
+        service=said.said("service"),
+    )
     return replace(flag, writes=(*flag.writes, write))
 
 
@@ -205,18 +211,40 @@ def _write_ended(flag: FlagRecord, event: Event, said: Recorded) -> FlagRecord:
 
 
 def _flag_seen(flag: FlagRecord, event: Event, said: Recorded) -> FlagRecord:
+    """Zero through either lever; of two at zero, losing one leaves the flag where it is."""
+    second = second_lever(event)
+    before = flag.second_at if second else flag.at_zero_at
     if at_zero(said):
-        return replace(flag, at_zero_at=flag.at_zero_at or event.at)
-    if flag.at_zero_at is None:
+        at = before or event.at
+        return replace(flag, second_at=at) if second else replace(flag, at_zero_at=at)
+    if before is None:
         return flag
-    return replace(
-        flag,
-        raised_again=flag.raised_again + 1,
-        at_zero_at=None,
-        drained_at=None,
-        share_pct=None,
-        drain_note="",
-    )
+    left = replace(flag, second_at=None) if second else replace(flag, at_zero_at=None)
+    left = replace(left, raised_again=flag.raised_again + 1)
+    if left.zero_at is not None:
+        return left
+    return replace(left, drained_at=None, share_pct=None, drain_note="")
+
+
+def _lever_pulled(flag: FlagRecord, event: Event, said: Recorded) -> FlagRecord:
+    return replace(flag, second_service=said.said("service"), pulled_by=clean_text(event.actor))
+
+
+def _by_hand(flag: FlagRecord, event: Event, said: Recorded) -> FlagRecord:
+    return replace(flag, hand_at=event.at, hand_by=clean_text(event.actor), hand_note=said.said("note"))
+
+
+def _gone_by(flag: FlagRecord) -> FlagRecord:
+    """By which lever it went, and how long that one took from its first intent to the read."""
+    at = flag.zero_at
+    if at is None:
+        return flag
+    if at == flag.hand_at:
+        return replace(flag, lever="by hand")
+    lever = Lever.FIRST if at == flag.at_zero_at else Lever.SECOND
+    intents = [write.at for write in flag.writes if write.lever == lever and write.action == "kill"]
+    began = [begun for begun in intents if begun is not None and begun <= at]
+    return replace(flag, lever=lever.value, took_s=_between(min(began, default=None), at))
 
 
 def _flag_drained(flag: FlagRecord, event: Event, said: Recorded) -> FlagRecord:
@@ -233,6 +261,8 @@ _FLAG_CHANGES: Final[Mapping[Kind, Callable[[FlagRecord, Event, Recorded], FlagR
     Kind.WRITE_INTENT: _write_begun,
     Kind.WRITE_OUTCOME: _write_ended,
     Kind.FLAG_SEEN: _flag_seen,
+    Kind.LEVER_PULLED: _lever_pulled,
+    Kind.LEVER_BY_HAND: _by_hand,
     Kind.ROLLBACK_DRAINED: _flag_drained,
 }
 
@@ -246,13 +276,13 @@ def _steps(
         steps[key] = StepRecord(
             step=key, key=row.said("key"), title=row.said("title") or key, budget_s=row.number("budget_s")
         )
-    zero: set[str] = set()
+    zero: set[tuple[str, str]] = set()
     for event in own:
         _step_change(steps, event, zero)
     return tuple(_timed(step, declared_at, end_at) for step in steps.values())
 
 
-def _step_change(steps: dict[str, StepRecord], event: Event, zero: set[str]) -> None:
+def _step_change(steps: dict[str, StepRecord], event: Event, zero: set[tuple[str, str]]) -> None:
     said = Recorded(event.body)
     if event.kind in _STEP_CHANGES:
         key = said.text("step")
@@ -264,18 +294,22 @@ def _step_change(steps: dict[str, StepRecord], event: Event, zero: set[str]) -> 
                 steps[key] = _settled(step, event, StepState.DONE, said.said("note"))
     elif event.kind is Kind.FLAG_SEEN:
         _seen(steps, said, zero)
+    elif event.kind is Kind.LEVER_BY_HAND:
+        zero.add((said.text("flag"), "by hand"))
     elif event.kind is Kind.ROLLBACK_WIDENED:
         _reopen(steps, PROVED_AT_ZERO | {StepKey.ANNOUNCE})
 
 
-def _seen(steps: dict[str, StepRecord], said: Recorded, zero: set[str]) -> None:
-    """A flag that left zero takes back what had been proved while it was there."""
+def _seen(steps: dict[str, StepRecord], said: Recorded, zero: set[tuple[str, str]]) -> None:
+    """A flag that left zero by its last lever takes back what had been proved while it was there."""
     flag = said.text("flag")
+    place = (flag, said.said("lever") or Lever.FIRST.value)
     if at_zero(said):
-        zero.add(flag)
-    elif flag in zero:
-        zero.discard(flag)
-        _reopen(steps, PROVED_AT_ZERO)
+        zero.add(place)
+    elif place in zero:
+        zero.discard(place)
+        if not any(name == flag for name, _ in zero):
+            _reopen(steps, PROVED_AT_ZERO)
 
 
 def _reopen(steps: dict[str, StepRecord], keys: frozenset[StepKey]) -> None:

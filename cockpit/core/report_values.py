@@ -29,11 +29,17 @@ class WriteRecord:
     outcome: str = ""
     detail: str = ""
     took_s: float | None = None
+    lever: str = "first"
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagRecord:
-    """One flag on its way to zero. `raised_again` counts how often it left zero after it was seen there."""
+    """One flag on its way to zero. `raised_again` counts how often it left zero after it was seen there.
+
+    at_zero_at: re-read by the first lever. second_at: by the second one. hand_at: not re-read at all, told by
+    `hand_by`. took_s: from the first intent through the lever that it went by to the read that saw zero.
+    """
 
     flag: str
     before_pct: float | None = None
@@ -43,6 +49,20 @@ class FlagRecord:
     share_pct: float | None = None
     drain_note: str = ""
     raised_again: int = 0
+    second_at: datetime | None = None
+    second_service: str = ""
+    pulled_by: str = ""
+    hand_at: datetime | None = None
+    hand_by: str = ""
+    hand_note: str = ""
+    lever: str = ""
+    took_s: float | None = None
+
+    @property
+    def zero_at(self) -> datetime | None:
+        """When it first came to zero by any lever, and stayed there."""
+        moments = [at for at in (self.at_zero_at, self.second_at, self.hand_at) if at is not None]
+        return min(moments, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from cockpit.core.clean import Percent
+from cockpit.core.events import Lever
 from cockpit.core.spec import HookMoment, StepKey
 
 MACHINE_ATTEMPTS: Final = 2
@@ -87,6 +88,32 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecondWay(Way):
+    """The second lever of one flag, since a person pulled it or told what was done by hand.
+
+    service, key: where it is written and re-read; empty when it was done by hand. takes_s: what the plan says
+    it takes. note: what the person said who did it.
+    """
+
+    service: str = ""
+    key: str = ""
+    manual: str = ""
+    takes_s: float
+    pulled_by: str
+    pulled_at: datetime
+    note: str = ""
+
+    @property
+    def by_hand(self) -> bool:
+        return not self.service
+
+    @property
+    def works(self) -> bool:
+        """It is at zero: re-read, or by hand on somebody's word."""
+        return self.at_zero_at is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flip(Way):
     """A flag waits until every flag that depends on it (waits_for) is at zero; layer 0 waits for none.
 
@@ -102,11 +129,53 @@ class Flip(Way):
     share_pct: float | None = None
     fought: bool = False
     stored: str = ""
+    second: SecondWay | None = None
+
+    @property
+    def second_works(self) -> bool:
+        return self.second is not None and self.second.works
+
+    @property
+    def at_zero(self) -> bool:
+        """By one of its levers; by which one, `lever` says."""
+        return self.state is FlipState.AT_ZERO or self.second_works
+
+    @property
+    def lever(self) -> Lever | None:
+        """The lever that the flag went by: of two at zero the one that came first. None before that."""
+        if self.second is None or not self.second.works:
+            return Lever.FIRST if self.state is FlipState.AT_ZERO else None
+        first = self.state is FlipState.AT_ZERO and self.at_zero_seq < self.second.at_zero_seq
+        return Lever.FIRST if first else Lever.SECOND
+
+    @property
+    def by_hand(self) -> bool:
+        """At zero on a person's word alone: nothing was re-read."""
+        return self.lever is Lever.SECOND and self.second is not None and self.second.by_hand
+
+    @property
+    def way(self) -> Way:
+        """The way that the flag went to zero by, else the first."""
+        return self.second if self.lever is Lever.SECOND and self.second is not None else self
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a write through either lever is unanswered: there is never more than one."""
+        return self.write_id is not None or (self.second is not None and self.second.write_id is not None)
 
     @property
     def exhausted(self) -> bool:
-        """The machine has had its own tries; a person has to press retry or use another lever."""
-        return self.used_up
+        """The machine has had its own tries; a person has to press retry or use another lever.
+
+        Once the second lever works the first is tried on in the background, unless somebody fights over it.
+        """
+        return self.used_up and (self.fought or not self.second_works)
+
+    @property
+    def needs_person(self) -> bool:
+        """Neither lever got it to zero, and the machine has no try left."""
+        pulled = self.second is not None and not self.second.used_up
+        return self.exhausted and not self.at_zero and not pulled
 
 
 class StepState(StrEnum):
@@ -234,13 +303,16 @@ class Rollback:
 
     @property
     def flipped(self) -> bool:
-        """Every flag re-read at zero."""
-        return all(flip.state is FlipState.AT_ZERO for flip in self.flips)
+        """Every flag at zero by one of its levers: re-read, or by hand on a person's word."""
+        return all(flip.at_zero for flip in self.flips)
 
     @property
     def flip_begun(self) -> bool:
         """Whether a write may have left: from here on there is no cancel."""
-        return any(flip.attempts or flip.write_id is not None or flip.stored for flip in self.flips)
+        return any(
+            flip.attempts or flip.write_id is not None or flip.stored or flip.second is not None
+            for flip in self.flips
+        )
 
     def step(self, step_id: str) -> Step:
         """Raises KeyError with the id."""

@@ -25,12 +25,14 @@ from cockpit.core.acts import (
     start,
     step_of,
 )
-from cockpit.core.events import Kind
+from cockpit.core.events import Kind, Lever
 from cockpit.core.rollback import LOST, Flip, FlipState, Rollback
 from cockpit.core.spec import StepKey
 
 UNSEEN_LIMIT_S: Final = 15.0
 """How long flags wait for one that was written and cannot be read again."""
+
+BACKGROUND_PAUSE_S: Final = 15.0
 
 UNSENT_LIMIT: Final = 6
 """For how many tries flags wait for one whose writes do not leave: some eight seconds of pauses."""
@@ -46,7 +48,10 @@ def bring_flags_to_zero(rollback: Rollback, facts: Facts, now: datetime) -> Iter
         yield from start(rollback, step)
     for flip in rollback.flips:
         fact = facts.flags.get(flip.flag, FlagFact())
-        if flip.write_id is None and not fact.busy and not _must_wait(rollback, flip, facts, now):
+        free = not (flip.in_flight or fact.busy or _must_wait(rollback, flip, facts, now))
+        by_second = tuple(_by_second(rollback, flip, facts.seconds.get(flip.flag), now, may_write=free))
+        yield from by_second
+        if free and not any(isinstance(act, Write) for act in by_second):
             yield from _bring_to_zero(rollback, flip, fact, now)
     if step is not None and not step.settled and rollback.flipped:
         yield done(rollback, step, _flip_words(rollback))
@@ -55,9 +60,7 @@ def bring_flags_to_zero(rollback: Rollback, facts: Facts, now: datetime) -> Iter
 def _must_wait(rollback: Rollback, flip: Flip, facts: Facts, now: datetime) -> bool:
     """Wait for what depends on this flag, but only while the machine is still trying that."""
     return any(
-        other.flag in flip.waits_for
-        and other.state is not FlipState.AT_ZERO
-        and _tries(rollback, other, facts, now)
+        other.flag in flip.waits_for and not other.at_zero and _tries(rollback, other, facts, now)
         for other in rollback.flips
     )
 
@@ -73,6 +76,31 @@ def _tries(rollback: Rollback, flip: Flip, facts: Facts, now: datetime) -> bool:
     return (now - flip.changed_at).total_seconds() - jumped_s <= UNSEEN_LIMIT_S
 
 
+def _by_second(
+    rollback: Rollback, flip: Flip, fact: FlagFact | None, now: datetime, *, may_write: bool
+) -> Iterator[Act]:
+    """What a pulled second lever needs: written at least once, and then seen through its own service.
+
+    Reading it waits for nothing that the first lever has in flight.
+    """
+    second = flip.second
+    if second is None or second.by_hand or second.write_id is not None or fact is None:
+        return
+    proof = fact.known and fact.read_after is not None and fact.read_after >= second.changed_seq
+    seen = record(
+        rollback, Kind.FLAG_SEEN, flag=flip.flag, exposure=_exposure(fact), lever=Lever.SECOND.value
+    )
+    if second.works:
+        if proof and not _at_zero(fact):
+            yield seen
+    elif second.state in (FlipState.ACCEPTED, FlipState.UNKNOWN):
+        yield seen if proof else ReadBack(flag=flip.flag, lever=Lever.SECOND)
+    elif second.attempts and proof and _at_zero(fact):
+        yield seen
+    elif may_write and flip.state is not FlipState.AT_ZERO and not second.used_up and not second.pauses(now):
+        yield Write(flag=flip.flag, action=Action.KILL, lever=Lever.SECOND)
+
+
 def _bring_to_zero(rollback: Rollback, flip: Flip, fact: FlagFact, now: datetime) -> Iterator[Act]:
     proof = _proof(rollback, flip, fact)
     if flip.state is FlipState.AT_ZERO:
@@ -85,8 +113,15 @@ def _bring_to_zero(rollback: Rollback, flip: Flip, fact: FlagFact, now: datetime
         yield _seen(rollback, flip, fact)
     elif flip.state in (FlipState.ACCEPTED, FlipState.UNKNOWN):
         yield _seen(rollback, flip, fact) if proof else ReadBack(flag=flip.flag)
-    elif not flip.exhausted and not flip.pauses(now):
+    elif not flip.exhausted and not flip.pauses(now) and not _rests(flip, now):
         yield Write(flag=flip.flag, action=Action.KILL)
+
+
+def _rests(flip: Flip, now: datetime) -> bool:
+    """A service that said no is asked again in the background, now and then, while the second lever holds."""
+    if not flip.used_up or flip.changed_at is None:
+        return False
+    return 0 <= (now - flip.changed_at).total_seconds() < BACKGROUND_PAUSE_S
 
 
 def _proof(rollback: Rollback, flip: Flip, fact: FlagFact) -> bool:
@@ -100,10 +135,21 @@ def _at_zero(fact: FlagFact) -> bool:
 
 
 def _seen(rollback: Rollback, flip: Flip, fact: FlagFact) -> Record:
-    exposure = None if fact.exposure is None else fact.exposure.hundredths
-    return record(rollback, Kind.FLAG_SEEN, flag=flip.flag, exposure=exposure)
+    return record(rollback, Kind.FLAG_SEEN, flag=flip.flag, exposure=_exposure(fact))
+
+
+def _exposure(fact: FlagFact) -> int | None:
+    return None if fact.exposure is None else fact.exposure.hundredths
 
 
 def _flip_words(rollback: Rollback) -> str:
+    """By which lever each flag went; a person's word is not called re-read."""
     count = len(rollback.flips)
-    return f"{count} of {count} flags re-read at 0%"
+    hands = [flip for flip in rollback.flips if flip.by_hand]
+    second = sum(flip.lever is Lever.SECOND for flip in rollback.flips) - len(hands)
+    words = f"{count - len(hands)} of {count} flags re-read at 0%"
+    if second:
+        words += f", {second} of them through the second lever"
+    return words + "".join(
+        f", {flip.flag} by hand on {flip.second.pulled_by if flip.second else '?'}'s word" for flip in hands
+    )

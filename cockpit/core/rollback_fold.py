@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final
 
+from cockpit.core import rollback_second
 from cockpit.core.body import instant, number, objects, optional_instant, percent, text, texts
-from cockpit.core.events import Event, Kind
+from cockpit.core.events import Event, Kind, second_lever
 from cockpit.core.rollback import (
-    LONGEST_WAIT_S,
     LOST,
     MACHINE_ATTEMPTS,
-    PROVED_AT_ZERO,
     TOLD_OF_ITS_FLAGS,
     CutMark,
     Delta,
@@ -27,14 +25,11 @@ from cockpit.core.rollback import (
     Rollback,
     Step,
     StepState,
-    Way,
     announcement_id,
     open_lines,
-    pause_s,
 )
+from cockpit.core.rollback_ways import answered, changed, flip_of, paused, reopened, with_flip, written
 from cockpit.core.spec import StepKey
-
-W = TypeVar("W", bound=Way)
 
 
 def declared(event: Event) -> Rollback:
@@ -98,128 +93,70 @@ def concerns(rollback: Rollback, event: Event) -> bool:
     return event.kind in _FOLDS and event.body.get("rollback") == rollback.id
 
 
-def _flip(rollback: Rollback, event: Event) -> Flip:
-    key = text(event.body, "flag")
-    for flip in rollback.flips:
-        if flip.flag == key:
-            return flip
-    raise IllegalEvent(f"{key} is not part of this rollback")
-
-
-def _changed(rollback: Rollback, way: W, event: Event) -> W:
-    """From here on only what began after this event tells anything about the flag."""
-    return replace(way, changed_at=event.at, changed_seq=event.seq, changed_jumped_s=rollback.clock_jumped_s)
-
-
-def _with_flip(rollback: Rollback, flip: Flip) -> Rollback:
-    flips = tuple(flip if old.flag == flip.flag else old for old in rollback.flips)
-    return replace(rollback, flips=flips)
-
-
 def _with_step(rollback: Rollback, step: Step) -> Rollback:
     return replace(rollback, steps=tuple(step if old.id == step.id else old for old in rollback.steps))
 
 
 def _intent(rollback: Rollback, event: Event) -> Rollback:
-    flip = _flip(rollback, event)
-    if flip.write_id is not None:
+    flip = flip_of(rollback, event)
+    if flip.in_flight:
         raise IllegalEvent(f"{flip.flag} has a write in flight")
+    if second_lever(event):
+        return rollback_second.intent(rollback, flip, event)
     write_id, action = text(event.body, "write_id"), text(event.body, "action")
     if action == "zero":
-        return _with_flip(rollback, replace(flip, write_id=write_id))
+        return with_flip(rollback, replace(flip, write_id=write_id))
     if action != "kill":
         raise IllegalEvent(f"{flip.flag}: a rollback never writes {action}")
     if flip.state in (FlipState.AT_ZERO, FlipState.ACCEPTED, FlipState.UNKNOWN):
         raise IllegalEvent(f"{flip.flag} is {flip.state}: read it before writing again")
-    written = _changed(rollback, _written(flip, write_id, event), event)
-    return _with_flip(rollback, written)
-
-
-def _written(way: W, write_id: str, event: Event) -> W:
-    """A write is on its way. What a try that never left said before it stays to be read."""
-    return replace(
-        way,
-        state=FlipState.WRITING,
-        attempts=way.attempts + 1,
-        write_id=write_id,
-        detail=way.detail if way.unsent else "",
-        began_at=way.began_at or event.at,
-    )
-
-
-_AFTER_WRITE: Final = {
-    "done": FlipState.ACCEPTED,
-    "refused": FlipState.REFUSED,
-    "unknown": FlipState.UNKNOWN,
-}
+    return with_flip(rollback, changed(rollback, written(flip, write_id, event), event))
 
 
 def _outcome(rollback: Rollback, event: Event) -> Rollback:
-    flip = _flip(rollback, event)
+    flip = flip_of(rollback, event)
+    if second_lever(event):
+        return rollback_second.outcome(rollback, flip, event)
     if flip.write_id != text(event.body, "write_id"):
         raise IllegalEvent(f"{flip.flag} has no such write in flight")
     outcome, detail = text(event.body, "outcome"), text(event.body, "detail")
     if text(event.body, "action") == "zero":
         again = event.body.get("lost") is True or event.body.get("unsent") is True
         stored = LOST if again else outcome if outcome == "done" else f"{outcome}: {detail}"
-        return _with_flip(rollback, replace(_paused(flip, event), write_id=None, stored=stored))
-    return _with_flip(rollback, _changed(rollback, _answered_write(flip, event), event))
-
-
-def _answered_write(way: W, event: Event) -> W:
-    """An attempt that nobody said no to takes none of the machine's tries."""
-    body = event.body
-    excused = any(body.get(why) not in (None, False) for why in ("lost", "unsent", "again_after_s"))
-    return replace(
-        _paused(way, event),
-        state=_AFTER_WRITE[text(body, "outcome")],
-        write_id=None,
-        lost=way.lost + excused,
-        detail=text(body, "detail"),
-    )
-
-
-def _paused(way: W, event: Event) -> W:
-    """Growing pauses while nothing leaves this host; the service's own time where it named one."""
-    body, wait_s = event.body, None
-    unsent = way.unsent + 1 if body.get("unsent") is True else 0
-    if unsent:
-        wait_s = pause_s(unsent)
-    elif body.get("again_after_s") is not None:
-        wait_s = min(LONGEST_WAIT_S, max(0.0, number(body, "again_after_s")))
-    return replace(
-        way,
-        unsent=unsent,
-        retry_at=None if wait_s is None else event.at + timedelta(seconds=wait_s),
-    )
+        return with_flip(rollback, replace(paused(flip, event), write_id=None, stored=stored))
+    return with_flip(rollback, changed(rollback, answered(flip, event), event))
 
 
 def _seen(rollback: Rollback, event: Event) -> Rollback:
-    flip = _flip(rollback, event)
+    flip = flip_of(rollback, event)
+    if second_lever(event):
+        return rollback_second.seen(rollback, flip, event)
     if flip.state is FlipState.WRITING:
         raise IllegalEvent(f"{flip.flag} has a write in flight: a read now proves nothing")
     exposure, was_at_zero = percent(event.body, "exposure"), flip.state is FlipState.AT_ZERO
-    read = _changed(rollback, flip, event)
+    read = changed(rollback, flip, event)
     if exposure is not None and exposure.hundredths == 0:
         if not was_at_zero:
             read = replace(read, at_zero_at=event.at, at_zero_seq=event.seq)
-        return _with_flip(rollback, replace(read, state=FlipState.AT_ZERO, detail=""))
+        return with_flip(rollback, replace(read, state=FlipState.AT_ZERO, detail=""))
     reads = "an exposure that cannot be told" if exposure is None else str(exposure)
     if not was_at_zero:
         detail = f"reads {reads} after the write"
         lied = flip.lied or flip.state is FlipState.ACCEPTED
-        return _with_flip(rollback, replace(read, state=FlipState.REFUSED, lied=lied, detail=detail))
-    return _reopened(_with_flip(rollback, _raised(read, reads)), f"{flip.flag} back at {reads}")
+        return with_flip(rollback, replace(read, state=FlipState.REFUSED, lied=lied, detail=detail))
+    moved = with_flip(rollback, _raised(read, reads))
+    return moved if flip.second_works else reopened(moved, f"{flip.flag} back at {reads}")
 
 
 def _raised(flip: Flip, reads: str) -> Flip:
     """A flag that was at zero is not any more: somebody else raised it. Fought once, then shown."""
+    drained_at = flip.drained_at if flip.second_works else None
     undone = replace(
         flip,
         at_zero_at=None,
         at_zero_seq=0,
-        drained_at=None,
-        share_pct=None,
+        drained_at=drained_at,
+        share_pct=flip.share_pct if drained_at is not None else None,
         stored="",
         unsent=0,
         retry_at=None,
@@ -230,17 +167,6 @@ def _raised(flip: Flip, reads: str) -> Flip:
         return replace(undone, state=FlipState.REFUSED, attempts=MACHINE_ATTEMPTS, lost=0, detail=detail)
     detail = f"raised to {reads} by someone else"
     return replace(undone, state=FlipState.WAITING, fought=True, attempts=1, lost=0, detail=detail)
-
-
-def _reopened(rollback: Rollback, why: str, *, also: StepKey | None = None) -> Rollback:
-    """What was proved about flip, drain, legacy and writes no longer holds once a flag is not at zero."""
-    keys = PROVED_AT_ZERO if also is None else PROVED_AT_ZERO | {also}
-    return replace(
-        rollback,
-        steps=tuple(
-            _open_again(step, why) if step.key in keys and step.settled else step for step in rollback.steps
-        ),
-    )
 
 
 def _widened(rollback: Rollback, event: Event) -> Rollback:
@@ -257,29 +183,24 @@ def _widened(rollback: Rollback, event: Event) -> Rollback:
         reason=rollback.reason or text(event.body, "reason"),
         announced=tuple(row for row in rollback.announced if row[1] not in TOLD_OF_ITS_FLAGS),
     )
-    return _reopened(known, f"widened by {', '.join(flip.flag for flip in added)}", also=StepKey.ANNOUNCE)
-
-
-def _open_again(step: Step, evidence: str) -> Step:
-    state = StepState.RUNNING if step.machine else StepState.ASKING
-    return replace(step, state=state, done_at=None, done_seq=0, done_by="", evidence=evidence)
+    return reopened(known, f"widened by {', '.join(flip.flag for flip in added)}", also=StepKey.ANNOUNCE)
 
 
 def _retried(rollback: Rollback, event: Event) -> Rollback:
-    flip = _flip(rollback, event)
+    flip = flip_of(rollback, event)
     if not flip.exhausted:
         raise IllegalEvent(f"{flip.flag} is {flip.state}: nothing to retry")
     again = replace(flip, attempts=MACHINE_ATTEMPTS - 1, lost=0)
-    return _with_flip(rollback, _changed(rollback, again, event))
+    return with_flip(rollback, changed(rollback, again, event))
 
 
 def _drained(rollback: Rollback, event: Event) -> Rollback:
-    flip = _flip(rollback, event)
-    if flip.state is not FlipState.AT_ZERO:
+    flip = flip_of(rollback, event)
+    if not flip.at_zero:
         raise IllegalEvent(f"{flip.flag} is not at zero, so it cannot have drained")
     raw = event.body.get("share_pct")
     share = float(raw) if isinstance(raw, int | float) else None
-    return _with_flip(rollback, replace(flip, drained_at=event.at, share_pct=share))
+    return with_flip(rollback, replace(flip, drained_at=event.at, share_pct=share))
 
 
 def _started(rollback: Rollback, event: Event) -> Rollback:
@@ -414,6 +335,8 @@ _FOLDS: Final[Mapping[Kind, Callable[[Rollback, Event], Rollback]]] = {
     Kind.WRITE_OUTCOME: _outcome,
     Kind.FLAG_SEEN: _seen,
     Kind.FLAG_RETRIED: _retried,
+    Kind.LEVER_PULLED: rollback_second.pulled,
+    Kind.LEVER_BY_HAND: rollback_second.by_hand,
     Kind.ROLLBACK_DRAINED: _drained,
     Kind.STEP_STARTED: _started,
     Kind.STEP_DONE: _settle(StepState.DONE, "evidence"),

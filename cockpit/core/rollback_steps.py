@@ -14,7 +14,7 @@ from typing import Final
 from cockpit.core.acts import Act, Announce, Facts, FlagFact, done, record, start, step_of
 from cockpit.core.events import Kind
 from cockpit.core.model import Health
-from cockpit.core.rollback import Flip, FlipState, Rollback, StepState, open_lines
+from cockpit.core.rollback import Flip, Rollback, StepState, open_lines
 from cockpit.core.rollback_flip import bring_flags_to_zero
 from cockpit.core.spec import HookMoment, RollbackSpec, StepKey
 
@@ -81,11 +81,11 @@ def _question(rollback: Rollback, facts: Facts) -> tuple[Act, ...]:
 
 def _observe(rollback: Rollback, facts: Facts, spec: RollbackSpec) -> Iterator[Act]:
     step = step_of(rollback, StepKey.DRAIN)
-    if step is None or not any(flip.state is FlipState.AT_ZERO for flip in rollback.flips):
+    if step is None or not any(flip.at_zero for flip in rollback.flips):
         return
     yield from start(rollback, step)
     for flip in rollback.flips:
-        if flip.state is FlipState.AT_ZERO and flip.drained_at is None:
+        if flip.at_zero and flip.drained_at is None:
             yield from _drained(rollback, flip, facts.flags.get(flip.flag, FlagFact()), spec)
     if not step.settled and all(flip.drained_at is not None for flip in rollback.flips):
         yield done(rollback, step, _drain_words(rollback, spec))
@@ -96,7 +96,7 @@ def _drained(rollback: Rollback, flip: Flip, fact: FlagFact, spec: RollbackSpec)
         note = "was at 0% before the rollback"
         yield record(rollback, Kind.ROLLBACK_DRAINED, flag=flip.flag, share_pct=None, note=note)
         return
-    since = [share for after, share in fact.shares if after >= flip.at_zero_seq]
+    since = [share for after, share in fact.shares if after >= flip.way.at_zero_seq]
     last = since[-spec.drain_polls :]
     if len(last) == spec.drain_polls and all(share < spec.drain_below_pct for share in last):
         yield record(rollback, Kind.ROLLBACK_DRAINED, flag=flip.flag, share_pct=last[-1], note="")
@@ -131,7 +131,7 @@ def _verify(rollback: Rollback, facts: Facts) -> Iterator[Act]:
     if step is None or step.settled or not rollback.flipped:
         return
     yield from start(rollback, step)
-    since = max((flip.at_zero_seq for flip in rollback.flips), default=rollback.declared_seq)
+    since = max((flip.way.at_zero_seq for flip in rollback.flips), default=rollback.declared_seq)
     counts = [
         (name, min(needed, sum(after >= since for after in good)), needed)
         for name, needed, good in facts.legacy.passes

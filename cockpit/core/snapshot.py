@@ -103,6 +103,22 @@ class ForeignChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecondLeverStatus:
+    """The second lever of one flag: another service as it reads now, or what a person does by hand.
+
+    offer: why it is offered now, empty while it is not. barred: why it cannot be pulled from here.
+    """
+
+    service: str
+    key: str
+    manual: str
+    takes_s: float
+    reading: Reading[FlagValue]
+    offer: str = ""
+    barred: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlagStatus:
     """asked is None until this flight asked for something. stage is the index of the stage that
     `asked` (else `configured`) has reached, -1 for 0 %, None when it is no stage at all or unknown.
@@ -130,6 +146,7 @@ class FlagStatus:
     writing: WriteOutcome | None
     writing_text: str
     writable: bool
+    second: SecondLeverStatus | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

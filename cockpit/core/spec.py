@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from cockpit.core.checklist import ItemSpec
 from cockpit.core.clean import Percent
@@ -40,6 +41,15 @@ class TrafficQuery:
     monitor: str
     legacy: str
     new: str
+
+
+WRITE_LIMIT_S: Final = 5.0
+"""How long the answer to a write is waited for."""
+
+
+def second_limit_s(takes_s: float) -> float:
+    """The same for a second lever: twice the time that the plan says it takes."""
+    return max(WRITE_LIMIT_S, 2 * takes_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +264,21 @@ class Plan:
             if flag.key == key:
                 return flag
         raise KeyError(key)
+
+    def read_through(self, flag: str, *, second: bool) -> tuple[ServiceSpec | None, str]:
+        """The service of this lever of a flag (None: there is none), and the flag's name there."""
+        spec = self.flags_by_key.get(flag)
+        name, key = (spec.service, spec.key) if spec is not None else ("", "")
+        if second:
+            name, key = (
+                (spec.second.service, spec.second.key) if spec is not None and spec.second else ("", "")
+            )
+        return next((each for each in self.flag_services if each.name == name), None), key
+
+    def write_limit_s(self, service: str) -> float:
+        """The longest time that a write to this service is given, as first or as second lever."""
+        seconds = [flag.second for flag in self.flags if flag.second and flag.second.service == service]
+        return max((second_limit_s(second.takes_s) for second in seconds), default=WRITE_LIMIT_S)
 
     def keys_in(self, service: str) -> tuple[str, ...]:
         """The names of all flags that are read from this service, as the first or the second lever."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from cockpit.core.clean import clean_text
 from cockpit.core.driver import How
-from cockpit.core.events import Event, Kind
+from cockpit.core.events import Event, Kind, Lever
 from cockpit.core.model import Health, Verdict, WriteOutcome
 from cockpit.core.recorded import NOT_RECORDED, Recorded
 from cockpit.core.snapshot import Level
@@ -131,7 +131,15 @@ def _advance_withdrawn(said: Recorded) -> Line:
 
 
 def _write_intent(said: Recorded) -> Line:
-    return f"{said.text('flag')}: {act(said)}, writing", Level.NOTE
+    return f"{said.text('flag')}: {act(said)}{_lever(said)}, writing", Level.NOTE
+
+
+def _lever(said: Recorded) -> str:
+    """Which lever is meant, where it is not the first."""
+    if said.said("lever") != Lever.SECOND.value:
+        return ""
+    service = said.said("service")
+    return f" by the second lever ({service})" if service else " by the second lever"
 
 
 def act(said: Recorded) -> str:
@@ -151,7 +159,7 @@ _OUTCOME_LEVEL: Final = {
 def _write_outcome(said: Recorded) -> Line:
     outcome, took_s = said.text("outcome"), said.number("took_s")
     action = {"set": "write", "kill": "switching off", "zero": "storing 0%"}.get(said.said("action"), "write")
-    text = f"{said.text('flag')}: {action} {outcome}"
+    text = f"{said.text('flag')}: {action}{_lever(said)} {outcome}"
     if took_s is not None:
         text = f"{text} after {took_s:.2f} s"
     return _with(text, said.said("detail")), _OUTCOME_LEVEL.get(outcome, Level.UNKNOWN)
@@ -161,8 +169,18 @@ def _flag_seen(said: Recorded) -> Line:
     exposure = said.percent("exposure")
     switch = {True: ", on", False: ", off", None: ""}[said.yes("on")]
     if exposure is None:
-        return f"{said.text('flag')}: read, exposure cannot be told{switch}", Level.UNKNOWN
-    return f"{said.text('flag')}: reads {exposure}{switch}", Level.OK
+        return f"{said.text('flag')}: read{_lever(said)}, exposure cannot be told{switch}", Level.UNKNOWN
+    return f"{said.text('flag')}: reads {exposure}{switch}{_lever(said)}", Level.OK
+
+
+def _lever_pulled(said: Recorded) -> Line:
+    pulled = f"{said.text('flag')}: second lever pulled ({said.text('service')})"
+    return _with(pulled, said.said("why")), Level.WARN
+
+
+def _lever_by_hand(said: Recorded) -> Line:
+    done = f"{said.text('flag')}: brought to zero by hand, which no machine has verified"
+    return _with(done, said.said("note")), Level.WARN
 
 
 def _flag_foreign(said: Recorded) -> Line:
@@ -409,6 +427,8 @@ _WORDS: Final[dict[Kind, Callable[[Recorded], Line]]] = {
     Kind.STEP_FAILED: _step("failed", Level.BAD, "evidence"),
     Kind.STEP_OVERRIDDEN: _step("overridden", Level.WARN, "reason"),
     Kind.FLAG_RETRIED: _retried,
+    Kind.LEVER_PULLED: _lever_pulled,
+    Kind.LEVER_BY_HAND: _lever_by_hand,
     Kind.ANNOUNCE_SENT: _announced,
     Kind.ANNOUNCE_FAILED: _not_announced,
     Kind.NOTE_ADDED: _note,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cockpit.adapters.base import Announcement
 from cockpit.core.model import Mode
-from cockpit.core.rollback import FlipState, Rollback, announcement_id
+from cockpit.core.rollback import Rollback, announcement_id
 from cockpit.core.spec import HookMoment, Plan
 
 _TITLES = {
@@ -24,13 +24,14 @@ def compose(
     real = "" if mode is Mode.LIVE else f"[{mode.upper()}, nothing here is real] "
     widened = "ROLLBACK WIDENED" if rollback.widened and moment is HookMoment.DECLARED else ""
     title = f"{real}{widened or _TITLES.get(moment, moment.value)}: {plan.title}"
-    at_zero = sum(flip.state is FlipState.AT_ZERO for flip in rollback.flips)
+    hands = sum(flip.by_hand for flip in rollback.flips)
+    at_zero = sum(flip.at_zero for flip in rollback.flips) - hands
     left_s = round(rollback.left(now).total_seconds())
     minutes, seconds = divmod(abs(left_s), 60)
     clock = f"{minutes}:{seconds:02} {'left' if left_s >= 0 else 'over'}"
     text = (
         f"{', '.join(rollback.flags)} back to legacy. "
-        f"{at_zero} of {len(rollback.flips)} flags re-read at 0%. "
+        f"{at_zero} of {len(rollback.flips)} flags re-read at 0%{f', {hands} by hand' if hands else ''}. "
         f"Declared by {rollback.declared_by}, reason: {rollback.reason or 'not given yet'}. {clock}."
     )
     return Announcement(

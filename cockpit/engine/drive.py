@@ -14,13 +14,13 @@ from cockpit.adapters.base import Announcement
 from cockpit.core.acts import Act, Action, Announce, ReadBack, Record, Write
 from cockpit.core.clean import ZERO, Percent, clean_text
 from cockpit.core.clock import Clock
-from cockpit.core.events import MACHINE, Kind
+from cockpit.core.events import MACHINE, Kind, Lever
 from cockpit.core.flight import PendingWrite
 from cockpit.core.model import Failure, FlagValue, Mode, WriteOutcome, WriteResult
 from cockpit.core.rollback import IllegalEvent, Rollback
 from cockpit.core.rollback_steps import decide
 from cockpit.core.settle import set_out, settle
-from cockpit.core.spec import HookMoment, Plan
+from cockpit.core.spec import WRITE_LIMIT_S, HookMoment, Plan, second_limit_s
 from cockpit.engine.announcing import compose, compose_stage
 from cockpit.engine.effects import Effects, WriteOrder
 from cockpit.engine.facts import flag_fact, rollback_facts
@@ -28,7 +28,7 @@ from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.senses import Senses
 
-WRITE_TIMEOUT_S = 5.0
+WRITE_TIMEOUT_S = WRITE_LIMIT_S
 LOST_AFTER_S = 2 * WRITE_TIMEOUT_S
 ROUNDS = 50
 
@@ -130,7 +130,7 @@ class Drive:
             self.start(order)
         for act in acts:
             if isinstance(act, ReadBack):
-                self._effects.read_back(act.flag)
+                self._effects.read_back(act.flag, act.lever)
             elif isinstance(act, Announce) and rollback is not None:
                 self.announce(act.hook, act.moment, rollback)
 
@@ -139,10 +139,13 @@ class Drive:
         spec = self.plan.flags_by_key.get(act.flag)
         if spec is None:
             raise IllegalEvent(f"the plan has no flag {act.flag}: bring it to zero by hand")
+        if act.lever is Lever.SECOND:
+            return self._second_order(act.flag, rollback)
         return WriteOrder(
             write_id=str(uuid.uuid4()),
             flag=act.flag,
             service=spec.service,
+            key=act.flag,
             action=act.action.value,
             percent=ZERO if act.action is Action.ZERO else None,
             expected=None,
@@ -158,14 +161,37 @@ class Drive:
             "action": order.action,
             "percent": order.percent.hundredths if order.percent is not None else None,
             "rollback": order.rollback,
+            "lever": order.lever.value,
+            "service": order.service,
+            "limit_s": order.timeout_s,
             "session": self.session,
         }
+
+    def _second_order(self, flag: str, rollback: Rollback) -> WriteOrder:
+        """Through the service that the pull named, with twice the time that the plan says it takes."""
+        second = next((flip.second for flip in rollback.flips if flip.flag == flag), None)
+        if second is None:
+            raise IllegalEvent(f"nobody pulled the second lever of {flag}")
+        return WriteOrder(
+            write_id=str(uuid.uuid4()),
+            flag=flag,
+            service=second.service,
+            key=second.key,
+            action=Action.KILL.value,
+            percent=None,
+            expected=None,
+            rollback=rollback.id,
+            timeout_s=second_limit_s(second.takes_s),
+            intended_s=self._clock.monotonic(),
+            lever=Lever.SECOND,
+        )
 
     def forward_order(self, flag: str, percent: Percent, expected: FlagValue) -> WriteOrder:
         return WriteOrder(
             write_id=str(uuid.uuid4()),
             flag=flag,
             service=self.plan.flag(flag).service,
+            key=flag,
             action="set",
             percent=percent,
             expected=expected,
@@ -196,6 +222,7 @@ class Drive:
             "took_s": round(result.took_s, 4),
             "unsent": result.unsent,
             "again_after_s": result.again_after_s,
+            "lever": order.lever.value,
             "rollback": order.rollback,
         }
         self.record(Kind.WRITE_OUTCOME, body, must=True)
@@ -270,18 +297,20 @@ class Drive:
         now_s, waited = self._clock.monotonic(), self._unanswered
         self._unanswered = {}
         for key, flag in self._logbook.flight.flags.items():
-            pending = flag.pending
-            if pending is None or pending.answered or self._effects.busy(key):
-                continue
-            since_s = waited.get(pending.write_id, now_s)
-            if now_s - since_s >= after_s:
-                self._orphan(key, pending, lost=not after_s)
-            else:
-                self._unanswered[pending.write_id] = since_s
+            for lever, pending in ((Lever.FIRST, flag.pending), (Lever.SECOND, flag.second)):
+                if pending is None or pending.answered or self._effects.busy(key):
+                    continue
+                since_s = waited.get(pending.write_id, now_s)
+                if not after_s or now_s - since_s >= max(after_s, 2 * pending.limit_s):
+                    self._orphan(key, pending, lever, lost=not after_s)
+                else:
+                    self._unanswered[pending.write_id] = since_s
 
-    def _orphan(self, key: str, pending: PendingWrite, *, lost: bool) -> None:
+    def _orphan(self, key: str, pending: PendingWrite, lever: Lever, *, lost: bool) -> None:
         rollback = self._logbook.flight.rollback
-        mine = rollback is not None and any(flip.write_id == pending.write_id for flip in rollback.flips)
+        flips = rollback.flips if rollback is not None else ()
+        ids = {way.write_id for flip in flips for way in (flip, flip.second) if way is not None}
+        mine = pending.write_id in ids
         body: dict[str, object] = {
             "write_id": pending.write_id,
             "flag": key,
@@ -290,9 +319,14 @@ class Drive:
             "detail": "the cockpit that wrote it ended before the answer came",
             "took_s": 0.0,
             "lost": lost,
+            "lever": lever.value,
             "rollback": rollback.id if mine and rollback is not None else None,
         }
         self.record(Kind.WRITE_OUTCOME, body, must=True)
+
+    def pulled(self, flag: str) -> None:
+        """The second lever waits for no answer of the first."""
+        self._effects.abandon_first_lever(flag)
 
     def declared(self) -> None:
         """A forward write that is still unanswered gets the side limit, then the rollback goes first."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cockpit.adapters.base import Announcement, FlagWriter
 from cockpit.core.clean import Percent
 from cockpit.core.clock import Clock
+from cockpit.core.events import Lever
 from cockpit.core.model import Failure, FlagValue, WriteOutcome, WriteResult
 from cockpit.engine.delivery import deliver
 from cockpit.engine.sources import Sources
@@ -24,18 +25,20 @@ STALE_INTENT_S = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOrder:
-    """One journalled intent. action: set, kill or zero; `expected` guards a set. intended_s: when, by the
-    steady clock."""
+    """One journalled intent. action: set, kill or zero; `expected` guards a set. key: the flag's name in the
+    service, which the second lever may know by another one. intended_s: when, by the steady clock."""
 
     write_id: str
     flag: str
     service: str
+    key: str
     action: str
     percent: Percent | None
     expected: FlagValue | None
     rollback: str | None
     timeout_s: float
     intended_s: float
+    lever: Lever = Lever.FIRST
 
 
 class Effects:
@@ -47,7 +50,7 @@ class Effects:
         sources: Sources,
         clock: Clock,
         wrote: Callable[[WriteOrder, WriteResult], None],
-        read: Callable[[str], Awaitable[bool]],
+        read: Callable[[str, Lever], Awaitable[bool]],
         announced: Callable[[str, Announcement, str, Failure | None], None],
         freed: Callable[[], None],
     ) -> None:
@@ -60,8 +63,8 @@ class Effects:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writes: dict[str, tuple[WriteOrder, asyncio.Task[None]]] = {}
         self._abandoned: dict[str, str] = {}
-        self._read_backs: dict[str, int] = {}
-        self._reading: set[str] = set()
+        self._read_backs: dict[tuple[str, Lever], int] = {}
+        self._reading: set[tuple[str, Lever]] = set()
         self._announcements: dict[tuple[str, str], str] = {}
         self._in_order: dict[str, asyncio.Lock] = {}
 
@@ -95,7 +98,7 @@ class Effects:
         """Start the write of a journalled intent. At most one per flag."""
         if order.flag in self._writes:
             raise RuntimeError(f"{order.flag} has a write in flight")
-        self._read_backs.pop(order.flag, None)
+        self._read_backs.pop((order.flag, order.lever), None)
         self._writes[order.flag] = (order, self._spawn(self._write(order)))
 
     def abandon_forward_writes(self, why: str, flags: Collection[str] | None = None) -> None:
@@ -103,13 +106,22 @@ class Effects:
         or another cockpit drives now. Its outcome becomes unknown."""
         for order, task in self._writes.values():
             if order.action == "set" and (flags is None or order.flag in flags):
-                self._abandoned[order.write_id] = why
-                task.cancel()
+                self._abandon(order, task, why)
 
-    def read_back(self, flag: str) -> None:
-        if flag not in self._reading:
-            self._reading.add(flag)
-            self._spawn(self._read_back(flag))
+    def abandon_first_lever(self, flag: str) -> None:
+        """A person pulled the second lever: what the first one does not answer is not waited for."""
+        order, task = self._writes.get(flag, (None, None))
+        if order is not None and task is not None and order.lever is Lever.FIRST:
+            self._abandon(order, task, "the second lever goes first")
+
+    def _abandon(self, order: WriteOrder, task: asyncio.Task[None], why: str) -> None:
+        self._abandoned[order.write_id] = f"given up unanswered, {why}"
+        task.cancel()
+
+    def read_back(self, flag: str, lever: Lever = Lever.FIRST) -> None:
+        if (flag, lever) not in self._reading:
+            self._reading.add((flag, lever))
+            self._spawn(self._read_back(flag, lever))
 
     def announce(self, hook: str, announcement: Announcement, timeout_s: float) -> None:
         key = (hook, announcement.event_id)
@@ -141,8 +153,7 @@ class Effects:
         except asyncio.CancelledError:
             if order.write_id not in self._abandoned:
                 raise
-            detail = f"given up unanswered, {self._abandoned[order.write_id]}"
-            result = _unknown(detail, self._clock.monotonic() - began)
+            result = _unknown(self._abandoned.pop(order.write_id), self._clock.monotonic() - began)
         except Exception as error:  # the command edge: whatever broke, the outcome is unknown, not lost
             text = f"the cockpit's own fault: {type(error).__name__}"
             result = _unknown(text, self._clock.monotonic() - began)
@@ -151,26 +162,26 @@ class Effects:
 
     async def _ask_writer(self, writer: FlagWriter, order: WriteOrder) -> WriteResult:
         if order.action == "kill":
-            return await writer.kill(order.flag)
+            return await writer.kill(order.key)
         if order.action == "zero":
-            return await writer.zero(order.flag)
+            return await writer.zero(order.key)
         if self._clock.monotonic() - order.intended_s > STALE_INTENT_S:
             detail = "this cockpit stood still before it wrote: nothing was sent"
             return WriteResult(outcome=WriteOutcome.REFUSED, detail=detail)
         if order.percent is None or order.expected is None:
             return WriteResult(outcome=WriteOutcome.REFUSED, detail="a forward write needs a reading first")
-        return await writer.set_percent(order.flag, order.percent, expected=order.expected)
+        return await writer.set_percent(order.key, order.percent, expected=order.expected)
 
-    async def _read_back(self, flag: str) -> None:
+    async def _read_back(self, flag: str, lever: Lever) -> None:
         """Only the first good read after a write is without a pause: another one means that it proved
         nothing (the clock was set back), and a service must not be asked as fast as it can answer."""
         try:
-            good = await self._read(flag)
-            asked = self._read_backs[flag] = self._read_backs.get(flag, 0) + 1
+            good = await self._read(flag, lever)
+            asked = self._read_backs[flag, lever] = self._read_backs.get((flag, lever), 0) + 1
             if not good or asked > 1:
                 await asyncio.sleep(READ_BACK_PAUSES_S[min(asked, len(READ_BACK_PAUSES_S)) - 1])
         finally:
-            self._reading.discard(flag)
+            self._reading.discard((flag, lever))
         self._freed()
 
     async def _announce(self, hook: str, announcement: Announcement, timeout_s: float) -> None:

@@ -9,7 +9,7 @@ from cockpit.core.flight import Flight
 from cockpit.core.model import STALE_AFTER_INTERVALS, Freshness, Health, Reading, Side
 from cockpit.core.spec import ProbeSpec
 from cockpit.engine.effects import Effects
-from cockpit.engine.senses import ProbeSense, Senses
+from cockpit.engine.senses import FlagSense, ProbeSense, Senses
 
 _WORST_FIRST = (Health.DOWN, Health.UNKNOWN, Health.DEGRADED, Health.OK)
 
@@ -42,6 +42,30 @@ def flag_fact(senses: Senses, effects: Effects, flight: Flight, key: str) -> Fla
     )
 
 
+def second_facts(senses: Senses, flight: Flight) -> dict[str, FlagFact]:
+    """What the services of pulled second levers say; nothing for a lever that the plan no longer has."""
+    found: dict[str, FlagFact] = {}
+    for flip in flight.rollback.flips if flight.rollback is not None else ():
+        spec = senses.plan.flags_by_key.get(flip.flag)
+        planned = spec.second if spec is not None else None
+        pulled = flip.second
+        if pulled is None or planned is None or pulled.by_hand:
+            continue
+        if (pulled.service, pulled.key) == (planned.service, planned.key):
+            found[flip.flag] = second_fact(senses.seconds[flip.flag])
+    return found
+
+
+def second_fact(sense: FlagSense) -> FlagFact:
+    value, failure = sense.reading.value, sense.reading.failure
+    return FlagFact(
+        exposure=value.exposure if value is not None else None,
+        known=value is not None,
+        read_after=sense.began_after,
+        trouble=failure.title if failure is not None else "",
+    )
+
+
 def legacy_fact(senses: Senses, now: datetime) -> LegacyFact:
     probes = _required(senses, Side.LEGACY)
     healths = [effective_health(senses.probes[probe.side, probe.name], now) for probe in probes]
@@ -56,6 +80,7 @@ def rollback_facts(senses: Senses, effects: Effects, flight: Flight, now: dateti
     plan = senses.plan
     return Facts(
         flags={flag.key: flag_fact(senses, effects, flight, flag.key) for flag in plan.flags},
+        seconds=second_facts(senses, flight),
         legacy=legacy_fact(senses, now),
         counters={name: reading.fresh_value(now) for name, reading in senses.counters.items()},
         counted_after=dict(senses.counted_after),

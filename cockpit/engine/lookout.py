@@ -68,6 +68,9 @@ class Lookout:
         readings: dict[str, Reading[Any]] = {}
         for flag in senses.plan.flags:
             readings.setdefault(f"flags/{flag.service}", senses.flags[flag.key].reading)
+        for flag in senses.plan.flags:
+            if flag.second is not None and flag.second.service:
+                readings.setdefault(f"flags/{flag.second.service}", senses.seconds[flag.key].reading)
         for signal in senses.plan.signals:
             readings.setdefault(f"monitor/{signal.monitor}", senses.signal_readings[signal.name])
         for source, reading in readings.items():

@@ -56,7 +56,9 @@ class Orders:
         self._seat = seat
         self._poll_now = poll_now
         self._take_plan = take_plan
-        self._rollback = RollbackOrders(logbook=logbook, senses=senses, drive=drive, clock=clock, seat=seat)
+        self._rollback = RollbackOrders(
+            logbook=logbook, senses=senses, drive=drive, clock=clock, seat=seat, status_of=status_of
+        )
         self._advances = AdvanceOrders(
             logbook=logbook,
             senses=senses,

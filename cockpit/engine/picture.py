@@ -14,6 +14,7 @@ from cockpit.core.checklist import item_status
 from cockpit.core.clean import ZERO
 from cockpit.core.commands import CommandStatus
 from cockpit.core.flight import FlagFlight, Flight
+from cockpit.core.levers import offer
 from cockpit.core.model import Reading, Side, WriteOutcome
 from cockpit.core.rollout import (
     FlagFacts,
@@ -34,15 +35,16 @@ from cockpit.core.snapshot import (
     ProbeStatus,
     Reason,
     SeatStatus,
+    SecondLeverStatus,
     Share,
     SignalStatus,
     Snapshot,
 )
-from cockpit.core.spec import FlagSpec, Plan, ProbeSpec
+from cockpit.core.spec import FlagSpec, Plan, ProbeSpec, SecondLever
 from cockpit.core.tracker import status
 from cockpit.core.wording import line
 from cockpit.engine.effects import Effects
-from cockpit.engine.facts import effective_health, worst_health
+from cockpit.engine.facts import effective_health, flag_fact, worst_health
 from cockpit.engine.identity import Identity
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.reasons import reasons, worst_level
@@ -271,6 +273,28 @@ def _flag(frame: Frame, situation: Situation, spec: FlagSpec) -> FlagStatus:
         writing=writing,
         writing_text=words,
         writable=facts.writable,
+        second=None if spec.second is None else _second(frame, spec.key, spec.second),
+    )
+
+
+def _second(frame: Frame, key: str, lever: SecondLever) -> SecondLeverStatus:
+    """A lever that this process could not write is not offered, and says why."""
+    sense = frame.senses.seconds.get(key)
+    rollback, offered, barred = frame.flight.rollback, "", ""
+    flip = next((flip for flip in rollback.flips if flip.flag == key), None) if rollback is not None else None
+    if rollback is not None and flip is not None:
+        fact = flag_fact(frame.senses, frame.effects, frame.flight, key)
+        offered = offer(rollback, flip, fact, frame.now)
+    if lever.service and lever.service not in frame.effects.writable:
+        barred, offered = f"this cockpit has no right to write to {lever.service}", ""
+    return SecondLeverStatus(
+        service=lever.service,
+        key=lever.key,
+        manual=lever.manual,
+        takes_s=lever.takes_s,
+        reading=sense.reading if sense is not None else Reading(),
+        offer=offered,
+        barred=barred,
     )
 
 

@@ -21,7 +21,7 @@ from cockpit.core.clock import Clock
 from cockpit.core.clocks import JUMP_S, ClockPair, jump
 from cockpit.core.commands import Command
 from cockpit.core.driver import How
-from cockpit.core.events import Event, Kind
+from cockpit.core.events import Event, Kind, Lever
 from cockpit.core.flight import Flight, elsewhere
 from cockpit.core.model import Failure, Fault
 from cockpit.core.rollback import StepState
@@ -430,12 +430,9 @@ class Pilot:
                 self._senses.restart_judges()
                 self._senses.restart_share(flag.key)
 
-    async def _read_flag(self, key: str) -> bool:
-        """A read-back: one flag, now, beside the poller. True when it gave a value."""
-        spec = self._plan.flags_by_key.get(key)
-        service = next(
-            (each for each in self._plan.flag_services if spec and each.name == spec.service), None
-        )
+    async def _read_flag(self, flag: str, lever: Lever) -> bool:
+        """A read-back: one flag through one lever, now, beside the poller. True when it gave a value."""
+        service, key = self._plan.read_through(flag, second=lever is Lever.SECOND)
         if service is None:
             return False
         try:
@@ -446,7 +443,7 @@ class Pilot:
         except Exception as error:  # the poll edge: a broken reader is one more way of not knowing
             title = f"the cockpit's own fault while reading: {type(error).__name__}"
             failure = Failure(title=title, fault=Fault.COCKPIT)
-        self._senses.service_failed((key,), failure)
+        self._senses.service_failed(service.name, (key,), failure)
         return False
 
     def _poke(self) -> None:

@@ -47,7 +47,7 @@ class Polls:
     def _pollers(self, plan: Plan) -> list[Poller]:
         senses, pollers = self._senses, list[Poller]()
         for service in plan.flag_services:
-            keys = tuple(flag.key for flag in plan.flags if flag.service == service.name)
+            keys = plan.keys_in(service.name)
             if keys:
                 pollers.append(
                     Poller(
@@ -55,7 +55,7 @@ class Polls:
                         interval_s=service.interval_s,
                         timeout_s=service.timeout_s,
                         tick=partial(senses.read_service, service, keys),
-                        failed=partial(senses.service_failed, keys),
+                        failed=partial(senses.service_failed, service.name, keys),
                         rng=self._rng,
                     )
                 )

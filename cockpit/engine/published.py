@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cockpit.core.checklist import ItemStatus
 from cockpit.core.clean import Percent, clean_text
 from cockpit.core.model import Failure, Freshness, Health, Reading
-from cockpit.core.rollback import Flip, Rollback, Step
+from cockpit.core.rollback import Flip, Rollback, SecondWay, Step
 from cockpit.core.snapshot import (
     BackendStatus,
     FlagStatus,
@@ -31,6 +31,7 @@ from cockpit.core.snapshot import (
     Proposal,
     Reason,
     SeatStatus,
+    SecondLeverStatus,
     SideRate,
     SignalStatus,
     Snapshot,
@@ -205,6 +206,7 @@ def _flag(flag: FlagStatus, now: datetime) -> Json:
         "held_reason": flag.held_reason,
         "changed_by_others": flag.foreign is not None,
         "writable": flag.writable,
+        "second_lever": _second(flag.second, now),
         "gates": [{"name": gate.name, "met": gate.met, "text": gate.text} for gate in flag.gates],
     }
 
@@ -339,8 +341,44 @@ def _rollback(rollback: Rollback | None) -> Json | None:
     }
 
 
-def _flip(flip: Flip) -> Json:
+def _second(second: SecondLeverStatus | None, now: datetime) -> Json | None:
+    if second is None:
+        return None
+    value = _known(second.reading, now)
     return {
+        "service": second.service or None,
+        "key": second.key or None,
+        "by_hand": second.manual or None,
+        "takes_s": _number(second.takes_s),
+        "configured_pct": _pct(value.exposure) if value else None,
+        "failure": _failure(second.reading.failure),
+        "offered": second.offer or None,
+        "barred": second.barred or None,
+    }
+
+
+def _pulled(second: SecondWay | None) -> Json | None:
+    if second is None:
+        return None
+    return {
+        "service": second.service or None,
+        "by_hand": second.manual or None,
+        "pulled_by": second.pulled_by,
+        "pulled_at": _instant(second.pulled_at),
+        "state": second.state.value if second.service else None,
+        "attempts": second.attempts,
+        "detail": second.detail or second.note,
+        "at_zero_at": _instant(second.at_zero_at),
+        "took_s": _number(second.took_s),
+    }
+
+
+def _flip(flip: Flip) -> Json:
+    lever = flip.lever
+    return {
+        "lever": None if lever is None else "by hand" if flip.by_hand else lever.value,
+        "took_s": _number(flip.way.took_s),
+        "second_lever": _pulled(flip.second),
         "key": flip.flag,
         "state": flip.state.value,
         "before_pct": _pct(flip.before),

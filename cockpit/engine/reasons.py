@@ -144,6 +144,13 @@ def _flag(flag: FlagStatus, now: datetime) -> Iterator[Reason]:
         what = f"flag cannot be read: {failure.title if failure is not None else 'no fresh answer'}"
         since = flag.configured.failing_since
         yield Reason(level=Level.UNKNOWN, subject=flag.key, what=what, since=since)
+    second = flag.second
+    failure = second.reading.failure if second is not None else None
+    stale = second is not None and second.reading.freshness(now) is not Freshness.FRESH
+    if second is not None and second.service and (stale or failure is not None):
+        what = f"second lever cannot be read: {failure.title if failure is not None else 'no fresh answer'}"
+        since = second.reading.failing_since
+        yield Reason(level=Level.NOTE, subject=flag.key, what=what, value=second.service, since=since)
     value = flag.configured.value
     yield from _unobserved(flag, now)
     if value is not None and value.complexities:

@@ -19,6 +19,7 @@ from cockpit.core.driver import How
 from cockpit.core.events import Kind
 from cockpit.core.rollback import Rollback, Step, dependants, layers, open_lines
 from cockpit.core.rollback_steps import is_machine
+from cockpit.core.snapshot import FlagStatus
 from cockpit.core.spec import HookMoment, StepKey
 from cockpit.engine.drive import Drive
 from cockpit.engine.journal_port import Draft
@@ -34,7 +35,17 @@ class Refused(Exception):
 class RollbackOrders:
     """Used from the engine's thread only."""
 
-    def __init__(self, *, logbook: Logbook, senses: Senses, drive: Drive, clock: Clock, seat: Seat) -> None:
+    def __init__(
+        self,
+        *,
+        logbook: Logbook,
+        senses: Senses,
+        drive: Drive,
+        clock: Clock,
+        seat: Seat,
+        status_of: Callable[[str], FlagStatus],
+    ) -> None:
+        self._status_of = status_of
         self._logbook = logbook
         self._senses = senses
         self._drive = drive
@@ -47,6 +58,7 @@ class RollbackOrders:
             asked.DoStep: self._do_step,
             asked.OverrideStep: self._override_step,
             asked.RetryFlag: self._retry,
+            asked.PullSecondLever: self._pull,
             asked.GiveReason: self._explain,
             asked.CloseRollback: self._close,
         }
@@ -208,6 +220,33 @@ class RollbackOrders:
             raise Refused(f"{clean_text(command.flag)} has nothing to retry")
         self._record(command, Kind.FLAG_RETRIED, rollback=rollback.id, flag=command.flag)
         return f"trying {command.flag} again"
+
+    def _pull(self, command: asked.PullSecondLever) -> str:
+        """Only while it is offered: a lever that is pulled beside one that works would hide which one did."""
+        rollback, key = self._open_rollback(), clean_text(command.flag)
+        flip = next((flip for flip in rollback.flips if flip.flag == command.flag), None)
+        spec = self._senses.plan.flags_by_key.get(command.flag)
+        if flip is None or spec is None or spec.second is None:
+            raise Refused(f"{key} has no second lever in this rollback")
+        status = self._status_of(command.flag).second
+        if status is None or not status.offer:
+            why = status.barred if status is not None else ""
+            raise Refused(why or f"the second lever of {key} is not offered now: the first one is at work")
+        second, body = (
+            spec.second,
+            {"rollback": rollback.id, "flag": command.flag, "takes_s": spec.second.takes_s},
+        )
+        if second.manual:
+            note = clean_text(command.note)
+            if not note:
+                raise Refused("say what was done, and by whom if it was not you")
+            self._record(command, Kind.LEVER_BY_HAND, **body, manual=second.manual, note=note)
+            return f"{key}: done by hand, told by {command.by}; the drain has to prove it"
+        self._record(
+            command, Kind.LEVER_PULLED, **body, service=second.service, key=second.key, why=status.offer
+        )
+        self._drive.pulled(command.flag)
+        return f"{key}: second lever {second.service} pulled"
 
     def _explain(self, command: asked.GiveReason) -> str:
         rollback = self._open_rollback()

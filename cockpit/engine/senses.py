@@ -7,7 +7,7 @@ and returns what went wrong. Nothing here decides, journals or writes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -106,6 +106,7 @@ class Senses:
         self._folded = folded
         self._numbering = 0
         self.flags: dict[str, FlagSense] = {}
+        self.seconds: dict[str, FlagSense] = {}
         self.probes: dict[tuple[Side, str], ProbeSense] = {}
         self.shares: dict[str, ShareSense] = {}
         self.trackers: dict[str, SignalTracker] = {}
@@ -129,6 +130,10 @@ class Senses:
             interval_s = services[flag.service].interval_s
             seen = self.flags.setdefault(flag.key, FlagSense(Reading(interval_s=interval_s)))
             seen.reading = replace(seen.reading, interval_s=interval_s)
+            if flag.second is not None and flag.second.service:
+                interval_s = services[flag.second.service].interval_s
+                second = self.seconds.setdefault(flag.key, FlagSense(Reading(interval_s=interval_s)))
+                second.reading = replace(second.reading, interval_s=interval_s)
             if flag.traffic is not None:
                 interval_s = monitors[flag.traffic.monitor].interval_s
                 observed = self.shares.setdefault(flag.key, ShareSense(Reading(interval_s=interval_s)))
@@ -153,6 +158,7 @@ class Senses:
         """What another address or another question answered proves nothing about the new one."""
         known: Mapping[str, tuple[dict[Any, Any], ...]] = {
             "flag": (self.flags,),
+            "second": (self.seconds,),
             "share": (self.shares, self.share_trackers),
             "probe": (self.probes,),
             "signal": (self.signal_readings,),
@@ -169,28 +175,35 @@ class Senses:
         try:
             answers = await self._sources.readers[service.name].read(keys)
         except AdapterError as error:
-            self.service_failed(keys, error.failure)
+            self.service_failed(service.name, keys, error.failure)
             return error.failure
         worst = None
         for key in keys:
             answer = answers.get(key) or _unanswered()
             if isinstance(answer, AdapterError):
                 worst = answer.failure
-                self._flag_failed(key, answer.failure)
-            elif asked.steady_s >= self.flags[key].began_s:
-                sense = self.flags[key]
-                sense.reading = self._good(sense.reading, answer, asked)
-                sense.began_after, sense.began_s = self._proves(asked), asked.steady_s
+            for sense in self._read_as(service.name, key):
+                if isinstance(answer, AdapterError):
+                    sense.reading = self._bad(sense.reading, answer.failure)
+                elif asked.steady_s >= sense.began_s:
+                    sense.reading = self._good(sense.reading, answer, asked)
+                    sense.began_after, sense.began_s = self._proves(asked), asked.steady_s
         self._changed(service.name)
         return worst
 
-    def service_failed(self, keys: Sequence[str], failure: Failure) -> None:
+    def service_failed(self, service: str, keys: Sequence[str], failure: Failure) -> None:
         for key in keys:
-            self._flag_failed(key, failure)
+            for sense in self._read_as(service, key):
+                sense.reading = self._bad(sense.reading, failure)
         self._changed("flags")
 
-    def _flag_failed(self, key: str, failure: Failure) -> None:
-        self.flags[key].reading = self._bad(self.flags[key].reading, failure)
+    def _read_as(self, service: str, key: str) -> Iterator[FlagSense]:
+        """What a name in a service stands for: a flag itself, the second lever of flags, or both."""
+        for flag in self.plan.flags:
+            if (flag.service, flag.key) == (service, key):
+                yield self.flags[flag.key]
+            if flag.second is not None and (flag.second.service, flag.second.key) == (service, key):
+                yield self.seconds[flag.key]
 
     async def probe(self, spec: ProbeSpec) -> Failure | None:
         asked = self._ask()
@@ -270,7 +283,7 @@ class Senses:
     def prove_nothing(self) -> None:
         """The journal's events got other numbers: what was read before is known, but proves nothing now."""
         self._numbering += 1
-        for flag in self.flags.values():
+        for flag in (*self.flags.values(), *self.seconds.values()):
             flag.began_after = None
         for sense in self.probes.values():
             sense.good = [0] * len(sense.good)
@@ -376,6 +389,11 @@ def _origins(plan: Plan) -> Origins:
     traffic = [(flag.key, flag.traffic) for flag in plan.flags if flag.traffic is not None]
     return {
         **{("flag", flag.key): services[flag.service] for flag in plan.flags},
+        **{
+            ("second", flag.key): (services[flag.second.service], flag.second.key)
+            for flag in plan.flags
+            if flag.second is not None and flag.second.service
+        },
         **{("share", key): (monitors[query.monitor], query) for key, query in traffic},
         **{("probe", (probe.side, probe.name)): (probe.kind, probe.settings) for probe in probes},
         **{

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from cockpit.core.model import Health, Mode, Verdict
-from cockpit.core.rollback import FlipState, Rollback
+from cockpit.core.rollback import Rollback
 from cockpit.core.snapshot import FOLLOWING, NOBODY_PUBLISHES, Level, Reason, Snapshot
 from cockpit.face.view import (
     LEVEL_ORDER,
@@ -29,7 +29,8 @@ from cockpit.face.view import (
     worst,
 )
 from cockpit.face.view_lines import wrapped
-from cockpit.face.view_rollback import countdown, needs
+from cockpit.face.view_needs import needs
+from cockpit.face.view_rollback import countdown
 
 SILENT_AFTER_S: Final = 5.0
 MENTION_AGE_AFTER_S: Final = 3.0
@@ -205,7 +206,7 @@ def _rollback_strip(snapshot: Snapshot, now: datetime, width: int) -> Line:
 
 def rollback_words(rollback: Rollback, now: datetime) -> str:
     """Where an open rollback stands: flags, step, and whether it waits for a person."""
-    at_zero = sum(flip.state is FlipState.AT_ZERO for flip in rollback.flips)
+    at_zero = sum(flip.at_zero for flip in rollback.flips)
     parts = [f"{at_zero} of {len(rollback.flips)} flags at zero"]
     step = next((step for step in rollback.steps if not step.settled), None)
     if step is not None:

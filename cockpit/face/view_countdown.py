@@ -20,21 +20,11 @@ from cockpit.face.bigtype import Size, big
 from cockpit.face.view import Line, Role, Segment, clip, pad, width_of
 from cockpit.face.view_banner import banner
 from cockpit.face.view_journal import journal_lines
+from cockpit.face.view_levers import KEY, offer_block, offers
 from cockpit.face.view_lines import blocks, column, joined, row, rule, utc, wrapped
+from cockpit.face.view_needs import asks, escalation, held, needs_row, retryable
 from cockpit.face.view_result import result_block
-from cockpit.face.view_rollback import (
-    asks,
-    clocks,
-    countdown,
-    escalation,
-    flips_block,
-    held,
-    legacy_block,
-    needs_row,
-    not_at_zero,
-    origin,
-    retryable,
-)
+from cockpit.face.view_rollback import clocks, countdown, flips_block, legacy_block, not_at_zero, origin
 from cockpit.face.view_steps import finish_words, steps_block
 
 TWO_COLUMNS_FROM: Final = 150
@@ -127,9 +117,10 @@ def _head(page: Page) -> tuple[Line, ...]:
     if loud:
         rows.append(row(column(f" {loud}", page.width, Role.ALARM)))
     rows.extend(_question(rollback, page.width))
+    rows.extend(offer_block(offers(rollback, page.snapshot.flags), page.focus, page.width))
     rows.append(not_at_zero(rollback, page.width))
     if rollback.open:
-        rows.append(needs_row(rollback, page.now, page.width))
+        rows.append(needs_row(rollback, page.now, page.width, flags=page.snapshot.flags))
     return tuple(rows)
 
 
@@ -250,11 +241,13 @@ def _stacked(parts: Sequence[Block], room: int) -> Block:
 def _side_parts(rollback: Rollback, page: Page, width: int) -> tuple[Block, ...]:
     """Flags first, then what was counted and how it ended, then legacy as its probes see it."""
     note = "" if rollback.open else "as they were at the end"
-    flags = (rule("flags", width, note), *flips_block(rollback, page.snapshot, page.now, width))
+    heading = ("", rule("flags", width, note))
+    flags = (heading, *flips_block(rollback, page.snapshot, page.now, width, focus=page.focus))
     counted = result_block(rollback, page.snapshot, page.now, width)
     legacy = legacy_block(page.snapshot, page.now, width) if rollback.open else ()
     journal = (rule("journal", width), *journal_lines(page.snapshot.tail, width, JOURNAL_LINES))
-    return tuple(tuple(("", each) for each in part) for part in (flags, counted, legacy, journal))
+    others = (tuple(("", each) for each in part) for part in (counted, legacy, journal))
+    return (flags, *others)
 
 
 def _step_part(rollback: Rollback, page: Page, width: int) -> Block:
@@ -304,18 +297,20 @@ def _key_words(keys: Sequence[tuple[str, str]]) -> Line:
 
 
 def keys_for(
-    rollback: Rollback | None, *, read_only: bool, widens: bool = False
+    rollback: Rollback | None, *, read_only: bool, widens: bool = False, offered: bool = False
 ) -> tuple[tuple[str, str], ...]:
-    """What can be pressed now. Watching shows no key that touches. widens: flags of the plan are left out."""
+    """What can be pressed now. Watching shows no key that touches. widens: flags of the plan are left out.
+    offered: a second lever is."""
     always = (("y", "text"), ("escape", "deck"))
     if rollback is None or not rollback.open or read_only:
         return always
     question = (("g", "go anyway"), ("h", "hold")) if asks(rollback) or held(rollback) else ()
     cancel = () if rollback.flip_begun else (("c", "cancel"),)
     retry = (("F", "retry flag"),) if retryable(rollback) else ()
+    lever = ((KEY, "second lever"),) if offered else ()
     wider = (("R", "more flags"),) if widens else ()
     acts = (("enter", "done"), ("o", "override"), ("e", "reason, names"), ("C", "close"))
-    return (*question, *cancel, *retry, *wider, *acts, *always)
+    return (*question, *lever, *cancel, *retry, *wider, *acts, *always)
 
 
 def answer_line(status: CommandStatus | None, what: str) -> Line:

@@ -126,6 +126,7 @@ def _flag(flag: FlagStatus, now: datetime) -> tuple[Line, ...]:
         plain("title", flag.title),
         *_configured(flag, now),
         *reading_lines(flag.configured, now),
+        *_second(flag, now),
         *section("Observed traffic"),
         *reading_lines(flag.observed, now),
         *section("Stages"),
@@ -133,6 +134,26 @@ def _flag(flag: FlagStatus, now: datetime) -> tuple[Line, ...]:
         *section("Gates for the next stage"),
         *_gates(flag.gates, now),
     )
+
+
+def _second(flag: FlagStatus, now: datetime) -> Iterable[Line]:
+    """The second lever: what it is, how long it takes, how it reads, and whether it could be pulled."""
+    lever = flag.second
+    if lever is None:
+        return
+    yield from section("Second lever")
+    yield plain("takes", f"{lever.takes_s:g} s, as the plan has measured it")
+    if lever.offer:
+        yield stated("offered", (lever.offer, Role.BAD))
+    if lever.barred:
+        yield stated("not from here", (lever.barred, Role.WARN))
+    if lever.manual:
+        yield plain("by hand", lever.manual)
+        return
+    yield plain("service", f"{lever.service}, there {lever.key}")
+    value = lever.reading.value
+    yield plain("configured", percent(value.exposure) if value is not None else NOTHING)
+    yield from reading_lines(lever.reading, now)
 
 
 def _configured(flag: FlagStatus, now: datetime) -> Iterable[Line]:

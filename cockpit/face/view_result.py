@@ -7,8 +7,10 @@ from datetime import datetime
 from cockpit.core.rollback import Delta, Rollback, StepState
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.view import Line, Role, age, clip, count, text_of
+from cockpit.face.view_levers import second_words
 from cockpit.face.view_lines import column, joined, mmss, row, rule, share, utc
-from cockpit.face.view_rollback import before_words, countdown, flip_word, needs, scope_words
+from cockpit.face.view_needs import needs
+from cockpit.face.view_rollback import before_words, countdown, flip_word, scope_words
 from cockpit.face.view_steps import budget, step_word
 
 
@@ -85,6 +87,7 @@ def incident_text(rollback: Rollback, snapshot: Snapshot, now: datetime) -> str:
         *(
             f"  {flip_word(flip)}  {flip.flag}  {before_words(flip)}"
             + (f"  traffic {share(flip.share_pct)}" if flip.share_pct is not None else "")
+            + (f"  {second_words(flip.second)}" if flip.second is not None else "")
             for flip in rollback.flips
         ),
         *(
@@ -93,7 +96,7 @@ def incident_text(rollback: Rollback, snapshot: Snapshot, now: datetime) -> str:
             for step in rollback.steps
         ),
         *(f"  new side: {delta_words(delta)}" for delta in rollback.deltas),
-        *(f"needs a person: {need.text}" for need in needs(rollback, now)),
+        *(f"needs a person: {need.text}" for need in needs(rollback, now, snapshot.flags)),
     ]
     return "\n".join(text_of(row(each)) for each in rows if each)
 

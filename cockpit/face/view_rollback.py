@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from cockpit.core.events import Lever
 from cockpit.core.model import Health, ProbeValue, Side
-from cockpit.core.rollback import Flip, FlipState, Rollback, StepState, open_lines
+from cockpit.core.rollback import Flip, FlipState, Rollback
 from cockpit.core.snapshot import ProbeStatus, Snapshot
-from cockpit.core.spec import StepKey
 from cockpit.face import view
 from cockpit.face.view import Line, Role, Segment, Word, clip
+from cockpit.face.view_levers import first_lever_words, flag_id, lever_word, zero_text
 from cockpit.face.view_lines import column, joined, mmss, number_of, row, rule, share
 
 # --- time ------------------------------------------------------------------------------------------
@@ -117,7 +118,12 @@ _TROUBLE: Final = (
 
 
 def flip_word(flip: Flip) -> Word:
-    """How far one flag is on its way to zero; `at zero` means re-read."""
+    """How far one flag is on its way to zero, and by which lever; `at zero` means re-read."""
+    second = lever_word(flip)
+    if second is not None:
+        return second
+    if flip.state is FlipState.AT_ZERO:
+        return Word("✓", zero_text(flip), Role.OK)
     if flip.unsent and flip.state in (FlipState.REFUSED, FlipState.WRITING):
         return Word("✗", f"NOT REACHED, try {flip.attempts}", Role.BAD)
     if flip.state is FlipState.REFUSED and flip.retry_at is not None:
@@ -128,7 +134,7 @@ def flip_word(flip: Flip) -> Word:
 def before_words(flip: Flip) -> str:
     """`25% → 0%`; the target is named only once it is true."""
     before = "?%" if flip.before is None else str(flip.before)
-    return f"{before} → {'0%' if flip.state is FlipState.AT_ZERO else '…'}"
+    return f"{before} → {'0%' if flip.at_zero and not flip.by_hand else '…'}"
 
 
 def drain_words(flip: Flip, limit_pct: float | None, seen_pct: float | None) -> Segment:
@@ -138,7 +144,7 @@ def drain_words(flip: Flip, limit_pct: float | None, seen_pct: float | None) -> 
     if flip.drained_at is not None:
         return f"drained, {share(flip.share_pct)} left", Role.OK
     newest = flip.share_pct if seen_pct is None else seen_pct
-    if flip.state is not FlipState.AT_ZERO:
+    if not flip.at_zero:
         return ("", Role.DIM) if newest is None else (f"traffic {share(newest)}", Role.DIM)
     if newest is None:
         return "traffic not seen yet", Role.UNKNOWN
@@ -148,17 +154,29 @@ def drain_words(flip: Flip, limit_pct: float | None, seen_pct: float | None) -> 
     return f"draining {share(newest)} {against} {share(limit_pct)}", Role.NOTE
 
 
-def flip_row(flip: Flip, width: int, *, limit_pct: float | None, seen_pct: float | None) -> Line:
-    """One flag in one line, the same columns at every width; order and attempts where there is room."""
+def flip_row(
+    flip: Flip,
+    width: int,
+    *,
+    limit_pct: float | None,
+    seen_pct: float | None,
+    first: str = "",
+    focused: bool = False,
+) -> Line:
+    """One flag in one line, the same columns at every width; order and attempts where there is room.
+
+    first: what the first lever says while the second one holds the flag.
+    """
     word = flip_word(flip)
     foreign = "raised by someone else, fought once" if flip.fought else ""
-    detail: Segment = (flip.detail or foreign, word.role)
+    said = first or (flip.second.detail if flip.second is not None else "") or flip.detail or foreign
+    detail: Segment = (said, Role.WARN if first else word.role)
     order = f"order {flip.layer + 1}, {number_of(flip.attempts, 'write')}"
     return clip(
         row(
             column(str(word), 23, word.role),
             " ",
-            column(flip.flag, max(12, min(32, width - 58)), Role.STRONG),
+            column(flip.flag, max(12, min(32, width - 58)), Role.ACCENT if focused else Role.STRONG),
             " ",
             column(before_words(flip), 11),
             column(order if width >= 100 else "", 19 if width >= 100 else 0, Role.DIM),
@@ -169,16 +187,30 @@ def flip_row(flip: Flip, width: int, *, limit_pct: float | None, seen_pct: float
     )
 
 
-def flips_block(rollback: Rollback, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
-    """Every flag, in the order in which they are brought to zero, with the newest observed traffic."""
+def flips_block(
+    rollback: Rollback, snapshot: Snapshot, now: datetime, width: int, *, focus: str = ""
+) -> tuple[tuple[str, Line], ...]:
+    """Every flag as (its focus id, line), in the order in which they are brought to zero, with the newest
+    observed traffic."""
     seen: dict[str, float] = {}
+    statuses = {status.key: status for status in snapshot.flags}
     for status in snapshot.flags:
         newest = status.observed.fresh_value(now)
         if newest is not None:
             seen[status.key] = newest.percent.value
     ordered = sorted(rollback.flips, key=lambda flip: flip.layer)
     return tuple(
-        flip_row(flip, width, limit_pct=snapshot.drain_below_pct, seen_pct=seen.get(flip.flag))
+        (
+            flag_id(flip.flag),
+            flip_row(
+                flip,
+                width,
+                limit_pct=snapshot.drain_below_pct,
+                seen_pct=seen.get(flip.flag),
+                first=first_lever_words(flip, statuses.get(flip.flag), now) if rollback.open else "",
+                focused=focus == flag_id(flip.flag),
+            ),
+        )
         for flip in ordered
     )
 
@@ -221,9 +253,11 @@ def _probe_words(probe: ProbeStatus, value: ProbeValue | None, word: Word) -> Se
 def not_at_zero(rollback: Rollback, width: int) -> Line:
     """Which flags are not at zero, worst first, on one line."""
     total = len(rollback.flips)
-    left = [flip for flip in rollback.flips if flip.state is not FlipState.AT_ZERO]
+    left = [flip for flip in rollback.flips if not flip.at_zero]
     if not rollback.flips:
         return row(("FLAGS        no flag in this rollback", Role.UNKNOWN))
+    if not left and any(flip.lever is Lever.SECOND for flip in rollback.flips):
+        return _by_levers(rollback, width)
     if not left:
         every = "the flag re-reads as 0%" if total == 1 else f"all {total} flags re-read as 0%"
         return row(("FLAGS        ", Role.OK), (f"✓ {every}", Role.OK))
@@ -237,145 +271,12 @@ def not_at_zero(rollback: Rollback, width: int) -> Line:
     return clip(row(*segments), width)
 
 
-# --- what needs a person ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
-    """Something that waits for a person; `how` names the key that answers it."""
-
-    what: str
-    how: str = ""
-    role: Role
-
-    @property
-    def text(self) -> str:
-        return joined((self.what, self.how), ": ")
-
-
-def asks(rollback: Rollback) -> bool:
-    """Whether the one question of the countdown waits for its answer."""
-    unanswered = bool(rollback.question) and rollback.answered_go is None
-    return rollback.open and unanswered and not rollback.flip_begun
-
-
-def held(rollback: Rollback) -> bool:
-    """A person said "hold": nothing is written until "go" or cancel."""
-    return rollback.open and rollback.answered_go is False and not rollback.flip_begun
-
-
-def needs(rollback: Rollback, now: datetime) -> tuple[Need, ...]:
-    """What needs a human now, most urgent first. Empty while the machine works alone."""
-    if not rollback.open:
-        return ()
-    found = [*_urgent_needs(rollback, now), *_step_needs(rollback, now)]
-    if not open_lines(rollback):
-        found.append(Need(what="every line is done", how="C signs and closes", role=Role.WARN))
-    missing = _missing_names(rollback)
-    if missing:
-        found.append(Need(what=f"not given yet: {missing}", how="press e", role=Role.NOTE))
-    return tuple(found)
-
-
-def _urgent_needs(rollback: Rollback, now: datetime) -> list[Need]:
-    found: list[Need] = []
-    if asks(rollback):
-        found.append(Need(what="legacy looks down", how="g goes anyway · h holds", role=Role.BAD))
-    if held(rollback):
-        found.append(Need(what="HELD by a person", how="g goes anyway · c cancels", role=Role.BAD))
-    for flip in rollback.flips:
-        if flip.exhausted:
-            why = f" ({flip.detail})" if flip.detail else ""
-            how = "F retries, or set it to 0% by hand"
-            found.append(Need(what=f"{flip.flag} is refused{why}", how=how, role=Role.BAD))
-        elif flip.unsent:
-            what = f"{flip.flag} is not reached ({flip.detail})"
-            how = f"try {flip.attempts}, the machine goes on; or set it to 0% by hand"
-            found.append(Need(what=what, how=how, role=Role.BAD))
-    if escalation(rollback, now):
-        found.append(Need(what="page a second person, look at plan B", role=Role.BAD))
-    return found
-
-
-def _step_needs(rollback: Rollback, now: datetime) -> list[Need]:
-    failed = [
-        Need(what=f"{step.title} failed ({step.evidence})", how="o overrides", role=Role.BAD)
-        for step in rollback.steps
-        if step.state is StepState.FAILED
-    ]
-    asking = [
-        Need(what=step.title, how="do it, then enter", role=Role.WARN)
-        for step in rollback.steps
-        if step.state is StepState.ASKING and step.key is not StepKey.CLOSE
-    ]
-    late = [
-        Need(what=f"{step.title} is late", how="look, or o overrides", role=Role.WARN)
-        for step in rollback.steps
-        if step.machine and step.state is StepState.RUNNING and step.late(rollback.declared_at, now)
-    ]
-    return [*failed, *asking, *late]
-
-
-def _missing_names(rollback: Rollback) -> str:
-    reconciles = any(step.key is StepKey.RECONCILE for step in rollback.steps)
-    return joined(
-        (
-            "" if rollback.reason else "the reason",
-            "" if rollback.commander else "a commander",
-            "" if rollback.data_owner or not reconciles else "a data owner",
-        ),
-        ", ",
-    )
-
-
-def needs_row(rollback: Rollback, now: datetime, width: int, *, keys: bool = True) -> Line:
-    """The most urgent need on one line, and how many more; `keys` False where there is no key to press."""
-    found = needs(rollback, now)
-    if not found:
-        calm = "nothing: the machine works" if rollback.open else "nothing"
-        return row((f"{'NEEDS YOU' if keys else 'NEEDS':<13}", Role.DIM), (calm, Role.DIM))
-    first = found[0]
-    label: Segment = (f"{'NEEDS YOU' if keys else 'NEEDS':<13}", first.role)
-    more = f"  +{len(found) - 1} more" if len(found) > 1 else ""
-    text = first.text if keys else first.what
-    return (*clip(row(label, (text, first.role)), width - len(more)), *row((more, Role.DIM)))
-
-
-def escalation(rollback: Rollback, now: datetime) -> str:
-    """Banner words once escalation is due and drain or legacy is not verified; empty otherwise."""
-    waiting = [
-        step.title
-        for step in rollback.steps
-        if step.key in (StepKey.DRAIN, StepKey.VERIFY) and not step.settled
-    ]
-    if not rollback.open or not rollback.escalates(now) or not waiting:
-        return ""
-    after = mmss((rollback.escalate_at - rollback.declared_at).total_seconds())
-    return f"ESCALATE: page backup, plan B · {' and '.join(waiting)} not done after {after}"
-
-
-# --- what is allowed now -----------------------------------------------------------------------------
-
-
-def cancel_refusal(rollback: Rollback) -> str:
-    """Why it cannot be cancelled; empty while it can."""
-    if not rollback.open:
-        return "this rollback has ended: nothing to cancel"
-    if rollback.flip_begun:
-        return "too late to cancel: a flag write has left. Forward again is a new move, with gates"
-    return ""
-
-
-def close_refusal(rollback: Rollback) -> tuple[str, ...]:
-    """The lines that keep it from being closed; empty when it can be signed."""
-    if not rollback.open:
-        return ("this rollback has ended already",)
-    return tuple(
-        f"{step.number} {step.title}: {step.state.value}" + (f" ({step.evidence})" if step.evidence else "")
-        for step in open_lines(rollback)
-    )
-
-
-def retryable(rollback: Rollback) -> tuple[str, ...]:
-    """The flags for which `F` does something."""
-    return tuple(flip.flag for flip in rollback.flips if rollback.open and flip.exhausted)
+def _by_levers(rollback: Rollback, width: int) -> Line:
+    """Every flag is at zero, but not every one by its own service: say by what."""
+    hands = [flip for flip in rollback.flips if flip.by_hand]
+    seconds = sum(flip.lever is Lever.SECOND for flip in rollback.flips) - len(hands)
+    parts = [f"{len(rollback.flips) - seconds - len(hands)} by the first lever"]
+    parts += [f"{seconds} by the second"] if seconds else []
+    parts += [f"{flip.flag} by hand on {flip.second.pulled_by}'s word" for flip in hands if flip.second]
+    role = Role.WARN if hands else Role.OK
+    return clip(row(("FLAGS        ", role), (f"at 0%: {', '.join(parts)}", role)), width)

@@ -30,7 +30,8 @@ from cockpit.face.view_banner import (
     silence,
 )
 from cockpit.face.view_lines import blocks, column, joined, row, rule, utc
-from cockpit.face.view_rollback import clocks, countdown, needs_row, not_at_zero, origin
+from cockpit.face.view_needs import needs_row
+from cockpit.face.view_rollback import clocks, countdown, not_at_zero, origin
 from cockpit.face.view_rollout import configured, flag_word, observed
 from cockpit.face.view_signals import side_rate, signal_word
 from cockpit.face.view_steps import finish_words
@@ -165,7 +166,7 @@ def _parts(snapshot: Snapshot, now: datetime, width: int, height: int) -> list[t
     roomy = height >= 36
     parts = [_word_part(snapshot, now, width, height)]
     if rollback is not None:
-        parts.append(_countdown_part(rollback, now, width, height))
+        parts.append(_countdown_part(rollback, snapshot.flags, now, width, height))
     if rollback is None or roomy:
         parts.append(flag_cards(snapshot, now, width, big_numbers=roomy or rollback is None))
     parts.append(_backend_part(snapshot, now, width, probes=roomy))
@@ -181,7 +182,9 @@ def _word_part(snapshot: Snapshot, now: datetime, width: int, height: int) -> tu
     return (*blocks(block, said.role), (), clip(reason, width))
 
 
-def _countdown_part(rollback: Rollback, now: datetime, width: int, height: int) -> tuple[Line, ...]:
+def _countdown_part(
+    rollback: Rollback, flags: Sequence[FlagStatus], now: datetime, width: int, height: int
+) -> tuple[Line, ...]:
     """One large countdown, and beside or below it the clocks; then what is not at zero and who is needed."""
     count = countdown(rollback, now)
     digits = fitting(count.digits, width=width - 34, height=max(5, height // 4))
@@ -204,7 +207,7 @@ def _countdown_part(rollback: Rollback, now: datetime, width: int, height: int) 
         (),
         clip(origin(rollback, now, keys=False), width),
         not_at_zero(rollback, width),
-        needs_row(rollback, now, width, keys=False),
+        needs_row(rollback, now, width, keys=False, flags=flags),
     )
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from cockpit.core.acts import Act, Action, Announce, Facts, FlagFact, LegacyFact, ReadBack, Record, Write
 from cockpit.core.clean import Percent
-from cockpit.core.events import MACHINE, Event, Kind
+from cockpit.core.events import MACHINE, Event, Kind, Lever
 from cockpit.core.flight import Flight, apply
 from cockpit.core.model import Health
 from cockpit.core.rollback import FlipState, Rollback, dependants, layers
@@ -41,6 +41,7 @@ class InFlight:
     write_id: str
     flag: str
     action: Action
+    lever: Lever = Lever.FIRST
 
 
 @dataclass
@@ -62,6 +63,8 @@ class Sim:
     counters: dict[str, float | None] = field(default_factory=lambda: {"writes": 10.0})
     awaited: set[str] = field(default_factory=set)
     writes: int = 0
+    second: dict[str, int] = field(default_factory=dict)
+    second_facts: dict[str, FlagFact] = field(default_factory=dict)
 
     def declare(self, chosen: Sequence[str] = ()) -> None:
         scope = layers(self.depends_on, chosen or tuple(self.depends_on))
@@ -127,7 +130,13 @@ class Sim:
             return
         assert rollback.deadline_at == START + timedelta(seconds=900), "the deadline moved"
         for flip in rollback.flips:
+            ways = [flip, *([flip.second] if flip.second is not None else [])]
+            assert sum(way.write_id is not None for way in ways) <= 1, "both levers of one flag write at once"
+            if flip.by_hand:
+                assert flip.second is not None and flip.second.state is FlipState.WAITING
             pending = self.in_flight.get(flip.flag)
+            if pending is not None and pending.lever is Lever.SECOND:
+                continue
             if pending is not None and flip.write_id is not None:
                 assert flip.write_id == pending.write_id, "two writes of one flag"
             if flip.state is FlipState.AT_ZERO:
@@ -147,6 +156,7 @@ class Sim:
         }
         legacy = LegacyFact(health=self.legacy, text="probe", passes=(("probe", 3, tuple(self.good_probes)),))
         return Facts(
+            seconds={key: self.second_facts.get(key, FlagFact()) for key in self.second},
             flags=facts,
             legacy=legacy,
             counters=dict(self.counters),
@@ -161,12 +171,15 @@ class Sim:
     def turn(self) -> tuple[list[str], int]:
         """Do what is decided until only the outside is waited for; flags to read back, events recorded."""
         reads: list[str] = []
+        self.second_reads: list[str] = []
         recorded = 0
         for _ in range(200):
             if self.flight.rollback is None:
                 return reads, recorded
             acts = self.acts()
-            reads = [act.flag for act in acts if isinstance(act, ReadBack)]
+            reads = [act.flag for act in acts if isinstance(act, ReadBack) and act.lever is Lever.FIRST]
+            backs = [act for act in acts if isinstance(act, ReadBack)]
+            self.second_reads = [act.flag for act in backs if act.lever is Lever.SECOND]
             doing = [act for act in acts if isinstance(act, Record | Write)]
             self.announcing |= {(act.hook, act.moment) for act in acts if isinstance(act, Announce)}
             if not doing:
@@ -183,15 +196,17 @@ class Sim:
         assert act.flag not in self.in_flight, "a second write while one is in flight"
         self.writes += 1
         order = InFlight(write_id=f"w{self.writes}", flag=act.flag, action=act.action)
+        order.lever = act.lever
         body = {"write_id": order.write_id, "flag": act.flag, "action": act.action, "rollback": "r1"}
-        self.record(Kind.WRITE_INTENT, {**body, "percent": None})
+        self.record(Kind.WRITE_INTENT, {**body, "percent": None, "lever": act.lever})
         self.in_flight[act.flag] = order
 
     def answer(self, flag: str, outcome: str, *, lands: bool, **more: object) -> None:
         """The write's answer arrives (or its time is over)."""
         order = self.in_flight.pop(flag)
         if lands and order.action is Action.KILL:
-            self.truth[flag] = 0
+            (self.second if order.lever is Lever.SECOND else self.truth)[flag] = 0
+        more = {"lever": order.lever, **more}
         body = {"write_id": order.write_id, "flag": flag, "action": order.action, "outcome": outcome}
         self.record(Kind.WRITE_OUTCOME, {**body, "detail": "", "took_s": 0.1, "rollback": "r1", **more})
 
@@ -200,9 +215,34 @@ class Sim:
         exposure = Percent(self.truth[flag])
         self.facts[flag] = FlagFact(exposure=exposure, known=True, read_after=self.flight.last_seq)
 
+    def read_second(self, flag: str) -> None:
+        """A good read of the second lever's service that begins now."""
+        self.now += timedelta(seconds=1)
+        exposure = Percent(self.second[flag])
+        self.second_facts[flag] = FlagFact(exposure=exposure, known=True, read_after=self.flight.last_seq)
+
+    def exposed(self, flag: str) -> int:
+        """What users really get: nothing, as soon as one of the levers is at zero."""
+        return min(self.truth[flag], self.second.get(flag, 10_000))
+
+    def pull(self, flag: str) -> None:
+        body = {
+            "rollback": "r1",
+            "flag": flag,
+            "service": "balancer",
+            "key": flag,
+            "takes_s": 40.0,
+            "why": "",
+        }
+        self.record(Kind.LEVER_PULLED, body, actor="driver")
+
+    def by_hand(self, flag: str) -> None:
+        body = {"rollback": "r1", "flag": flag, "manual": "weight 0", "takes_s": 240.0, "note": "done"}
+        self.record(Kind.LEVER_BY_HAND, body, actor="driver")
+
     def observe(self, flag: str) -> None:
         """One monitoring poll of this flag's traffic share."""
-        self.shares.setdefault(flag, []).append((self.flight.last_seq, self.truth[flag] / 100))
+        self.shares.setdefault(flag, []).append((self.flight.last_seq, self.exposed(flag) / 100))
 
     def probe(self) -> None:
         self.good_probes.append(self.flight.last_seq)
@@ -214,9 +254,11 @@ class Sim:
             flight = apply(flight, event)
         assert flight == self.flight, "state is not a fold of the journal"
         lost, self.in_flight, self.facts, self.announcing = self.in_flight, {}, {}, set()
+        self.second_facts = {}
         for flag, order in lost.items():
             body = {"write_id": order.write_id, "flag": flag, "action": order.action, "outcome": "unknown"}
             rest: dict[str, object] = {"detail": "", "took_s": 0.0, "lost": True, "rollback": "r1"}
+            rest["lever"] = order.lever
             self.record(Kind.WRITE_OUTCOME, {**body, **rest})
 
     def record_retry(self, flag: str) -> None:

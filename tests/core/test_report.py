@@ -418,21 +418,73 @@ def candidates(draw: st.DrawFn) -> tuple[Kind, dict[str, object]]:
     """An event that may or may not be possible now; an answer always names its write's own action."""
     writes = [Kind.WRITE_INTENT, Kind.WRITE_OUTCOME]
     others = [Kind.FLAG_SEEN, Kind.ROLLBACK_DRAINED, Kind.ROLLBACK_WIDENED]
-    kind = draw(st.sampled_from([*writes, *others, *STEP_KINDS]))
-    flag = draw(FLAGS)
+    levers = [Kind.LEVER_PULLED, Kind.LEVER_BY_HAND]
+    kind = draw(st.sampled_from([*writes, *others, *levers, *STEP_KINDS]))
+    flag, lever = draw(FLAGS), draw(st.sampled_from(["first", "second"]))
+    if kind is Kind.LEVER_PULLED:
+        return kind, {"flag": flag, "service": "balancer", "key": "pool", "takes_s": 40.0, "why": "down"}
+    if kind is Kind.LEVER_BY_HAND:
+        return kind, {"flag": flag, "manual": "weight 0", "takes_s": 240.0, "note": "done"}
     if kind is Kind.ROLLBACK_WIDENED:
         row = {"flag": draw(st.sampled_from(["more", "send"])), "layer": 0, "waits_for": [], "before": 100}
         return kind, {"flags": [row], "whole": True, "reason": ""}
     if kind in writes:
         action = draw(st.sampled_from(["kill", "zero"]))
         outcome = draw(st.sampled_from(["done", "refused", "unknown"]))
-        return kind, {"flag": flag, "write_id": action, "action": action, "outcome": outcome, "detail": ""}
+        body = {"flag": flag, "write_id": action, "action": action, "outcome": outcome, "detail": ""}
+        return kind, {**body, "lever": lever}
     if kind is Kind.FLAG_SEEN:
-        return kind, {"flag": flag, "exposure": draw(st.sampled_from([0, 0, 5000, None]))}
+        return kind, {"flag": flag, "exposure": draw(st.sampled_from([0, 0, 5000, None])), "lever": lever}
     if kind is Kind.ROLLBACK_DRAINED:
         return kind, {"flag": flag, "share_pct": draw(st.sampled_from([0.1, None]))}
     step = draw(st.sampled_from([key for key, _, _ in STEPS]))
     return kind, {"step": step, "evidence": "e", "reason": "r"}
+
+
+def test_the_lever_of_each_flag_its_writes_and_its_time_are_told() -> None:
+    story = opened()
+    story.tell(1030, Kind.WRITE_INTENT, **_write("send", "w7", "kill"))
+    answer = {"outcome": "refused", "detail": "connection refused", "took_s": 0.0, "unsent": True}
+    story.tell(1031, Kind.WRITE_OUTCOME, **_write("send", "w7", "kill"), **answer)
+    pull = {
+        "rollback": "r1",
+        "flag": "send",
+        "service": "balancer",
+        "key": "pool",
+        "takes_s": 40.0,
+        "why": "down",
+    }
+    story.tell(1032, Kind.LEVER_PULLED, "lea", **pull)
+    second = {**_write("send", "w8", "kill"), "lever": "second", "service": "balancer"}
+    story.tell(1033, Kind.WRITE_INTENT, **second)
+    story.tell(1034, Kind.WRITE_OUTCOME, **second, outcome="done", detail="", took_s=0.9)
+    story.tell(1036, Kind.FLAG_SEEN, rollback="r1", flag="send", exposure=0, lever="second")
+    hand = {"rollback": "r1", "flag": "read", "manual": "weight 0", "takes_s": 240.0, "note": "weight is 0"}
+    story.tell(1040, Kind.LEVER_BY_HAND, "lea", **hand)
+    record = only(story)
+    send, read = record.flags
+    assert (send.lever, send.took_s, send.second_service, send.pulled_by) == (
+        "second",
+        3.0,
+        "balancer",
+        "lea",
+    )
+    assert (send.at_zero_at, send.second_at) == (None, BEGAN_AT + timedelta(seconds=1036))
+    assert [(write.lever, write.outcome) for write in send.writes] == [
+        ("first", "refused"),
+        ("second", "done"),
+    ]
+    assert (read.lever, read.hand_by, read.hand_note, read.took_s) == ("by hand", "lea", "weight is 0", None)
+    page = markdown(made(story))
+    assert "second (balancer), pulled by lea; the first **not** at zero" in page
+    assert "**by hand**, lea: weight is 0" in page
+    left = [item.what for item in record.open_items]
+    assert "send: put its second lever (balancer) back before the next try" in left
+    assert "read was never re-read at zero; it was done by hand on lea's word" in left
+
+
+def _write(flag: str, write_id: str, action: str) -> dict[str, object]:
+    return {"rollback": "r1", "flag": flag, "write_id": write_id, "action": action}
 
 
 def test_a_widening_is_told_with_its_flags_and_who_did_it() -> None:

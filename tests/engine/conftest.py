@@ -28,6 +28,7 @@ from cockpit.core.spec import (
     Plan,
     ProbeSpec,
     RollbackSpec,
+    SecondLever,
     ServiceSpec,
     SignalSpec,
     Stage,
@@ -142,11 +143,21 @@ class World:
         service = ScriptedService(self.bell, self.percents)
         return Cast(
             service=service,
-            monitor=ScriptedMonitor(self.bell, lambda key: self.cast.service.exposure(key)),
+            monitor=ScriptedMonitor(self.bell, self.exposure),
             legacy=ScriptedProbe(self.bell),
             new=ScriptedProbe(self.bell),
             hook=ScriptedHook(self.bell),
+            backup=ScriptedService(self.bell, {f"pool-{key}": pct for key, pct in self.percents.items()}),
         )
+
+    def exposure(self, key: str) -> float:
+        """What users really get: nothing, as soon as one of the levers is at zero."""
+        return min(self.cast.service.exposure(key), self.cast.backup.exposure(f"pool-{key}") or 0.0)
+
+    @property
+    def backup(self) -> ScriptedService:
+        """The service of second levers, in a plan that has some."""
+        return self.cast.backup
 
     @property
     def service(self) -> ScriptedService:
@@ -167,10 +178,10 @@ class World:
             cast.released += 1
 
         return Sources(
-            readers={"flags": cast.service},
+            readers={"flags": cast.service, "backup": cast.backup},
             monitors={"metrics": cast.monitor},
             probes={(Side.LEGACY, "health"): cast.legacy, (Side.NEW, "health"): cast.new},
-            writers={"flags": cast.service} if writers else {},
+            writers={"flags": cast.service, "backup": cast.backup} if writers else {},
             announcers={"chat": cast.hook} if writers else {},
             close=release,
         )
@@ -336,6 +347,16 @@ def later(at: datetime, seconds: float) -> datetime:
     from datetime import timedelta
 
     return at + timedelta(seconds=seconds)
+
+
+def with_second_levers(plan: Plan) -> Plan:
+    """`reads` by another service, `writes` by hand."""
+    levers = {
+        "reads": SecondLever(service="backup", key="pool-reads", takes_s=40.0),
+        "writes": SecondLever(manual="Set the pool's weight to 0 (runbook 7)", takes_s=240.0),
+    }
+    flags = tuple(replace(flag, second=levers[flag.key]) for flag in plan.flags)
+    return replace(plan, flag_services=(*plan.flag_services, _source("backup")), flags=flags)
 
 
 def without_signals(plan: Plan) -> Plan:

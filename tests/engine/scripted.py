@@ -397,6 +397,7 @@ class Cast:
     legacy: ScriptedProbe
     new: ScriptedProbe
     hook: ScriptedHook
+    backup: ScriptedService
     sources_built: int = 0
     released: int = 0
     gates: list[Gate] = field(default_factory=list)
@@ -404,6 +405,7 @@ class Cast:
     def all_gates(self) -> tuple[Gate, ...]:
         return (
             self.service.read_gate,
+            self.backup.read_gate,
             self.monitor.gate,
             self.legacy.gate,
             self.new.gate,

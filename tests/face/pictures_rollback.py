@@ -12,9 +12,9 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from cockpit.core.clean import Percent
-from cockpit.core.model import Health, Side
-from cockpit.core.rollback import CutMark, Delta, Flip, FlipState, Rollback, Step, StepState
-from cockpit.core.snapshot import BackendStatus, Snapshot
+from cockpit.core.model import Health, Reading, Side
+from cockpit.core.rollback import CutMark, Delta, Flip, FlipState, Rollback, SecondWay, Step, StepState
+from cockpit.core.snapshot import BackendStatus, SecondLeverStatus, Snapshot
 from cockpit.core.spec import StepKey
 from cockpit.face.themes import Wardrobe, read_wardrobe, themes_dir
 from cockpit.face.view import text_of
@@ -104,6 +104,68 @@ def refused() -> Snapshot:
         for flip in _flips(*states)
     )
     return with_rollback(rolling_back(elapsed_s=41, settled=3), flips=flips)
+
+
+BALANCER: Final = SecondLeverStatus(
+    service="balancer", key="pool-new", manual="", takes_s=40, reading=Reading(value=None), offer=""
+)
+RUNBOOK: Final = SecondLeverStatus(
+    service="",
+    key="",
+    manual="Set the weight of the new pool to 0 in the load balancer (runbook 7)",
+    takes_s=240,
+    reading=Reading(value=None),
+)
+CLOSED: Final = "connection refused by flags.example.com:4242"
+
+
+def with_seconds(snapshot: Snapshot, **levers: SecondLeverStatus) -> Snapshot:
+    flags = tuple(replace(flag, second=levers.get(flag.key, flag.second)) for flag in snapshot.flags)
+    return replace(snapshot, flags=flags)
+
+
+def flags_down() -> Snapshot:
+    """The flag service refuses connections: nothing leaves, one lever is a service and one a person."""
+    flips = tuple(
+        replace(flip, attempts=7, lost=7, unsent=7, detail=CLOSED, began_at=ago(20))
+        for flip in _flips(FlipState.REFUSED, FlipState.REFUSED, FlipState.REFUSED)
+    )
+    why = f"the first lever is not reached: {CLOSED}"
+    down = with_rollback(rolling_back(elapsed_s=21, settled=3), flips=flips)
+    return with_seconds(
+        down, convex_courses=replace(BALANCER, offer=why), convex_resources=replace(RUNBOOK, offer=why)
+    )
+
+
+def second_levers_pulled() -> Snapshot:
+    """One flag went by the balancer, one by hand, and the flag service still cannot be reached."""
+    base = flags_down()
+    assert base.rollback is not None
+    live, courses, resources = base.rollback.flips
+    balancer = SecondWay(
+        service="balancer",
+        key="pool-new",
+        takes_s=40,
+        pulled_by="ines@bastion-2",
+        pulled_at=ago(9),
+        state=FlipState.AT_ZERO,
+        attempts=1,
+        began_at=ago(9),
+        at_zero_at=ago(6),
+        at_zero_seq=40,
+    )
+    hand = SecondWay(
+        manual=RUNBOOK.manual,
+        takes_s=240,
+        pulled_by="ines@bastion-2",
+        pulled_at=ago(4),
+        note="weight is 0",
+        at_zero_at=ago(4),
+        at_zero_seq=44,
+    )
+    flips = (live, replace(courses, second=balancer), replace(resources, second=hand))
+    quiet = with_seconds(base, convex_courses=BALANCER, convex_resources=RUNBOOK)
+    return with_rollback(quiet, flips=flips)
 
 
 def _legacy(snapshot: Snapshot, health: Health | None) -> Snapshot:
@@ -198,6 +260,8 @@ def before_no_return() -> Snapshot:
 EVERY_ROLLBACK: Final[tuple[Callable[[], Snapshot], ...]] = (
     flipping,
     refused,
+    flags_down,
+    second_levers_pulled,
     question,
     holding,
     rolling_back,

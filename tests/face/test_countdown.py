@@ -20,6 +20,7 @@ from cockpit.core.commands import (
     DoStep,
     GiveReason,
     OverrideStep,
+    PullSecondLever,
     RetryFlag,
 )
 from cockpit.core.snapshot import Snapshot
@@ -34,12 +35,14 @@ from tests.face.pictures_rollback import (
     cancelled,
     closed,
     escalated,
+    flags_down,
     flipping,
     holding,
     question,
     ready,
     refused,
     says,
+    second_levers_pulled,
     shown,
     until,
 )
@@ -370,6 +373,34 @@ async def test_retry_goes_to_every_flag_that_waits_for_one() -> None:
         await pilot.press("F")
         await says(pilot, "no flag waits for a retry")
     assert len(stage.port.commands) == 1
+
+
+async def test_the_second_lever_is_one_key_for_the_flag_that_is_named_or_chosen() -> None:
+    stage = Stage(flags_down())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.app.push_screen(stage.screen)
+        await pilot.press("L")
+        await until(pilot, lambda: len(stage.port.commands) == 1)
+        assert isinstance(stage.only, PullSecondLever)
+        assert (stage.only.flag, stage.only.note) == ("convex_courses", "")
+        stage.port.show(second_levers_pulled())
+        await pilot.press("L")
+        await says(pilot, "no second lever is offered")
+    assert len(stage.port.commands) == 1
+
+
+async def test_a_lever_that_is_a_person_asks_what_was_done() -> None:
+    stage = Stage(flags_down())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.app.push_screen(stage.screen)
+        await pilot.press("up", "up", "up", "up", "up", "down")
+        await says(pilot, "SECOND LEVER BY HAND")
+        await pilot.press("L")
+        await says(pilot, "DONE BY HAND: convex_resources")
+        await pilot.press(*"weight0", "enter")
+        await until(pilot, lambda: len(stage.port.commands) == 1)
+        assert isinstance(stage.only, PullSecondLever)
+        assert (stage.only.flag, stage.only.note) == ("convex_resources", "weight0")
 
 
 async def test_y_shows_the_text_for_the_incident_channel() -> None:

@@ -25,21 +25,12 @@ from cockpit.core.spec import StepKey
 from cockpit.face.bigtype import Size, big, fitting
 from cockpit.face.view import Role, text_of, width_of
 from cockpit.face.view import countdown as view_countdown
-from cockpit.face.view_countdown import Page, Phase, Watched, lines, phase
+from cockpit.face.view_countdown import Page, Phase, Watched, key_line, keys_for, lines, phase
+from cockpit.face.view_levers import flag_id, offer_block, offers
 from cockpit.face.view_lines import bar, wrapped
+from cockpit.face.view_needs import cancel_refusal, close_refusal, escalation, needs, needs_row
 from cockpit.face.view_result import incident_text, late_steps
-from cockpit.face.view_rollback import (
-    cancel_refusal,
-    close_refusal,
-    countdown,
-    drain_words,
-    escalation,
-    flip_word,
-    needs,
-    needs_row,
-    not_at_zero,
-    origin,
-)
+from cockpit.face.view_rollback import before_words, countdown, drain_words, flip_word, not_at_zero, origin
 from cockpit.face.view_steps import (
     budget,
     finish_words,
@@ -51,7 +42,17 @@ from cockpit.face.view_steps import (
 )
 from cockpit.face.view_wall import lines as wall_lines
 from tests.face.pictures import NOW, ago, calm, rolling_back
-from tests.face.pictures_rollback import closed, escalated, flipping, holding, question, ready, refused
+from tests.face.pictures_rollback import (
+    closed,
+    escalated,
+    flags_down,
+    flipping,
+    holding,
+    question,
+    ready,
+    refused,
+    second_levers_pulled,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 INSTANTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 3), timezones=st.just(UTC))  # noqa: DTZ001
@@ -355,3 +356,65 @@ def test_incident_text_is_plain_lines() -> None:
     assert text.startswith("ROLLBACK ALL 3 flags · production · Learning platform to Convex\n02:00 left")
     assert "  8. ASKS YOU  Update the status page" in text
     assert ago(780).strftime("%H:%M:%S UTC") in text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+def test_the_offer_names_the_key_the_lever_its_time_and_what_failed(size: tuple[int, int]) -> None:
+    snapshot = flags_down()
+    assert snapshot.rollback is not None
+    page = Page(
+        snapshot=snapshot,
+        watched=Watched(rollback_id=snapshot.rollback.id),
+        now=NOW,
+        width=size[0],
+        height=size[1],
+        keys=key_line(keys_for(snapshot.rollback, read_only=False, offered=True), size[0]),
+    )
+    shown = [text_of(line) for line in lines(page)]
+    head = "\n".join(shown[:12] if size[1] == 24 else shown[:18])
+    assert "L SECOND LEVER  by balancer, takes 40 s: convex_courses goes to 0% there" in head
+    assert "the first lever is not reached: connection" in head
+    assert "L second lever" in shown[-1]
+
+
+def test_a_lever_that_is_a_person_says_what_to_do_before_the_key() -> None:
+    snapshot = flags_down()
+    assert snapshot.rollback is not None
+    found = offers(snapshot.rollback, snapshot.flags)
+    block = [text_of(line) for line in offer_block(found, flag_id("convex_resources"), 80)]
+    assert any("SECOND LEVER BY HAND  takes 4 m" in line for line in block), block
+    assert any("Set the weight of the new pool to 0" in line for line in block)
+
+
+def test_what_went_by_the_second_lever_or_by_hand_does_not_look_like_the_first() -> None:
+    snapshot = second_levers_pulled()
+    assert snapshot.rollback is not None
+    words = [str(flip_word(flip)) for flip in snapshot.rollback.flips]
+    assert words == ["✗ NOT REACHED, try 7", "✓ at zero, 2nd 3.0 s", "☻ BY HAND, ines@bastion-2"]
+    assert before_words(snapshot.rollback.flips[2]).endswith("…"), "nobody has read zero"
+    assert offers(snapshot.rollback, snapshot.flags) == ()
+
+
+def test_every_flag_at_zero_says_by_which_lever() -> None:
+    snapshot = second_levers_pulled()
+    assert snapshot.rollback is not None
+    live = replace(snapshot.rollback.flips[0], state=FlipState.AT_ZERO, unsent=0, at_zero_at=NOW)
+    rollback = replace(snapshot.rollback, flips=(live, *snapshot.rollback.flips[1:]))
+    said = text_of(not_at_zero(rollback, 120))
+    assert said.rstrip().endswith(
+        "at 0%: 1 by the first lever, 1 by the second, convex_resources by hand on ines@bastion-2's word"
+    )
+
+
+def test_a_lever_that_cannot_be_pulled_from_here_is_not_offered_and_says_why() -> None:
+    snapshot = flags_down()
+    assert snapshot.rollback is not None
+    flags = tuple(
+        replace(flag, second=replace(flag.second, offer="", barred="no right to write to balancer"))
+        if flag.second is not None
+        else flag
+        for flag in snapshot.flags
+    )
+    said = [need.text for need in needs(snapshot.rollback, NOW, flags)]
+    assert any("no right to write to balancer" in text for text in said)
+    assert not any(text.startswith("L ") for text in said)

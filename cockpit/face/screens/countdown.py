@@ -26,6 +26,7 @@ from cockpit.core.commands import (
     DoStep,
     GiveReason,
     OverrideStep,
+    PullSecondLever,
     RetryFlag,
 )
 from cockpit.core.rollback import Rollback, Step
@@ -34,7 +35,8 @@ from cockpit.core.spec import StepKey
 from cockpit.face.port import Port
 from cockpit.face.screens.live import Live
 from cockpit.face.screens.override import step_override
-from cockpit.face.screens.reason import Answers, Field, Form, time_line
+from cockpit.face.screens.reason import Answers, Form, time_line
+from cockpit.face.screens.rollback_forms import by_hand_form, cancel_form, close_form, done_form, explain_form
 from cockpit.face.screens.sheet import PageScreen
 from cockpit.face.view import Line, Role
 from cockpit.face.view_countdown import (
@@ -47,10 +49,11 @@ from cockpit.face.view_countdown import (
     lines,
     status_of,
 )
+from cockpit.face.view_levers import KEY, Offer, chosen, flag_id, offers
 from cockpit.face.view_lines import row
+from cockpit.face.view_needs import asks, cancel_refusal, close_refusal, held, retryable
 from cockpit.face.view_result import incident_lines, incident_text
-from cockpit.face.view_rollback import asks, cancel_refusal, close_refusal, held, retryable
-from cockpit.face.view_sheets import can_widen, reason_words
+from cockpit.face.view_sheets import can_widen
 from cockpit.face.view_steps import first_focus
 from cockpit.face.widgets import Paper
 
@@ -73,6 +76,7 @@ class CountdownScreen(Live[None]):
         ("o", "override", "override"),
         ("e", "explain", "reason, names"),
         ("F", "retry", "retry flag"),
+        (KEY, "second_lever", "second lever"),
         ("g", "go", "go anyway"),
         ("h", "hold", "hold"),
         ("c", "cancel", "cancel"),
@@ -115,7 +119,12 @@ class CountdownScreen(Live[None]):
         self._note(rollback)
         paper = self.query_one("#countdown", Paper)
         width, height = paper.size
-        keys = keys_for(rollback, read_only=snapshot.read_only, widens=can_widen(snapshot))
+        keys = keys_for(
+            rollback,
+            read_only=snapshot.read_only,
+            widens=can_widen(snapshot),
+            offered=rollback is not None and bool(offers(rollback, snapshot.flags)),
+        )
         paper.write(
             lines(
                 Page(
@@ -144,8 +153,8 @@ class CountdownScreen(Live[None]):
     def _focused_id(self, rollback: Rollback | None) -> str:
         if rollback is None or not rollback.open:
             return ""
-        known = any(step.id == self._focus for step in rollback.steps)
-        return self._focus if known else first_focus(rollback.steps)
+        known = {step.id for step in rollback.steps} | {flag_id(flag) for flag in rollback.flags}
+        return self._focus if self._focus in known else first_focus(rollback.steps)
 
     def _answer(self, snapshot: Snapshot) -> Line:
         old = self.clock.monotonic() - self._said_at_s > SAID_S
@@ -206,13 +215,7 @@ class CountdownScreen(Live[None]):
             self._ask_done(step)
 
     def _ask_done(self, step: Step) -> None:
-        form = Form(
-            self.port,
-            self.clock,
-            title=f"DONE BY YOU: {step.title}",
-            explain=step.text,
-            fields=(Field(name="note", label="note"),),
-        )
+        form = done_form(self.port, self.clock, step)
 
         def answered(answers: Answers) -> None:
             command = DoStep(id=str(uuid4()), by=self._operator, step=step.id, note=answers["note"])
@@ -242,18 +245,7 @@ class CountdownScreen(Live[None]):
         rollback = self._open_rollback()
         if rollback is None:
             return
-        snapshot = self.port.latest()
-        suggestion = "" if rollback.reason else reason_words(snapshot)
-        form = Form(
-            self.port,
-            self.clock,
-            title="WHY, AND WHO",
-            fields=(
-                Field(name="reason", label="reason", value=rollback.reason, suggestion=suggestion),
-                Field(name="commander", label="incident commander", value=rollback.commander),
-                Field(name="data_owner", label="data owner", value=rollback.data_owner),
-            ),
-        )
+        form = explain_form(self.port, self.clock, rollback)
 
         def answered(answers: Answers) -> None:
             command = GiveReason(
@@ -276,6 +268,31 @@ class CountdownScreen(Live[None]):
             self._say("no flag waits for a retry: the machine has not used up its own tries")
         for flag in refused:
             self._submit(RetryFlag(id=str(uuid4()), by=self._operator, flag=flag), f"retry {flag}")
+
+    def action_second_lever(self) -> None:
+        rollback = self._open_rollback()
+        if rollback is None:
+            return
+        found = offers(rollback, self.port.latest().flags)
+        offer = chosen(found, self._focused_id(rollback))
+        if offer is None:
+            self._say("no second lever is offered: the first one is still at work, or has none beside it")
+        elif offer.lever.manual:
+            self._ask_by_hand(offer)
+        else:
+            command = PullSecondLever(id=str(uuid4()), by=self._operator, flag=offer.flag)
+            self._submit(command, f"second lever of {offer.flag}")
+
+    def _ask_by_hand(self, offer: Offer) -> None:
+        form = by_hand_form(self.port, self.clock, offer)
+
+        def answered(answers: Answers) -> None:
+            command = PullSecondLever(
+                id=str(uuid4()), by=self._operator, flag=offer.flag, note=answers["note"]
+            )
+            self._submit(command, f"by hand: {offer.flag}")
+
+        self._ask(form, answered)
 
     def action_go(self) -> None:
         self._answer_question(go=True)
@@ -305,13 +322,7 @@ class CountdownScreen(Live[None]):
         if refusal:
             self._say(refusal, Role.BAD)
             return
-        form = Form(
-            self.port,
-            self.clock,
-            title="CANCEL THIS ROLLBACK",
-            explain="No flag was written yet. Cancelling leaves every flag as it is.",
-            fields=(Field(name="reason", label="reason", required=True),),
-        )
+        form = cancel_form(self.port, self.clock)
 
         def answered(answers: Answers) -> None:
             command = CancelRollback(id=str(uuid4()), by=self._operator, reason=answers["reason"])
@@ -327,13 +338,7 @@ class CountdownScreen(Live[None]):
             title = "CANNOT BE CLOSED: these lines are open"
             self.app.push_screen(PageScreen(self.port, self.clock, title=title, words=_open_lines))
             return
-        form = Form(
-            self.port,
-            self.clock,
-            title="SIGN AND CLOSE THIS ROLLBACK",
-            explain="Every line is done. Your name and the time are written to the journal.",
-            fields=(Field(name="note", label="note"),),
-        )
+        form = close_form(self.port, self.clock)
 
         def answered(answers: Answers) -> None:
             self._submit(CloseRollback(id=str(uuid4()), by=self._operator, note=answers["note"]), "close")
@@ -375,7 +380,8 @@ class CountdownScreen(Live[None]):
         rollback = followed(self.port.latest(), self._watched)
         if rollback is None:
             return
-        ids = [step.id for step in rollback.steps]
+        found = offers(rollback, self.port.latest().flags)
+        ids = [*(flag_id(each.flag) for each in found), *(step.id for step in rollback.steps)]
         here = self._focused_id(rollback)
         if here not in ids:
             self.action_scroll(by)
