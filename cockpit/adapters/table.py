@@ -30,6 +30,8 @@ from cockpit.adapters.flags.launchdarkly_access import LaunchDarklySettings
 from cockpit.adapters.flags.nginx_settings import NginxSettings
 from cockpit.adapters.flags.posthog_access import PostHogSettings
 from cockpit.adapters.flags.unleash import UnleashSettings
+from cockpit.adapters.flags.vercel_edge import VercelEdgeSettings
+from cockpit.adapters.flags.vercel_env import VercelEnvSettings
 from cockpit.adapters.parity.settings import ConvexStoreSettings
 from cockpit.adapters.probes.alertmanager import AlertmanagerSettings
 from cockpit.adapters.probes.convex_settings import (
@@ -103,6 +105,8 @@ FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
     "convex_table": FlagService(ConvexTableSettings, "flags.convex_table"),
     "launchdarkly": FlagService(LaunchDarklySettings, "flags.launchdarkly"),
     "posthog": FlagService(PostHogSettings, "flags.posthog"),
+    "vercel_env": FlagService(VercelEnvSettings, "flags.vercel_env"),
+    "vercel_edge": FlagService(VercelEdgeSettings, "flags.vercel_edge"),
     "nginx": FlagService(NginxSettings, "flags.nginx"),
 }
 

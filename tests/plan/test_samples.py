@@ -152,6 +152,12 @@ def test_monitoring_shows_every_way_to_see_and_to_be_told() -> None:
     assert {"prometheus_alerts", "alertmanager"} <= {probe.kind for probe in plan.backends[1].probes}
 
 
+def test_levers_shows_splits_and_hosted_services() -> None:
+    plan = load(SAMPLES / "levers.toml", KINDS)
+    shown = {service.kind for service in plan.flag_services}
+    assert shown >= {"haproxy", "nginx", "launchdarkly", "posthog", "vercel_env", "vercel_edge"}
+
+
 @pytest.mark.parametrize(
     "name", ["chat-sync.toml", "minimal.toml", "monitoring.toml", "convex.toml", "levers.toml", "parity.toml"]
 )
