@@ -244,7 +244,7 @@ def people_lines(flag: FlagStatus) -> tuple[Line, ...]:
     """That confirming asks other people first, where the plan wants more than one."""
     if not any(gate.name == GATE for gate in flag.gates):
         return ()
-    words = "confirming asks for it; it is written once enough people approved and every gate is met"
+    words = "confirming asks the others; it is written once enough have said yes"
     return (row((words, Role.NOTE)),)
 
 
