@@ -47,7 +47,7 @@ from cockpit.adapters.probes.process import ProcessProbeSettings
 from cockpit.adapters.probes.prometheus_alerts import PrometheusAlertsSettings
 from cockpit.adapters.probes.redis import RedisProbeSettings
 from cockpit.adapters.probes.settings import ConvexProbeSettings, HttpProbeSettings
-from cockpit.adapters.probes.supabase import SupabaseProbeSettings
+from cockpit.adapters.probes.supabase_settings import SupabaseProbeSettings
 from cockpit.adapters.probes.tcp import TcpProbeSettings
 from cockpit.adapters.probes.tls import TlsProbeSettings
 from cockpit.adapters.probes.websocket import WebSocketProbeSettings

@@ -25,8 +25,8 @@ from cockpit.core.wording import span
 from cockpit.plan.problems import PlanProblems
 
 if TYPE_CHECKING:
-    from cockpit.adapters.flags.unleash import UnleashSettings
     from cockpit.engine.journal_memory import MemoryJournal
+    from cockpit.practice.rehome import StandIns
     from cockpit.practice.server import PracticeServer
 
 DEMO_PLAN: Final = "chat-sync.toml"
@@ -109,7 +109,7 @@ def _practise(
     journal = MemoryJournal()
     engine = Engine(
         Flying(
-            plan=practice.rehome(plan, _stand_in),
+            plan=practice.rehome(plan, stand_ins()),
             sources=Builder(secret=practice.secret, read_only=False),
             journal=journal,
             clock=SystemClock(),
@@ -121,13 +121,20 @@ def _practise(
     return show_deck(engine, theme=theme, mouse=mouse), journal
 
 
-def _stand_in(url: str) -> UnleashSettings:
-    """For levers that the practice world has no double of; its secrets open everything there."""
+def stand_ins() -> StandIns:
+    """For kinds that the practice world has no double of; its secrets open everything there."""
     from cockpit.adapters.flags.unleash import UnleashSettings
+    from cockpit.adapters.probes.settings import HttpProbeSettings
+    from cockpit.adapters.signals.settings import PrometheusSettings
     from cockpit.core.secret import SecretRef
+    from cockpit.practice.rehome import StandIns
 
     token = SecretRef(env="PRACTICE")
-    return UnleashSettings(url=url, environment="production", token=token, write_token=token)
+    return StandIns(
+        lever=lambda url: UnleashSettings(url=url, environment="production", token=token, write_token=token),
+        probe=lambda url: HttpProbeSettings(url=url),
+        monitor=lambda url: PrometheusSettings(url=url),
+    )
 
 
 def _demo_hint(fault_at: datetime) -> Hint:

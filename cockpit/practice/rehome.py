@@ -27,13 +27,25 @@ HOOK_VARIABLE: Final = "PRACTICE_HOOK"
 CONVEX_TABLE: Final = "convex_table"
 HTTP_JSON: Final = "http_json"
 UNLEASH: Final = "unleash"
+PROMETHEUS: Final = "prometheus"
+HTTP: Final = "http"
+STAND_IN_PATH: Final = "/practice/health"
 _CONVEX: Final = ("convex", "convex_metrics", "convex_jobs", "convex_logs")
 _TABLE: Final = ("list_query", "set_mutation", "kill_mutation")
 _NO_TLS: Final = {"ca_file": None, "tls_days": None, "base_path": ""}
 
 
 StandIn = Callable[[str], BaseModel]
-"""Settings of Unleash from its address."""
+"""Settings of one adapter from its address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandIns:
+    """What plays the part of kinds that have no double here: an Unleash, an http probe, a Prometheus."""
+
+    lever: StandIn
+    probe: StandIn
+    monitor: StandIn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +81,9 @@ def needs(plan: Plan) -> Needs:
     convex: list[Mapping[str, Any]] = []
     for backend in plan.backends:
         settings = [(probe.kind, told(probe.settings)) for probe in backend.probes]
-        pages[backend.side] = tuple(_page(each) for kind, each in settings if kind == "http")
+        own = tuple(_page(each) for kind, each in settings if kind == HTTP)
+        played = any(kind not in (HTTP, *_CONVEX) for kind, _ in settings)
+        pages[backend.side] = (*own, HealthPage(path=STAND_IN_PATH)) if played else own
         convex += [each for kind, each in settings if kind in _CONVEX]
     tables = [told(each.settings) for each in plan.flag_services if each.kind == CONVEX_TABLE]
     convex += tables
@@ -99,50 +113,66 @@ def told(settings: object) -> Mapping[str, Any]:
     return settings.model_dump(by_alias=True) if isinstance(settings, BaseModel) else {}
 
 
-def rehome(plan: Plan, urls: Mapping[str, str], stand_in: StandIn | None = None) -> Plan:
+def rehome(plan: Plan, urls: Mapping[str, str], stand_ins: StandIns | None = None) -> Plan:
     """The same plan with every address pointing into the practice world, and queries it can answer.
 
-    Programs that announcements would start are left out: a drill must never page anybody. A lever that has
-    no double here becomes an Unleash with the settings that `stand_in` makes of its address: a drill must
-    never move a real one. Raises ValueError where that is needed and not given.
+    Programs that announcements would start are left out: a drill must never page anybody. A lever, probe or
+    monitoring source that has no double here is played by a stand-in: a drill must never move a real lever,
+    run a real check or ask a real database. Raises ValueError where one is needed and not given. Parity is
+    left out for the same reason: nothing here plays two stores.
     """
     return replace(
         answerable(plan),
-        flag_services=tuple(_lever(each, urls, stand_in) for each in plan.flag_services),
-        monitors=tuple(_moved(each, urls[_metrics_home(each)]) for each in plan.monitors),
-        backends=tuple(_backend(each, urls) for each in plan.backends),
+        flag_services=tuple(_lever(each, urls, stand_ins) for each in plan.flag_services),
+        monitors=tuple(_monitor(each, urls, stand_ins) for each in plan.monitors),
+        backends=tuple(_backend(each, urls, stand_ins) for each in plan.backends),
+        stores=(),
+        parity=(),
         announce=tuple(_hook(each) for each in plan.announce if each.kind == "webhook"),
     )
 
 
-def _lever(service: ServiceSpec, urls: Mapping[str, str], stand_in: StandIn | None) -> ServiceSpec:
+def _lever(service: ServiceSpec, urls: Mapping[str, str], stand_ins: StandIns | None) -> ServiceSpec:
     if service.kind == CONVEX_TABLE:
         return _moved(service, urls[Service.CONVEX])
     if service.kind == HTTP_JSON:
         return _moved(service, f"{urls[Service.HTTP_JSON]}/{service.name}")
     if service.kind == UNLEASH:
         return _moved(service, urls[Service.UNLEASH])
-    if stand_in is None:
-        raise ValueError(f"the practice world has no {service.kind}")
-    return replace(service, kind=UNLEASH, settings=stand_in(urls[Service.UNLEASH]))
+    settings = _given(service.kind, stand_ins).lever(urls[Service.UNLEASH])
+    return replace(service, kind=UNLEASH, settings=settings)
 
 
-def _metrics_home(monitor: ServiceSpec) -> Service:
-    return Service.CONVEX if monitor.kind in _CONVEX else Service.PROMETHEUS
+def _given(kind: str, stand_ins: StandIns | None) -> StandIns:
+    if stand_ins is None:
+        raise ValueError(f"the practice world has no {kind}")
+    return stand_ins
+
+
+def _monitor(service: ServiceSpec, urls: Mapping[str, str], stand_ins: StandIns | None) -> ServiceSpec:
+    if service.kind in _CONVEX:
+        return _moved(service, urls[Service.CONVEX])
+    if service.kind == PROMETHEUS:
+        return _moved(service, urls[Service.PROMETHEUS])
+    settings = _given(service.kind, stand_ins).monitor(urls[Service.PROMETHEUS])
+    return replace(service, kind=PROMETHEUS, settings=settings)
 
 
 def _moved(service: ServiceSpec, url: str) -> ServiceSpec:
     return replace(service, settings=_at(service.settings, url))
 
 
-def _backend(backend: BackendSpec, urls: Mapping[str, str]) -> BackendSpec:
-    return replace(backend, probes=tuple(_probe(probe, urls) for probe in backend.probes))
+def _backend(backend: BackendSpec, urls: Mapping[str, str], stand_ins: StandIns | None) -> BackendSpec:
+    return replace(backend, probes=tuple(_probe(probe, urls, stand_ins) for probe in backend.probes))
 
 
-def _probe(probe: ProbeSpec, urls: Mapping[str, str]) -> ProbeSpec:
+def _probe(probe: ProbeSpec, urls: Mapping[str, str], stand_ins: StandIns | None) -> ProbeSpec:
     if probe.kind in _CONVEX:
         return replace(probe, settings=_at(probe.settings, urls[Service.CONVEX]))
     plain = urls[Service.LEGACY if probe.side is Side.LEGACY else Service.NEW]
+    if probe.kind != HTTP:
+        settings = _given(probe.kind, stand_ins).probe(f"{plain}{STAND_IN_PATH}")
+        return replace(probe, kind=HTTP, settings=settings)
     parts = urlsplit(str(told(probe.settings).get("url", "")))
     query = f"?{parts.query}" if parts.query else ""
     return replace(probe, settings=_at(probe.settings, f"{plain}{parts.path or '/'}{query}"))

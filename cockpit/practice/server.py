@@ -79,9 +79,9 @@ class PracticeServer:
         metrics, hooks."""
         return {service: f"http://{HOST}:{port}" for service, port in self._ports.items()}
 
-    def rehome(self, plan: Plan, stand_in: plans.StandIn | None = None) -> Plan:
+    def rehome(self, plan: Plan, stand_ins: plans.StandIns | None = None) -> Plan:
         """See `rehome.rehome`."""
-        return plans.rehome(plan, self.urls, stand_in)
+        return plans.rehome(plan, self.urls, stand_ins)
 
     def secret(self, ref: SecretRef) -> Secret:
         """A throwaway secret for any reference; see `tokens.practice_secret`. Nothing real is read."""

@@ -12,6 +12,8 @@ from cockpit.core.spec import Plan
 from cockpit.plan import Kinds, PlanProblems, load
 
 SAMPLES: Final = Path(__file__).parents[2] / "sample_configs"
+WHOLE: Final = sorted(path.name for path in SAMPLES.glob("*.toml") if path.name != "broken.toml")
+"""The samples in which nothing is wrong."""
 
 KINDS: Final = Kinds(
     flag_services={kind: entry.settings for kind, entry in FLAG_SERVICES.items()},

@@ -13,7 +13,7 @@ from cockpit.core.spec import StepKey
 from cockpit.plan import PlanProblems, load
 from cockpit.plan.fields import Document, Judge, Limit, Rollback, WriteCounter
 from cockpit.plan.shape import alternatives, annotation_at, fields_of, known_keys
-from tests.plan.plans import KINDS, SAMPLES
+from tests.plan.plans import KINDS, SAMPLES, WHOLE
 
 _PLANTED = re.compile(r"#! (?P<planted>.*)$")
 
@@ -158,8 +158,25 @@ def test_levers_shows_splits_and_hosted_services() -> None:
     assert shown >= {"haproxy", "nginx", "launchdarkly", "posthog", "vercel_env", "vercel_edge"}
 
 
-@pytest.mark.parametrize(
-    "name", ["chat-sync.toml", "minimal.toml", "monitoring.toml", "convex.toml", "levers.toml", "parity.toml"]
-)
+@pytest.mark.parametrize("name", WHOLE)
 def test_a_sample_is_short_enough_to_be_read(name: str) -> None:
     assert len((SAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 210
+
+
+def test_the_sample_of_probes_asks_every_ordinary_service_once() -> None:
+    plan = load(SAMPLES / "probes.toml", KINDS)
+    kinds = {probe.kind for backend in plan.backends for probe in backend.probes}
+    ordinary = {
+        "http",
+        "tcp",
+        "tls",
+        "dns",
+        "process",
+        "plugin",
+        "postgres",
+        "redis",
+        "websocket",
+        "supabase",
+    }
+    assert kinds == ordinary
+    assert "postgres" in {monitor.kind for monitor in plan.monitors}

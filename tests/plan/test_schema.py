@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from cockpit.core.secret import SecretRef
 from cockpit.plan import Kinds, json_schema
 from tests.plan.json_check import faults
-from tests.plan.plans import KINDS, SAMPLES, SMALL
+from tests.plan.plans import KINDS, SAMPLES, SMALL, WHOLE
 
 SCHEMA = json_schema(KINDS)
 
@@ -29,7 +29,7 @@ def _schemas(part: Any) -> Iterator[dict[str, Any]]:
             yield from _schemas(inner)
 
 
-@pytest.mark.parametrize("name", ["chat-sync.toml", "minimal.toml", "monitoring.toml", "parity.toml"])
+@pytest.mark.parametrize("name", WHOLE)
 def test_a_sample_keeps_the_schema(name: str) -> None:
     document = tomllib.loads((SAMPLES / name).read_text(encoding="utf-8"))
     assert list(faults(document, SCHEMA, SCHEMA)) == []

@@ -4,35 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from cockpit.adapters.http import Web
-from cockpit.adapters.table import ANNOUNCERS, FLAG_SERVICES, MONITORS, PROBES
+from cockpit.adapters.table import FLAG_SERVICES, MONITORS, PROBES
+from cockpit.cli.practising import stand_ins
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import FlagValue, Health, Quality, Sample, WriteOutcome
 from cockpit.core.spec import PairQuery, Plan
 from cockpit.engine.senses import expressions
-from cockpit.plan import Kinds, load
+from cockpit.plan import load
 from cockpit.practice.faults import make_fault
 from cockpit.practice.server import PracticeServer
+from tests.plan.plans import KINDS, SAMPLES, WHOLE
 from tests.practice.conftest import HandClock
 
-SAMPLES = sorted(
-    path for path in (Path(__file__).parents[2] / "sample_configs").glob("*.toml") if path.stem != "broken"
-)
-KINDS = Kinds(
-    flag_services={name: kind.settings for name, kind in FLAG_SERVICES.items()},
-    probes={name: kind.settings for name, kind in PROBES.items()},
-    monitors={name: kind.settings for name, kind in MONITORS.items()},
-    announcers={name: kind.settings for name, kind in ANNOUNCERS.items()},
-)
 
-
-@pytest.fixture(params=SAMPLES, ids=lambda path: path.stem)
+@pytest.fixture(params=WHOLE)
 def plan(request: pytest.FixtureRequest) -> Plan:
-    return load(request.param, KINDS)
+    return load(SAMPLES / request.param, KINDS)
 
 
 @pytest.fixture
@@ -44,7 +35,7 @@ async def web(clock: HandClock) -> AsyncIterator[Web]:
 
 async def test_every_flag_is_read_raised_and_killed(plan: Plan, web: Web, clock: HandClock) -> None:
     with PracticeServer(plan, seed=1, clock=clock) as practice:
-        for service in practice.rehome(plan).flag_services:
+        for service in practice.rehome(plan, stand_ins()).flag_services:
             kind = FLAG_SERVICES[service.kind]
             reader = kind.reader(service.settings, web, practice.secret)  # type: ignore[arg-type]
             writer = kind.writer(service.settings, web, practice.secret)  # type: ignore[arg-type]
@@ -64,7 +55,7 @@ async def test_every_flag_is_read_raised_and_killed(plan: Plan, web: Web, clock:
 
 async def test_every_probe_is_ok_and_sees_its_side_fail(plan: Plan, web: Web, clock: HandClock) -> None:
     with PracticeServer(plan, seed=1, clock=clock) as practice:
-        for backend in practice.rehome(plan).backends:
+        for backend in practice.rehome(plan, stand_ins()).backends:
             for spec in (each for each in backend.probes if each.required):
                 probe = PROBES[spec.kind].build(spec.settings, web, practice.secret)  # type: ignore[arg-type]
                 seen = await probe.probe()
@@ -80,7 +71,7 @@ async def test_every_query_gives_one_number(plan: Plan, web: Web, clock: HandClo
 
 
 async def test_queries_of_another_world_are_answered_by_their_role(web: Web, clock: HandClock) -> None:
-    plan = load(SAMPLES[0], KINDS)
+    plan = load(SAMPLES / "chat-sync.toml", KINDS)
     foreign = PairQuery(
         bad='sum(increase(http_requests_total{code=~"5.."}[5m]))', total="sum(http_requests_total)"
     )
@@ -96,7 +87,7 @@ async def test_queries_of_another_world_are_answered_by_their_role(web: Web, clo
 
 async def all_good(given: Plan, web: Web, clock: HandClock) -> None:
     with PracticeServer(given, seed=1, clock=clock) as practice:
-        plan = practice.rehome(given)
+        plan = practice.rehome(given, stand_ins())
         clock.move(30)
         for service in plan.monitors:
             monitor = MONITORS[service.kind].build(service.settings, web, practice.secret)  # type: ignore[arg-type]
@@ -122,7 +113,7 @@ async def all_good(given: Plan, web: Web, clock: HandClock) -> None:
 
 async def test_preflight_finds_nothing_to_say(plan: Plan, web: Web, clock: HandClock) -> None:
     with PracticeServer(plan, seed=1, clock=clock) as practice:
-        for service in practice.rehome(plan).flag_services:
+        for service in practice.rehome(plan, stand_ins()).flag_services:
             kind = FLAG_SERVICES[service.kind]
             keys = [flag.key for flag in plan.flags if flag.service == service.name]
             reader = kind.reader(service.settings, web, practice.secret)  # type: ignore[arg-type]

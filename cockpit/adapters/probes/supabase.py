@@ -15,16 +15,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Final, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.again import once_more_after_reset
-from cockpit.adapters.base import AdapterError, BrokenAnswer, Seconds, Settings
+from cockpit.adapters.base import AdapterError, BrokenAnswer
 from cockpit.adapters.credentials import Secrets, bearer
-from cockpit.adapters.fields import BaseUrl, Reference
 from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.core.clean import clean_text
 from cockpit.core.figures import length
@@ -33,6 +29,7 @@ from cockpit.core.secret import Secret
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Answer, HttpHost, Web
+    from cockpit.adapters.probes.supabase_settings import SupabaseProbeSettings
 
 _CANNOT_ASK: Final = frozenset({401, 403, 407, 429})
 _RANGE: Final = re.compile(r"(?:\*|[0-9]{1,18}-[0-9]{1,18})/(?P<total>[0-9]{1,18}|\*)\Z")
@@ -54,42 +51,6 @@ _REASONS: Final = {
     "PGRST302": "the key is refused",
     "PGRST303": "the token is refused",
 }
-
-
-class TableCount(Settings):
-    """How one table or view is counted."""
-
-    kind: Literal["exact", "planned", "estimated"] = "exact"
-    """"exact" reads the whole table; the others are never for comparing."""
-    filter: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]{0,100}$")], str] = Field(
-        default_factory=dict
-    )
-    """PostgREST conditions, such as { is_deleted = "eq.false" }."""
-    never_empty: bool = False
-    """0 rows are then not believed: row security hides rows without an error."""
-
-
-class SupabaseProbeSettings(Settings):
-    """A Supabase project. Prefer a key that row security confines: a secret key can write everything."""
-
-    url: BaseUrl
-    """The project's address, such as "https://abcdefgh.supabase.co"."""
-    key: Reference
-    """Sent as apikey: a publishable or secret key, or a legacy anon or service_role key."""
-    token: Reference | None = None
-    """Sent as Authorization: Bearer; it decides whose rows are seen. A legacy key is sent there by itself."""
-    profile: Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,62}$")] | None = None
-    """The database schema to read, when it is not the project's first one."""
-    counts: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,62}$")], TableCount] = Field(
-        default_factory=dict
-    )
-    """Tables whose rows are counted: { messages = { filter = { is_deleted = "eq.false" } } }."""
-    count_every: Annotated[Seconds, Field(gt=0)] = 300.0
-    """Time between two counts; the polls between show the last one with its age."""
-    latency_limit: Annotated[Seconds, Field(gt=0)] | None = None
-    """An answer of the auth service slower than this is degraded."""
-    ca_file: str | None = None
-    """Trust this PEM file alone instead of the usual authorities."""
 
 
 def build(settings: SupabaseProbeSettings, web: Web, secret: Secrets, timeout_s: float) -> SupabaseProbe:

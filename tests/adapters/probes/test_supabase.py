@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from cockpit.adapters.base import AdapterError, RefusedByService, Throttled
 from cockpit.adapters.http import Web
 from cockpit.adapters.no_answer import Cause, NoAnswer
-from cockpit.adapters.probes.supabase import SupabaseProbe, SupabaseProbeSettings, build, read_total
+from cockpit.adapters.probes.supabase import SupabaseProbe, build, read_total
+from cockpit.adapters.probes.supabase_settings import SupabaseProbeSettings
 from cockpit.core.model import Health, ProbeValue
 from cockpit.core.secret import Secret
 from tests.adapters.probes.hostile import EVIL, TROUBLES, assert_harmless
