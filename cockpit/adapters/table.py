@@ -24,6 +24,7 @@ from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Pr
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.command import CommandFlagSettings
 from cockpit.adapters.flags.convex_settings import ConvexTableSettings
+from cockpit.adapters.flags.file_settings import FlagFileSettings
 from cockpit.adapters.flags.haproxy import HaproxySettings
 from cockpit.adapters.flags.http_json_settings import HttpJsonSettings
 from cockpit.adapters.flags.launchdarkly_access import LaunchDarklySettings
@@ -100,6 +101,7 @@ def _module(name: str) -> Any:
 FLAG_SERVICES: Final[Mapping[str, FlagService]] = {
     "unleash": FlagService(UnleashSettings, "flags.unleash"),
     "http_json": FlagService(HttpJsonSettings, "flags.http_json"),
+    "file": FlagService(FlagFileSettings, "flags.file"),
     "haproxy": FlagService(HaproxySettings, "flags.haproxy"),
     "command": FlagService(CommandFlagSettings, "flags.command"),
     "convex_table": FlagService(ConvexTableSettings, "flags.convex_table"),
