@@ -47,6 +47,7 @@ from cockpit.adapters.probes.postgres_settings import PostgresProbeSettings, Pos
 from cockpit.adapters.probes.process import ProcessProbeSettings
 from cockpit.adapters.probes.prometheus_alerts import PrometheusAlertsSettings
 from cockpit.adapters.probes.redis import RedisProbeSettings
+from cockpit.adapters.probes.sentry import SentrySettings
 from cockpit.adapters.probes.settings import ConvexProbeSettings, HttpProbeSettings
 from cockpit.adapters.probes.supabase_settings import SupabaseProbeSettings
 from cockpit.adapters.probes.tcp import TcpProbeSettings
@@ -129,6 +130,7 @@ PROBES: Final[Mapping[str, Kind[Probe]]] = {
     "plugin": Kind(PluginSettings, "probes.plugin"),
     "prometheus_alerts": Kind(PrometheusAlertsSettings, "probes.prometheus_alerts"),
     "alertmanager": Kind(AlertmanagerSettings, "probes.alertmanager"),
+    "sentry": Kind(SentrySettings, "probes.sentry"),
 }
 
 MONITORS: Final[Mapping[str, Kind[Monitor]]] = {

@@ -149,7 +149,9 @@ def test_monitoring_shows_every_way_to_see_and_to_be_told() -> None:
     plan = load(SAMPLES / "monitoring.toml", KINDS)
     assert sorted(hook.kind for hook in plan.announce) == sorted(KINDS.announcers)
     assert {monitor.kind for monitor in plan.monitors} == {"prometheus", "prom_text", "http_json"}
-    assert {"prometheus_alerts", "alertmanager"} <= {probe.kind for probe in plan.backends[1].probes}
+    assert {"prometheus_alerts", "alertmanager", "sentry"} <= {
+        probe.kind for probe in plan.backends[1].probes
+    }
 
 
 def test_levers_shows_splits_and_hosted_services() -> None:
