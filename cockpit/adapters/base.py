@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -32,8 +32,12 @@ Seconds = Annotated[float, BeforeValidator(parse_duration)]
 
 
 class Settings(BaseModel):
-    """Base of every adapter's settings: frozen, unknown keys refused, strict types, URLs as text."""
+    """Base of every adapter's settings: frozen, unknown keys refused, strict types, URLs as text.
 
+    in_new: what they lead to is a part of the new backend itself; a lever there goes down with it.
+    """
+
+    in_new: ClassVar[bool] = False
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 

@@ -21,6 +21,8 @@ from cockpit.engine.sources import Sources
 from cockpit.plan.values import duration_text
 
 CLOCK_LIMIT_S = 1.5
+_ELSEWHERE = "the way back works while the new backend is down"
+_INSIDE = "its lever is a part of the new backend: give it a second one that lives elsewhere"
 MARK = {True: "ok  ", False: "FAIL", None: "?   "}
 
 
@@ -55,6 +57,8 @@ def _second_levers(plan: Plan, sources: Sources) -> list[Preflight]:
     lines: list[Preflight] = []
     for flag in plan.flags:
         second = flag.second
+        if plan.falls_with_new(flag):
+            lines.append(Preflight(subject=f"flag {flag.key}", question=_ELSEWHERE, ok=None, detail=_INSIDE))
         if second is None:
             continue
         takes = duration_text(second.takes_s)

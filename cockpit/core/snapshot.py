@@ -122,6 +122,7 @@ class SecondLeverStatus:
 class FlagStatus:
     """asked is None until this flight asked for something. stage is the index of the stage that
     `asked` (else `configured`) has reached, -1 for 0 %, None when it is no stage at all or unknown.
+    falls_with_new: no lever of it is left when the new backend is down.
     """
 
     key: str
@@ -147,6 +148,7 @@ class FlagStatus:
     writing_text: str
     writable: bool
     second: SecondLeverStatus | None = None
+    falls_with_new: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

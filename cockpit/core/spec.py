@@ -134,13 +134,14 @@ class SignalSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
-    """A flag service or a monitoring source, by name and kind."""
+    """A flag service or a monitoring source, by name and kind. in_new: it is a part of the new backend."""
 
     name: str
     kind: str
     settings: object
     interval_s: float
     timeout_s: float
+    in_new: bool = False
 
 
 class HookMoment(StrEnum):
@@ -279,6 +280,13 @@ class Plan:
         """The longest time that a write to this service is given, as first or as second lever."""
         seconds = [flag.second for flag in self.flags if flag.second and flag.second.service == service]
         return max((second_limit_s(second.takes_s) for second in seconds), default=WRITE_LIMIT_S)
+
+    def falls_with_new(self, flag: FlagSpec) -> bool:
+        """Whether every lever of the flag is a part of the new backend, which a rollback wants to leave."""
+        second = flag.second
+        levers = [flag.service] if second is None else [flag.service, second.service]
+        inside = {service.name for service in self.flag_services if service.in_new}
+        return all(lever in inside for lever in levers)
 
     def keys_in(self, service: str) -> tuple[str, ...]:
         """The names of all flags that are read from this service, as the first or the second lever."""

@@ -273,6 +273,7 @@ def _flag(frame: Frame, situation: Situation, spec: FlagSpec) -> FlagStatus:
         writing=writing,
         writing_text=words,
         writable=facts.writable,
+        falls_with_new=frame.plan.falls_with_new(spec),
         second=None if spec.second is None else _second(frame, spec.key, spec.second),
     )
 

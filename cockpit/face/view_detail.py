@@ -171,6 +171,8 @@ def _configured(flag: FlagStatus, now: datetime) -> Iterable[Line]:
     for complexity in value.complexities:
         yield plain("not plain", complexity, Role.WARN)
     yield plain("writable", "yes" if flag.writable else "no: this cockpit cannot write it")
+    if flag.falls_with_new:
+        yield plain("way back", "goes down with the new backend: it has no lever elsewhere", Role.WARN)
 
 
 def _stages(flag: FlagStatus, now: datetime) -> Iterable[Line]:

@@ -80,6 +80,7 @@ class Builder:
                 settings=self.settings[(section, name)],
                 interval_s=_interval_s(source, interval_s),
                 timeout_s=_timeout_s(source, interval_s),
+                in_new=bool(getattr(self.settings[(section, name)], "in_new", False)),
             )
             for name, source in sources.items()
         )

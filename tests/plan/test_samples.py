@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -182,3 +183,13 @@ def test_the_sample_of_probes_asks_every_ordinary_service_once() -> None:
     }
     assert kinds == ordinary
     assert "postgres" in {monitor.kind for monitor in plan.monitors}
+
+
+def test_a_lever_in_the_new_backend_alone_is_known_as_such(tmp_path: Path) -> None:
+    text = (SAMPLES / "convex.toml").read_text(encoding="utf-8")
+    second = re.compile(r"\[flag\.second\].*?\n\n", re.DOTALL)
+    alone = tmp_path / "alone.toml"
+    alone.write_text(second.sub("\n", text), encoding="utf-8")
+    for path, falls in ((SAMPLES / "convex.toml", False), (alone, True), (SAMPLES / "minimal.toml", False)):
+        plan = load(path, KINDS)
+        assert [plan.falls_with_new(flag) for flag in plan.flags] == [falls]

@@ -64,10 +64,5 @@ async def key_rights(host: Deployment) -> tuple[tuple[str, ...], bool]:
     return tuple(clean_text(each, limit=60) for each in listed), body.get("isReadOnly") is True
 
 
-def way_back_line(host: Deployment) -> Preflight:
-    detail = "these flags live inside it: give each a second lever that lives elsewhere"
-    return _line(host, "the way back works without this deployment", None, detail)
-
-
 def _line(host: Deployment, question: str, ok: bool | None, detail: str) -> Preflight:
     return Preflight(subject=f"Convex at {host.address}", question=question, ok=ok, detail=detail)

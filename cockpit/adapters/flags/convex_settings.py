@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ class ConvexTableSettings(Settings):
     second lever that lives elsewhere.
     """
 
+    in_new: ClassVar[bool] = True
     url: BaseUrl
     """The deployment's address, such as "https://happy-otter-123.convex.cloud"."""
     instance: InstanceName

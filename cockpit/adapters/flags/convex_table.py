@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight
 from cockpit.adapters.convex import Deployment, WrongDeployment, deployment
 from cockpit.adapters.credentials import Secrets
-from cockpit.adapters.flags.convex_preflight import name_line, rights_line, way_back_line
+from cockpit.adapters.flags.convex_preflight import name_line, rights_line
 from cockpit.adapters.flags.convex_rows import Row, rows
 from cockpit.adapters.flags.outcome import (
     UNTOLD_WAIT_S,
@@ -66,7 +66,7 @@ class ConvexTableReader:
             found = dict.fromkeys(keys, error)
         for key in keys:
             lines += flag_lines(key, found[key])
-        return [*lines, way_back_line(self._host)]
+        return lines
 
     async def aclose(self) -> None:
         await self._host.aclose()
