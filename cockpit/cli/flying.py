@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cockpit.cli.output import say_error
 from cockpit.cli.plans import USAGE, complain, load_plan
 from cockpit.cli.screens import refuses_screen, show_deck
 from cockpit.cli.wiring import Builder, Offers, identity, plan_offers, plan_secrets
@@ -38,11 +37,7 @@ def run_fly(path: Path, *, theme: str | None, mouse: bool) -> int:
         with flight_journal(path) as book:
             engine = Engine(book.flying(plan, plan_offers(path)))
             engine.start()
-            try:
-                return show_deck(engine, theme=theme, mouse=mouse)
-            finally:
-                for words in engine.last_words:
-                    say_error(words)
+            return show_deck(engine, theme=theme, mouse=mouse)
     except (PlanProblems, SecretProblem, JournalFailure) as problem:
         return complain(problem)
 

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import FrameType
 from typing import Final, Protocol
 
@@ -21,6 +22,7 @@ from cockpit.core.snapshot import Snapshot
 TTY_LOOK_S: Final = 2.0
 FACE_GRACE_S: Final = 2.0
 NARRATE_S: Final = 1.0
+LEAVE_S: Final = 10.0
 HUNG_UP: Final = 128 + signal.SIGHUP
 KEYS_FD: Final = 0
 SCREEN_FD: Final = 2
@@ -49,8 +51,15 @@ class Backstage(Protocol):
     def stop_because(self, why: str) -> None:
         """The same, safe from a signal handler, with a reason for the record."""
 
+    def leave_now(self, why: str) -> None:
+        """The same, and leave an open rollback where it is."""
+
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until it has ended; whether it has."""
+
+    @property
+    def last_words(self) -> tuple[str, ...]:
+        """What has to be said once the screen is gone: events that no journal took, and where they are."""
 
 
 def screen_refusal(environ: Mapping[str, str]) -> str:
@@ -82,6 +91,8 @@ def attend(engine: Backstage, fly: Callable[[], int], leave: Callable[[], object
         life.end()
         if life.code == HUNG_UP:
             let_go(*range(3))
+    for words in engine.last_words:
+        say_error(words)
     if engine.failed is not None:
         say_error(f"the engine failed: {type(engine.failed).__name__}: {engine.failed}")
         return 1
@@ -102,6 +113,11 @@ def _see_it_out(engine: Backstage) -> None:
                     say(f"{line.at:%H:%M:%S}  {line.text}")
     except KeyboardInterrupt:
         say_error("left while the rollback was open: start the cockpit on this plan again to go on")
+        with suppress(KeyboardInterrupt):  # once more: at once
+            engine.leave_now("left with ctrl+c while the rollback was open")
+            engine.join(LEAVE_S)
+            for words in engine.last_words:
+                say_error(words)
         os._exit(1)
     except OSError:
         engine.join()

@@ -130,6 +130,14 @@ class Follower:
         """Like `stop`: whoever only looks leaves nothing behind that a reason would be written into."""
         self._stop.set()
 
+    def leave_now(self, why: str) -> None:
+        self.stop_because(why)
+
+    @property
+    def last_words(self) -> tuple[str, ...]:
+        """None: whoever only looks journals nothing that could be lost."""
+        return ()
+
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread; True when it has ended."""
         self._thread.join(timeout_s)

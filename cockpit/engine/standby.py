@@ -113,6 +113,14 @@ class Standby:
     def stop_because(self, why: str) -> None:
         self._stop.set()
 
+    def leave_now(self, why: str) -> None:
+        self.stop_because(why)
+
+    @property
+    def last_words(self) -> tuple[str, ...]:
+        """None: whoever only looks journals nothing that could be lost."""
+        return ()
+
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread, which ends the follower and the own engine first; True when it has ended."""
         self._thread.join(timeout_s)
