@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 FIRST_SIGHT_S: Final = 3.0
 LOOK_S: Final = 1.0
+STANDS_S: Final = 2.0
 UNPROVED: Final = 3
 
 
@@ -205,12 +206,25 @@ class _Levers:
         self._teller = teller
         self._pull = pull
         self._done: dict[str, str] = {}
+        self._since_s: dict[str, float] = {}
 
     def pulls(self, snapshot: Snapshot) -> bool:
-        """Take what is offered; True while a pull has not been answered."""
-        for flag in snapshot.flags:
-            if flag.second is not None and flag.second.offer and flag.key not in self._done:
-                self._take(flag.key, flag.second)
+        """Take what is offered and stays so for a moment: one read that failed is no failed lever.
+
+        True while a pull is near or has not been answered.
+        """
+        offered = {
+            flag.key: flag.second
+            for flag in snapshot.flags
+            if flag.second is not None and flag.second.offer and flag.key not in self._done
+        }
+        now_s = monotonic()
+        self._since_s = {key: self._since_s.get(key, now_s) for key in offered}
+        for key, lever in offered.items():
+            if now_s - self._since_s[key] >= STANDS_S:
+                self._take(key, lever)
+        if self._pull and any(key not in self._done and not offered[key].manual for key in offered):
+            return True
         waiting = {command_id for command_id in self._done.values() if command_id}
         answered = {status.id for status in snapshot.commands if status.state is not CommandState.QUEUED}
         return bool(waiting - answered)
@@ -308,9 +322,9 @@ def _say_result(rollback: Rollback, snapshot: Snapshot, teller: _Teller) -> int:
         teller.say(f"{flip.flag}: {told(flip)}")
     for flag in snapshot.flags:
         if flag.second is not None and flag.second.offer:
-            teller.say(
-                f"{flag.key}: its second lever is offered: {flag.second.service or flag.second.manual}"
-            )
+            name = flag.second.service or flag.second.manual
+            how = "L on the deck" if flag.second.manual else "--second-lever, or L on the deck"
+            teller.say(f"{flag.key}: its second lever is offered: {name} ({how})")
     for step in rollback.steps:
         if not step.settled:
             evidence = f" ({step.evidence})" if step.evidence else ""

@@ -44,7 +44,7 @@ def told(flip: Flip) -> str:
         tries = f", try {flip.attempts}" if flip.unsent else ""
         return f"{flip.state}{took}{tries}" + (f" ({flip.detail})" if flip.detail else "")
     if flip.by_hand:
-        return f"by hand on {second.pulled_by}'s word ({second.note}), not re-read; {_first(flip)}"
+        return f"by hand on {second.pulled_by}'s word ({second.note}); {_first(flip)}"
     if second.works:
         took = "" if second.took_s is None else f" after {second.took_s:.1f} s"
         return f"at zero by the second lever ({second.service}){took}; {_first(flip)}"

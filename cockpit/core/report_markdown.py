@@ -237,7 +237,7 @@ def _flag(flag: FlagRecord) -> tuple[str, ...]:
         _pct(flag.before_pct),
         _lever(flag),
         str(len(flag.writes)),
-        _clock(flag.at_zero_at or flag.second_at, "**no**"),
+        _clock(flag.second_at if flag.lever == "second" else flag.at_zero_at, "**no**"),
         "" if flag.took_s is None else f"{flag.took_s:.1f} s",
         _clock(flag.drained_at, "**no**"),
         f"{share} ({escape(flag.drain_note)})" if flag.drain_note else share,

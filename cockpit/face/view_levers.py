@@ -111,12 +111,12 @@ def first_lever_words(flip: Flip, status: FlagStatus | None, now: datetime) -> s
     if not flip.second_works:
         return ""
     if flip.state is FlipState.AT_ZERO:
-        return "first reads 0% too"
+        return "1st reads 0% too"
     value = status.configured.fresh_value(now) if status is not None else None
     if status is None or value is None or status.configured.failure is not None:
-        return f"first not readable, try {flip.attempts}"
+        return "1st not readable"
     reads = "?" if value.exposure is None else str(value.exposure)
-    return f"first still reads {reads}"
+    return f"1st still reads {reads}"
 
 
 def second_words(second: SecondWay | None) -> str:

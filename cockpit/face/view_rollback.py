@@ -171,6 +171,9 @@ def flip_row(
     foreign = "raised by someone else, fought once" if flip.fought else ""
     said = first or (flip.second.detail if flip.second is not None else "") or flip.detail or foreign
     detail: Segment = (said, Role.WARN if first else word.role)
+    drain = drain_words(flip, limit_pct, seen_pct)
+    if first and width >= 100 and drain[0]:
+        detail = (f"{first} · {drain[0]}", Role.WARN)
     order = f"order {flip.layer + 1}, {number_of(flip.attempts, 'write')}"
     return clip(
         row(
@@ -181,7 +184,7 @@ def flip_row(
             column(before_words(flip), 11),
             column(order if width >= 100 else "", 19 if width >= 100 else 0, Role.DIM),
             " ",
-            detail if detail[0] else drain_words(flip, limit_pct, seen_pct),
+            detail if detail[0] else drain,
         ),
         width,
     )
@@ -275,8 +278,9 @@ def _by_levers(rollback: Rollback, width: int) -> Line:
     """Every flag is at zero, but not every one by its own service: say by what."""
     hands = [flip for flip in rollback.flips if flip.by_hand]
     seconds = sum(flip.lever is Lever.SECOND for flip in rollback.flips) - len(hands)
-    parts = [f"{len(rollback.flips) - seconds - len(hands)} by the first lever"]
-    parts += [f"{seconds} by the second"] if seconds else []
-    parts += [f"{flip.flag} by hand on {flip.second.pulled_by}'s word" for flip in hands if flip.second]
+    firsts = len(rollback.flips) - seconds - len(hands)
+    parts = [f"{flip.flag} by hand ({flip.second.pulled_by})" for flip in hands if flip.second]
+    parts += [f"{seconds} by the second lever"] if seconds else []
+    parts += [f"{firsts} by the first"] if firsts else []
     role = Role.WARN if hands else Role.OK
     return clip(row(("FLAGS        ", role), (f"at 0%: {', '.join(parts)}", role)), width)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from cockpit.core.model import Side
 from cockpit.core.secret import SecretRef
-from cockpit.core.spec import AnnounceSpec, BackendSpec, FlagSpec, Plan, ProbeSpec, ServiceSpec
+from cockpit.core.spec import AnnounceSpec, BackendSpec, FlagSpec, Plan, ProbeSpec, SecondLever, ServiceSpec
 from cockpit.practice.convex import DEFAULT_INSTANCE
 from cockpit.practice.convex_flags import TableFunctions
 from cockpit.practice.faults import Service
@@ -121,15 +121,26 @@ def rehome(plan: Plan, urls: Mapping[str, str], stand_ins: StandIns | None = Non
     run a real check or ask a real database. Raises ValueError where one is needed and not given. Parity is
     left out for the same reason: nothing here plays two stores.
     """
+    known = answerable(plan)
     return replace(
-        answerable(plan),
+        known,
         flag_services=tuple(_lever(each, urls, stand_ins) for each in plan.flag_services),
+        flags=tuple(_by_hand(flag) for flag in known.flags),
         monitors=tuple(_monitor(each, urls, stand_ins) for each in plan.monitors),
         backends=tuple(_backend(each, urls, stand_ins) for each in plan.backends),
         stores=(),
         parity=(),
         announce=tuple(_hook(each) for each in plan.announce if each.kind == "webhook"),
     )
+
+
+def _by_hand(flag: FlagSpec) -> FlagSpec:
+    """The world has no double of a second lever's service: here a person is the lever."""
+    second = flag.second
+    if second is None or second.manual:
+        return flag
+    manual = f"Pull {second.service} for {second.key} (this world has none: say that it was done)"
+    return replace(flag, second=SecondLever(takes_s=second.takes_s, manual=manual))
 
 
 def _lever(service: ServiceSpec, urls: Mapping[str, str], stand_ins: StandIns | None) -> ServiceSpec:

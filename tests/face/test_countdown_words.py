@@ -402,7 +402,7 @@ def test_every_flag_at_zero_says_by_which_lever() -> None:
     rollback = replace(snapshot.rollback, flips=(live, *snapshot.rollback.flips[1:]))
     said = text_of(not_at_zero(rollback, 120))
     assert said.rstrip().endswith(
-        "at 0%: 1 by the first lever, 1 by the second, convex_resources by hand on ines@bastion-2's word"
+        "at 0%: convex_resources by hand (ines@bastion-2), 1 by the second lever, 1 by the first"
     )
 
 
