@@ -216,8 +216,11 @@ def status_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
 
 def _driver_lines(snapshot: Snapshot) -> tuple[str, ...]:
     """Who drives; nothing where the picture does not know of a seat."""
-    holder = None if snapshot.seat is None else snapshot.seat.holder
-    return () if holder is None else (f"driver {holder.name} since {holder.since:%Y-%m-%d %H:%M:%S} UTC",)
+    seat = snapshot.seat
+    if seat is None or seat.holder is None:
+        return ()
+    since = f"since {seat.holder.since:%Y-%m-%d %H:%M:%S} UTC"
+    return (f"driver {seat.holder.name} {since}{'' if seat.holder_lives else ', no heartbeat'}",)
 
 
 def run_check(path: Path, *, offline: bool) -> int:

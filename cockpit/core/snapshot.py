@@ -297,6 +297,12 @@ class SeatStatus:
         return self.holder is not None and self.holder.session == self.session
 
     @property
+    def holder_lives(self) -> bool:
+        """Whether the holder's heart was heard lately by whoever made this picture."""
+        session = None if self.holder is None else self.holder.session
+        return any(each.session == session and not each.silent for each in self.present)
+
+    @property
     def offered_here(self) -> bool:
         return self.offer is not None and self.offer.session == self.session
 

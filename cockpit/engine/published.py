@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from cockpit.core.approvals import AdvanceRequest
 from cockpit.core.checklist import ItemStatus
 from cockpit.core.clean import Percent, clean_text
 from cockpit.core.model import Failure, Freshness, Health, Reading
@@ -113,6 +114,7 @@ def as_json(snapshot: Snapshot) -> Json:
             "rollback_budget_s": _number(snapshot.budget_s),
         },
         "driver": _driver(snapshot.seat),
+        "waits_for_approval": _request(snapshot.request),
         "level": snapshot.level.value,
         "reasons": [_reason(reason) for reason in snapshot.reasons],
         "first_breach_at": _instant(snapshot.first_breach_at),
@@ -172,10 +174,25 @@ def _driver(seat: SeatStatus | None) -> Json | None:
     return {
         "operator": holder.operator,
         "host": holder.host,
+        "lives": seat.holder_lives,
         "since": _instant(holder.since),
         "how": holder.how.value,
         "taken_from": holder.taken_from or None,
         "offered_to": None if seat.offer is None else seat.offer.name,
+    }
+
+
+def _request(request: AdvanceRequest | None) -> Json | None:
+    if request is None:
+        return None
+    return {
+        "flag": request.flag,
+        "before_pct": _pct(request.before),
+        "percent_pct": _pct(request.percent),
+        "needed": request.needed,
+        "approved_by": [given.name for given in request.given],
+        "asked_at": _instant(request.asker.at),
+        "lapses_at": _instant(request.lapses_at),
     }
 
 

@@ -83,11 +83,13 @@ class Seat:
         return SILENT_AFTER_S if self._logbook.flight.rollback is None else SILENT_IN_ROLLBACK_AFTER_S
 
     def look(self) -> None:
-        """Beat, see who lives, and take the seat if nobody drives; four times a second."""
+        """Beat, see who lives, and take the seat if nobody drives; four times a second. Who only looks on
+        sees who lives, too, so that it does not call one that is gone the driver."""
+        if not self._identity.read_only:
+            self._guard.run("heartbeat", self._presence.beat)
+        self._guard.run("heartbeats of others", self._presence.look)
         if self._identity.read_only:
             return
-        self._guard.run("heartbeat", self._presence.beat)
-        self._guard.run("heartbeats of others", self._presence.look)
         for _ in range(ROUNDS):
             how = self._way_in()
             if how is None:

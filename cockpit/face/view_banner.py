@@ -93,6 +93,8 @@ def driver_words(snapshot: Snapshot) -> str:
     if seat.holder is None:
         return "nobody drives"
     name = cut(safe(seat.holder.name), NAME_WIDTH)
+    if not seat.holder_lives:
+        return f"driver {name}, no heartbeat"
     if snapshot.read_only or not seat.drives:
         return f"driver {name}"
     return f"you drive, {name}"

@@ -34,8 +34,11 @@ def summary_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
 
 
 def _driver(snapshot: Snapshot) -> list[str]:
-    holder = None if snapshot.seat is None else snapshot.seat.holder
-    return [] if holder is None else [f"driver: {safe(holder.name)} since {holder.since:%H:%M:%S} UTC"]
+    seat = snapshot.seat
+    if seat is None or seat.holder is None:
+        return []
+    lives = "" if seat.holder_lives else ", no heartbeat"
+    return [f"driver: {safe(seat.holder.name)} since {seat.holder.since:%H:%M:%S} UTC{lives}"]
 
 
 def _flags(snapshot: Snapshot, now: datetime) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from cockpit.core.clean import Percent
 from cockpit.core.snapshot import Snapshot
 from cockpit.engine.published import SnapshotTrouble, as_json, decode, encode
-from tests.face import pictures
+from tests.face import pictures, pictures_seat
 
 SITUATIONS = [pytest.param(make(), id=make.__name__) for make in pictures.EVERY]
 
@@ -93,6 +94,7 @@ def test_the_names_that_scripts_read() -> None:
         "host",
         "plan",
         "driver",
+        "waits_for_approval",
         "level",
         "reasons",
         "first_breach_at",
@@ -175,3 +177,25 @@ def test_evidence_beyond_all_numbers_travels_but_is_null_for_scripts() -> None:
     plan = as_json(snapshot)["plan"]
     assert isinstance(plan, dict)
     assert plan["rollback_budget_s"] is None
+
+
+def test_scripts_read_who_drives_and_what_waits_for_a_second_person() -> None:
+    plain = as_json(pictures_seat.asked())
+    driver, waits = plain["driver"], plain["waits_for_approval"]
+    assert isinstance(driver, dict) and isinstance(waits, dict)
+    assert (driver["operator"], driver["host"], driver["lives"], driver["how"]) == (
+        "ana",
+        "ops-1",
+        True,
+        "gone",
+    )
+    assert (waits["flag"], waits["percent_pct"], waits["needed"]) == ("convex_resources", 25.0, 2)
+    assert waits["approved_by"] == ["ana@ops-1"]
+    silent = as_json(pictures_seat.silent_driver())["driver"]
+    assert isinstance(silent, dict) and silent["lives"] is False
+
+
+@pytest.mark.parametrize("builder", pictures_seat.EVERY)
+def test_the_seat_survives_the_way_to_an_observer(builder: Callable[[], Snapshot]) -> None:
+    snapshot = builder()
+    assert decode(encode(snapshot)) == snapshot

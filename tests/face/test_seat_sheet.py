@@ -200,6 +200,7 @@ def test_every_banner_names_the_driver_with_the_host() -> None:
     assert "you drive, ines@bastion-2" in top(driving())
     assert "driver ana@ops-1" in top(beside())
     assert "driver ana@ops-1" in top(replace(beside(), mode=Mode.WATCH, read_only=True))
+    assert "driver ana@ops-1, no heartbeat" in top(silent_driver())
     assert "nobody drives" in top(nobody_drives())
     assert "ines@bastion-2" in top(calm()), "a picture of an older cockpit"
     assert "driver ana@ops-1" in text_of(wall_lines(beside(), NOW, 80, 24)[0])
