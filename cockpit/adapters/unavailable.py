@@ -21,6 +21,11 @@ class Unavailable:
     def __init__(self, failure: Failure) -> None:
         self._failure = failure
 
+    @property
+    def reason(self) -> str:
+        """Why it could not be built, in clean words."""
+        return f"{self._failure.title} {self._failure.detail}".strip()
+
     async def probe(self) -> ProbeValue:
         raise AdapterError(self._failure, sent=False)
 

@@ -119,6 +119,16 @@ def check(plan: Path, offline: bool) -> None:
 
 @cli.command()
 @PLAN
+@click.option("--test", "name", required=True, metavar="NAME", help="The announcement of this name.")
+def announce(plan: Path, name: str) -> None:
+    """Send one labelled test message, to see before the night that it arrives."""
+    from cockpit.cli.announcing import run_test
+
+    sys.exit(run_test(plan, name))
+
+
+@cli.command()
+@PLAN
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--follow", is_flag=True, help="A line whenever something changes, until interrupted.")
 def status(plan: Path, as_json: bool, follow: bool) -> None:

@@ -7,10 +7,12 @@ found out; 0 when everything answered as it should.
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
 
 from cockpit.adapters.base import AdapterError, Preflight
+from cockpit.adapters.unavailable import Unavailable
 from cockpit.cli.output import say
 from cockpit.cli.wiring import Builder, plan_secrets
 from cockpit.core.model import Health, ProbeValue
@@ -49,7 +51,24 @@ async def _ask(plan: Plan) -> list[Preflight]:
         )
     finally:
         await sources.aclose()
-    return [*(line for group in groups for line in group), *_second_levers(plan, sources)]
+    asked = [line for group in groups for line in group]
+    return [*asked, *_second_levers(plan, sources), *_hooks(sources, plan)]
+
+
+def _hooks(sources: Sources, plan: Plan) -> list[Preflight]:
+    """Whether every announcement has its secrets and an address. Nothing is sent."""
+    lines: list[Preflight] = []
+    for hook in plan.announce:
+        built = sources.announcers[hook.name]
+        missing = built.reason if isinstance(built, Unavailable) else None
+        detail = (
+            f"try it with cockpit announce --test {shlex.quote(hook.name)}" if missing is None else missing
+        )
+        question = "has what it needs (nothing was sent)"
+        lines.append(
+            Preflight(subject=f"announce {hook.name}", question=question, ok=missing is None, detail=detail)
+        )
+    return lines
 
 
 def _second_levers(plan: Plan, sources: Sources) -> list[Preflight]:

@@ -119,7 +119,7 @@ class Builder:
             writers={} if self.read_only else self._writers(plan, web),
             announcers={}
             if self.read_only
-            else {hook.name: self._announcer(hook, web) for hook in plan.announce},
+            else {hook.name: self.announcer(hook, web) for hook in plan.announce},
             close=web.aclose,
         )
 
@@ -163,7 +163,7 @@ class Builder:
         timeout_s = max((each.timeout_s for each in asking), default=30.0)
         return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, timeout_s))
 
-    def _announcer(self, spec: AnnounceSpec, web: Web) -> Announcer:
+    def announcer(self, spec: AnnounceSpec, web: Web) -> Announcer:
         from cockpit.adapters.table import ANNOUNCERS
 
         kind = ANNOUNCERS[spec.kind]
