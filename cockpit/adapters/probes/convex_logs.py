@@ -10,8 +10,9 @@ Of an entry only the function's name is shown: texts of errors may hold anything
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
 _LOG: Final = "/api/stream_function_logs"
 _LONG_POLL_S: Final = 75.0
-_LARGEST: Final = 16_000_000
-_MOST_KEPT: Final = 10_000
+_LARGEST: Final = 4_000_000
+_SLOT_S: Final = 10
+_MOST_NAMES: Final = 300
+_OTHERS: Final = "(other functions)"
 _PAUSES_S: Final = (0.25, 1.0, 3.0, 10.0)
 _BREATH_S: Final = 1.0
 _NAMED: Final = 3
@@ -46,7 +49,8 @@ def build(settings: ConvexLogsSettings, web: Web, secret: Secrets, timeout_s: fl
         max_concurrent=1,
         max_body=_LARGEST,
     )
-    return ConvexLogsProbe(Deployment(host, instance=settings.instance), settings, clock=web.clock)
+    deployment = Deployment(host, instance=settings.instance)
+    return ConvexLogsProbe(deployment, settings, clock=web.clock, patience_s=timeout_s / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +63,29 @@ class Run:
 
 
 class ConvexLogsProbe:
-    """Begins to listen at the first probe."""
+    """Begins to listen at the first probe, and gives the first answer so long to come."""
 
-    def __init__(self, host: Deployment, settings: ConvexLogsSettings, *, clock: Clock | None) -> None:
+    def __init__(
+        self, host: Deployment, settings: ConvexLogsSettings, *, clock: Clock | None, patience_s: float
+    ) -> None:
         self._host = host
         self._settings = settings
         self._clock = clock
         self._ahead_s = 0.0
         self._listening: asyncio.Task[None] | None = None
-        self._runs: deque[Run] = deque(maxlen=_MOST_KEPT)
-        self._cursor = 0.0
+        self._slots: dict[int, Counter[tuple[str, bool]]] = {}
+        self._cursor: float | None = None
         self._heard = False
         self._failure: Failure | None = None
+        self._patience_s = patience_s
+        self._news = asyncio.Event()
 
     async def probe(self) -> ProbeValue:
         """Raises AdapterError while the log cannot be read."""
         if self._listening is None or self._listening.done():
             self._listening = asyncio.get_running_loop().create_task(self._listen())
-            await asyncio.sleep(0)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), self._patience_s)
         if self._failure is not None:
             raise AdapterError(self._failure)
         if not self._heard:
@@ -90,15 +99,20 @@ class ConvexLogsProbe:
         await self._host.aclose()
 
     def _tell(self) -> ProbeValue:
-        since_s = asyncio.get_running_loop().time() + self._ahead_s - self._settings.window
-        lately = [run for run in self._runs if run.at_s >= since_s]
-        failed = Counter(run.function for run in lately if run.failed)
-        total = sum(failed.values())
-        within = f"in {self._settings.window / 60:g} min"
-        text = f"{total} of {len(lately)} runs failed {within}"
+        lately: Counter[tuple[str, bool]] = Counter()
+        for slot, runs in self._slots.items():
+            if slot >= self._oldest_slot():
+                lately.update(runs)
+        failed = Counter({name: count for (name, bad), count in lately.items() if bad})
+        total, runs_seen = failed.total(), lately.total()
+        text = f"{total} of {runs_seen} runs failed in {self._settings.window / 60:g} min"
         worst = tuple((name, f"{count} failed") for name, count in failed.most_common(_NAMED))
         health = Health.DEGRADED if total >= self._settings.error_limit else Health.OK
-        return ProbeValue(health=health, detail=text, facts=(("runs", str(len(lately))), *worst))
+        return ProbeValue(health=health, detail=text, facts=(("runs", str(runs_seen)), *worst))
+
+    def _oldest_slot(self) -> int:
+        now_s = asyncio.get_running_loop().time() + self._ahead_s
+        return int((now_s - self._settings.window) // _SLOT_S)
 
     async def _listen(self) -> None:
         """Until cancelled: one question after the other, with a breath between them."""
@@ -109,13 +123,16 @@ class ConvexLogsProbe:
                 if now is None:
                     raise BrokenAnswer(Failure(title="the deployment does not tell what time it is"))
                 self._ahead_s = now.timestamp() - loop.time()
-                body = await self._host.read(_LOG, {"cursor": f"{self._cursor:.3f}"})
-                self._take(body)
+                if self._cursor is None:
+                    self._cursor = 1000 * (now.timestamp() - self._settings.window)
+                self._take(await self._host.read(_LOG, {"cursor": f"{self._cursor:.3f}"}))
             except AdapterError as error:
                 self._failure, failures = error.failure, failures + 1
+                self._news.set()
                 await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S)) - 1])
             else:
                 self._failure, failures = None, 0
+                self._news.set()
                 await asyncio.sleep(_BREATH_S)
 
     def _take(self, body: object) -> None:
@@ -125,7 +142,13 @@ class ConvexLogsProbe:
             raise _broken()
         cursor = _number(body.get("newCursor"))
         runs = [run for run in map(read_run, entries) if run is not None]
-        self._runs.extend(runs)
+        for run in runs:
+            slot = self._slots.setdefault(int(run.at_s // _SLOT_S), Counter())
+            crowded = len(slot) >= _MOST_NAMES and (run.function, run.failed) not in slot
+            slot[_OTHERS if crowded else run.function, run.failed] += 1
+        oldest = self._oldest_slot()
+        newest = oldest + self._settings.window / _SLOT_S + 1
+        self._slots = {slot: kept for slot, kept in self._slots.items() if oldest <= slot <= newest}
         self._cursor, self._heard = cursor, True
 
 

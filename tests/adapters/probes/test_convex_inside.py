@@ -328,28 +328,30 @@ def run(function: str = "chats:send", *, failed: bool = False, ago_s: float = 0)
     }
 
 
+FIRST = f"cursor={1000 * (NOW.timestamp() - 300):.3f}"
+
+
 def told(*entries: object, cursor: float = 5000.0) -> Step:
     return as_json({"entries": list(entries), "newCursor": cursor})
 
 
 @asynccontextmanager
 async def listening(web: Web, answer: Callable[[Request], Step], **more: Any) -> AsyncIterator[Any]:
-    """A log probe and its server; the log's first answer is there, or its first trouble."""
+    """A log probe and its server."""
 
     def handler(request: Request) -> Step:
         return answer(request) if "stream" in request.path else as_text(INSTANCE)
 
     async with scripted(handler) as server:
         probe = logs(web, server.url, **more)
-        first = await probe.probe()
-        assert (first.health, first.detail) == (Health.UNKNOWN, "listening, and nothing was told so far")
         yield probe, server
         await probe.aclose()
 
 
 def once(first: Step) -> Callable[[Request], Step]:
     """One answer, then the long wait."""
-    return lambda request: first if "cursor=0.000" in request.path else Hang()
+    steps = [first]
+    return lambda request: steps.pop() if steps else Hang()
 
 
 async def settled(probe: Probe, *wanted: Health) -> ProbeValue:
@@ -383,11 +385,28 @@ async def test_failed_runs_are_counted_and_their_words_stay_away(web: Web) -> No
     assert_harmless(value)
 
 
+async def test_the_first_answer_is_waited_for_and_silence_is_unknown(web: Web) -> None:
+    async with listening(web, once(told(run()))) as (probe, _):
+        assert (await probe.probe()).health is Health.OK
+    async with listening(web, lambda request: Hang()) as (probe, _):
+        value = await probe.probe()
+    assert (value.health, value.detail) == (Health.UNKNOWN, "listening, and nothing was told so far")
+
+
 async def test_what_is_older_than_the_window_does_not_count(web: Web) -> None:
     entries = [run(failed=True, ago_s=400), run(failed=True, ago_s=200)]
     async with listening(web, once(told(*entries)), error_limit=2) as (probe, _):
         value = await settled(probe)
     assert (value.health, value.detail) == (Health.OK, "1 of 1 runs failed in 5 min")
+
+
+async def test_no_run_is_left_out_however_many_there_are(web: Web) -> None:
+    """Names beyond bearing are counted together; what claims to come from the future is not counted."""
+    entries = [run(failed=True)] * 6000 + [run(f"f:{number}", failed=True) for number in range(500)]
+    async with listening(web, once(told(*entries, run(ago_s=-3600)))) as (probe, _):
+        value = await settled(probe)
+    assert value.detail == "6500 of 6500 runs failed in 5 min"
+    assert value.facts[1:3] == (("chats:send", "6000 failed"), ("(other functions)", "201 failed"))
 
 
 async def test_one_request_waits_while_polls_go_on(web: Web) -> None:
@@ -397,7 +416,7 @@ async def test_one_request_waits_while_polls_go_on(web: Web) -> None:
         for _ in range(5):
             assert (await probe.probe()).health is Health.OK
         asked = [each.path for each in server.requests if "stream" in each.path]
-    assert [path.partition("?")[2] for path in asked] == ["cursor=0.000", "cursor=5000.000"]
+    assert [path.partition("?")[2] for path in asked] == [FIRST, "cursor=5000.000"]
 
 
 async def test_a_log_that_cannot_be_read_is_an_error_until_it_can(web: Web) -> None:
