@@ -54,6 +54,7 @@ from cockpit.adapters.probes.tcp import TcpProbeSettings
 from cockpit.adapters.probes.tls import TlsProbeSettings
 from cockpit.adapters.probes.websocket import WebSocketProbeSettings
 from cockpit.adapters.signals.http_json import JsonPageSettings
+from cockpit.adapters.signals.ofrep import OfrepSettings
 from cockpit.adapters.signals.prom_text import PromTextSettings
 from cockpit.adapters.signals.settings import PrometheusSettings
 
@@ -139,6 +140,7 @@ MONITORS: Final[Mapping[str, Kind[Monitor]]] = {
     "http_json": Kind(JsonPageSettings, "signals.http_json"),
     "postgres": Kind(PostgresSettings, "signals.postgres"),
     "convex": Kind(ConvexMonitorSettings, "signals.convex"),
+    "ofrep": Kind(OfrepSettings, "signals.ofrep"),
 }
 
 ANNOUNCERS: Final[Mapping[str, Kind[Announcer]]] = {
