@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shlex
+import socket
 from collections.abc import Callable
 from datetime import datetime
 from importlib.resources import files
@@ -85,12 +87,30 @@ def run_drill(path: Path | None, *, scenario: str | None, seed: int | None, them
     if events[-1].at < fault_at:
         say("The drill was left before anything went wrong: nothing to debrief.")
     else:
-        for line in debrief_lines(debrief(events, chosen, fault_at)):
+        result = debrief(events, chosen, fault_at)
+        for line in debrief_lines(result):
             say(line)
+        if path is not None:
+            _keep(path, result, plan, chosen_seed, events[-1].at)
     words = [clean_text(path, limit=1000)] if path else []
     words += [scenario] if scenario else []
     say(f"the same drill again: {shlex.join(['cockpit', 'drill', *words, '--seed', str(chosen_seed)])}")
     return code
+
+
+def _keep(path: Path, result: Debrief, plan: Plan, seed: int, at: datetime) -> None:
+    """Record the drill of a team's own plan: a way back is worth what its last trial is."""
+    from cockpit.cli.drill_record import drills, record, record_path, trend
+    from cockpit.engine.journal_port import JournalFailure
+
+    kept = record_path(path, os.environ)
+    before = trend(drills(kept), result.scenario.name)
+    try:
+        record(kept, result, at=at, plan_digest=plan.digest, seed=seed, host=socket.gethostname())
+    except (OSError, JournalFailure) as trouble:
+        say_error(f"the drill could not be recorded: {clean_text(trouble)}")
+        return
+    say(f"recorded in {clean_text(kept, limit=1000)}" + (f"; {before}" if before else ""))
 
 
 def _seed(seed: int | None) -> int:

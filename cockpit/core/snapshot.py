@@ -237,6 +237,16 @@ class SignalStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WayBackLine:
+    """One thing that a rollback would stand on. told_elsewhere: another reason line says so already."""
+
+    level: Level
+    title: str
+    text: str
+    told_elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParityStatus:
     """One parity check and what it last found. question: count, newest or rows."""
 
@@ -395,4 +405,5 @@ class Snapshot:
     seat: SeatStatus | None = None
     checklist: tuple[ItemStatus, ...] = ()
     phases: tuple[str, ...] = ()
+    way_back: tuple[WayBackLine, ...] = ()
     request: AdvanceRequest | None = None

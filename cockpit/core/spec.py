@@ -199,6 +199,21 @@ class WriteCounter:
     query: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadySpec:
+    """A figure that the way back stands on, such as the lag of the reverse sync or the age of a backup.
+
+    unit "s" is shown as a length of time. at_most: the highest value with which one can still go back.
+    """
+
+    name: str
+    title: str
+    monitor: str
+    query: str
+    at_most: float
+    unit: str = ""
+
+
 class AutoRollback(StrEnum):
     """What a REGRESSED verdict or a hard limit leads to: nothing, a proposal, or a rollback unless vetoed."""
 
@@ -212,6 +227,7 @@ class RollbackSpec:
     """The way back. `steps` are the plan's steps 1-9 in order; flip and close are always among them.
 
     veto_s: with AutoRollback.VETO, how long a proposal stands before it goes by itself.
+    drill_within_s: how old the last passed drill may be; None where the plan does not ask for one.
     """
 
     budget_s: float = 900.0
@@ -225,6 +241,8 @@ class RollbackSpec:
     watch_window_s: float = 1800.0
     auto: AutoRollback = AutoRollback.PROPOSE
     veto_s: float = 60.0
+    ready: tuple[ReadySpec, ...] = ()
+    drill_within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from cockpit.core.spec import (
     PairQuery,
     Plan,
     ProbeSpec,
+    ReadySpec,
     RollbackSpec,
     SecondLever,
     ServiceSpec,
@@ -208,4 +209,16 @@ def _rollback(rollback: fields.Rollback) -> RollbackSpec:
         watch_window_s=rollback.watch_window,
         auto=rollback.auto_rollback,
         veto_s=rollback.veto_time,
+        ready=tuple(
+            ReadySpec(
+                name=figure.name,
+                title=figure.title,
+                monitor=figure.monitor,
+                query=figure.query,
+                at_most=figure.at_most,
+                unit=figure.unit,
+            )
+            for figure in rollback.ready
+        ),
+        drill_within_s=rollback.drill_within,
     )

@@ -38,6 +38,7 @@ _LISTS: Final[Mapping[str, str]] = {
     "probes": "probe",
     "steps": "step",
     "write_counters": "write counter",
+    "ready": "way back figure",
 }
 _UNSHOWN: Final = frozenset(
     {"bad", "total", "query", "legacy", "new", "command", "fields", "read", "write", "phases"}

@@ -30,6 +30,7 @@ _NAMED: Final = (
     ("backend", "legacy", "probe", "name"),
     ("backend", "new", "probe", "name"),
     ("rollback", "write_counter", "name"),
+    ("rollback", "ready", "name"),
     ("rollback", "step", "id"),
 )
 
@@ -69,6 +70,7 @@ def _check_references(document: Document, report: Report) -> None:
     asking = (
         items(document, "signal"),
         items(document, "rollback", "write_counter"),
+        items(document, "rollback", "ready"),
         inner(items(document, "flag"), "traffic"),
     )
     for tables in asking:

@@ -224,6 +224,23 @@ class WriteCounter(Table):
     """The counter."""
 
 
+class Ready(Table):
+    """A figure that the way back stands on; above its limit, or unseen, no flag goes forward."""
+
+    name: Name
+    """Short name, unique."""
+    title: Line
+    """What the screen says, such as "reverse sync lag" or "age of the backup"."""
+    monitor: Name
+    """Which [monitor.NAME] answers the query."""
+    query: Query
+    """One number."""
+    at_most: Annotated[float, Field(ge=0)]
+    """The highest value with which one can still go back."""
+    unit: Annotated[str, Field(max_length=12)] = ""
+    """Of the number; "s" is shown as a length of time."""
+
+
 class Step(Table):
     """A change to the steps of the rollback.
 
@@ -267,6 +284,10 @@ class Rollback(Table):
     """With "veto": how long a person has to say no."""
     write_counter: tuple[WriteCounter, ...] = ()
     """What was written on the new side since the flip, for the reconciliation."""
+    ready: tuple[Ready, ...] = ()
+    """Figures that the way back stands on: lag of the reverse sync, age of the backup, room on legacy."""
+    drill_within: Length | None = None
+    """How old the last passed drill of this plan may be, such as "30d", before no flag goes forward."""
     step: tuple[Step, ...] = ()
     """Changes to the steps; see the step table."""
 
