@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,8 +63,15 @@ class FlightBook:
             identity=identity(Mode.LIVE, read_only=False),
             plan_offers=offers,
             journal_path="" if self.where is None else str(self.where),
+            last_drill_at=self._last_drill_at(plan),
             rescue=None if self.where is None else RescueFiles(self.where, os.environ),
         )
+
+    def _last_drill_at(self, plan: Plan) -> datetime | None:
+        from cockpit.cli.drill_record import last_passed, record_path
+        from cockpit.engine.clock import SystemClock
+
+        return last_passed(record_path(Path(plan.source), os.environ), SystemClock().now())
 
 
 @contextmanager

@@ -175,7 +175,7 @@ def _end(engine: Engine) -> None:
 
 def _tell(snapshot: Snapshot, *, as_json: bool) -> None:
     if as_json:
-        from cockpit.engine.published import as_json as to_json
+        from cockpit.engine.snapshot_json import as_json as to_json
 
         say(json.dumps(to_json(snapshot), ensure_ascii=False, separators=(",", ":")))
         return

@@ -18,7 +18,7 @@ from cockpit.cli.wiring import Builder, plan_secrets
 from cockpit.core.model import Health, ProbeValue
 from cockpit.core.spec import Plan, ProbeSpec
 from cockpit.engine.clock import SystemClock
-from cockpit.engine.senses import expressions
+from cockpit.engine.questions import expressions
 from cockpit.engine.sources import Sources
 from cockpit.plan.values import duration_text
 

@@ -26,8 +26,10 @@ from cockpit.core.snapshot import (
     ProbeStatus,
     Share,
     SignalStatus,
+    WayBackLine,
 )
 from cockpit.core.spec import FlagSpec, Plan, ProbeSpec, SignalSpec, Stage
+from cockpit.core.way_back import way_back_gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class Situation:
     signals: tuple[SignalStatus, ...]
     parity: tuple[ParityStatus, ...]
     checklist: tuple[ItemStatus, ...]
+    way_back: tuple[WayBackLine, ...]
     journal_ok: bool
     rollback_open: bool
     watch_until: datetime | None = None
@@ -120,6 +123,7 @@ def gates(situation: Situation, key: str) -> tuple[GateResult, ...]:
     results.append(_hold_gate(situation, flag, exposure))
     results.extend(_dependency_gate(situation, flag, exposure, key) for key in flag.spec.depends_on)
     results.extend(_probes_gate(situation, side) for side in Side)
+    results.append(way_back_gate(situation.way_back))
     results.extend(_signal_gates(situation, flag, exposure))
     stage = next_stage(flag.spec, exposure) if exposure is not None else None
     if stage is not None:

@@ -23,7 +23,8 @@ _WORST_FIRST: Final = (Level.BAD, Level.UNKNOWN, Level.WARN, Level.NOTE, Level.O
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeverFact:
     """One flag's way to zero. second: its second lever in words, empty for none; second_readable and
-    second_writable are None where that lever is a manual act."""
+    second_writable are None where that lever is a manual act. falls_with_new: no lever of the flag lives
+    elsewhere than in the new backend."""
 
     flag: str
     readable: bool
@@ -32,6 +33,7 @@ class LeverFact:
     second: str = ""
     second_readable: bool | None = None
     second_writable: bool | None = None
+    falls_with_new: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,9 @@ def _levers(facts: WayBackFacts) -> Iterator[WayBackLine]:
         if not lever.readable:
             yield _line(Level.UNKNOWN, title, f"cannot be read: {lever.trouble}", told_elsewhere=True)
         elif not lever.writable and facts.drives:
-            yield _line(Level.BAD, title, "this cockpit has no right to write it")
+            some = any(other.writable for other in facts.levers)
+            level = Level.BAD if some else Level.WARN  # without any, nothing goes forward from here anyway
+            yield _line(level, title, "this cockpit has no right to write it")
         else:
             yield _line(Level.OK, title, "can be read and written" if lever.writable else "can be read")
         yield _second(lever)
@@ -112,6 +116,8 @@ def _levers(facts: WayBackFacts) -> Iterator[WayBackLine]:
 def _second(lever: LeverFact) -> WayBackLine:
     title = f"second lever {lever.flag}"
     if not lever.second:
+        if lever.falls_with_new:
+            return _line(Level.WARN, title, "none, and the first one goes down with the new backend")
         return _line(Level.NOTE, title, "none in the plan")
     if lever.second_readable is False:
         return _line(Level.WARN, title, f"{lever.second}: cannot be read now")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cockpit.adapters.base import AdapterError
 from cockpit.core.clock import Clock
+from cockpit.core.clocks import along
 from cockpit.core.model import Failure, Reading
 from cockpit.core.parity import ParityValue
 from cockpit.core.parity_spec import ParitySpec
@@ -57,6 +58,10 @@ class ParitySenses:
         )
         self._changed(f"parity/{spec.name}")
         return None
+
+    def clock_set_back(self, by_s: float) -> None:
+        """Ages stay what they are."""
+        self.readings = along(self.readings, by_s)
 
     def failed(self, spec: ParitySpec, failure: Failure) -> None:
         now, reading = self._clock.now(), self.readings[spec.name]

@@ -13,6 +13,7 @@ from cockpit.core.agreement import agreement
 from cockpit.core.checklist import item_status
 from cockpit.core.clean import ZERO
 from cockpit.core.commands import CommandStatus
+from cockpit.core.figures import length
 from cockpit.core.flight import FlagFlight, Flight
 from cockpit.core.levers import offer
 from cockpit.core.model import Reading, Side, WriteOutcome
@@ -39,12 +40,14 @@ from cockpit.core.snapshot import (
     Share,
     SignalStatus,
     Snapshot,
+    WayBackLine,
 )
 from cockpit.core.spec import FlagSpec, Plan, ProbeSpec, SecondLever
 from cockpit.core.tracker import status
+from cockpit.core.way_back import LeverFact, WayBackFacts, way_back
 from cockpit.core.wording import line
 from cockpit.engine.effects import Effects
-from cockpit.engine.facts import effective_health, flag_fact, worst_health
+from cockpit.engine.facts import effective_health, flag_fact, legacy_fact, worst_health
 from cockpit.engine.identity import Identity
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.reasons import reasons, worst_level
@@ -69,6 +72,7 @@ class Frame:
     seat: SeatStatus
     now: datetime
     troubles: tuple[Reason, ...] = ()
+    last_drill_at: datetime | None = None
 
 
 def signal_statuses(senses: Senses, now: datetime) -> tuple[SignalStatus, ...]:
@@ -131,6 +135,7 @@ def draw(
         backends=backends,
         signals=signals,
         parity=situation.parity,
+        way_back=situation.way_back,
         flight=flight,
         journal=_journal(frame),
         host=host,
@@ -174,6 +179,7 @@ def draw(
         parity=situation.parity,
         seat=frame.seat,
         checklist=situation.checklist,
+        way_back=situation.way_back,
         phases=plan.phases,
         request=flight.request,
     )
@@ -212,6 +218,7 @@ def _situation(
         probes=tuple(probe for backend in backends for probe in backend.probes),
         signals=signals,
         parity=parity_statuses(frame.senses),
+        way_back=_way_back(frame),
         checklist=tuple(
             item_status(spec, flight.signatures.get(spec.name), frame.now) for spec in plan.checklist
         ),
@@ -219,6 +226,40 @@ def _situation(
         rollback_open=flight.rollback is not None,
         watch_until=watch_until,
         request=flight.request,
+    )
+
+
+def _way_back(frame: Frame) -> tuple[WayBackLine, ...]:
+    plan, senses, now = frame.plan, frame.senses, frame.now
+    legacy = legacy_fact(senses, now)
+    facts = WayBackFacts(
+        now=now,
+        legacy=legacy.health,
+        legacy_text=legacy.text,
+        levers=tuple(_lever(frame, spec) for spec in plan.flags),
+        figures=tuple((spec, senses.figures[spec.name]) for spec in plan.rollback.ready),
+        last_drill_at=frame.last_drill_at,
+        drives=frame.seat.drives,
+    )
+    return way_back(plan, facts)
+
+
+def _lever(frame: Frame, spec: FlagSpec) -> LeverFact:
+    reading, second = frame.senses.flags[spec.key].reading, spec.second
+    by_hand = second is None or not second.service
+    sense = frame.senses.seconds.get(spec.key)
+    words = "" if second is None else f"{second.service or 'by hand'}, {length(second.takes_s)}"
+    return LeverFact(
+        flag=spec.key,
+        readable=reading.fresh_value(frame.now) is not None,
+        writable=spec.service in frame.effects.writable,
+        trouble=reading.failure.title if reading.failure is not None else "no fresh answer",
+        second=words,
+        second_readable=None
+        if by_hand
+        else sense is not None and sense.reading.fresh_value(frame.now) is not None,
+        second_writable=None if second is None or by_hand else second.service in frame.effects.writable,
+        falls_with_new=frame.plan.falls_with_new(spec),
     )
 
 

@@ -71,6 +71,7 @@ class Flying:
     identity: Identity
     plan_offers: PlanOffers | None = None
     journal_path: str = ""
+    last_drill_at: datetime | None = None
     rescue: RescueFiles | None = None
     hint: Callable[[Flight, datetime], str] = lambda flight, now: ""
     rng: random.Random = field(default_factory=random.Random)
@@ -490,6 +491,7 @@ class Pilot:
             seat=self._seat.status(),
             now=self._clock.now(),
             troubles=tuple(self._troubles()),
+            last_drill_at=self._flying.last_drill_at,
         )
 
     def _troubles(self) -> Iterator[Reason]:

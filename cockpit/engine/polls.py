@@ -8,7 +8,8 @@ from functools import partial
 
 from cockpit.core.spec import Plan
 from cockpit.engine.poller import Poller
-from cockpit.engine.senses import Senses, expressions
+from cockpit.engine.questions import expressions
+from cockpit.engine.senses import Senses
 
 
 class Polls:

@@ -26,6 +26,7 @@ from cockpit.core.snapshot import (
     Reason,
     SeatStatus,
     SignalStatus,
+    WayBackLine,
 )
 
 _ORDER: Final = (Level.BAD, Level.UNKNOWN, Level.WARN, Level.NOTE)
@@ -39,6 +40,7 @@ def reasons(
     backends: tuple[BackendStatus, ...],
     signals: tuple[SignalStatus, ...],
     parity: tuple[ParityStatus, ...],
+    way_back: tuple[WayBackLine, ...],
     flight: Flight,
     journal: JournalHealth,
     host: HostStatus | None,
@@ -54,6 +56,7 @@ def reasons(
         *(reason for flag in flags for reason in _flag(flag, now)),
         *(reason for backend in backends for probe in backend.probes for reason in _probe(probe, now)),
         *(reason for check in parity for reason in _parity(check, now)),
+        *_way_back(way_back),
         *_clock(flight, now),
         *_seat(seat),
         *_request(flight),
@@ -233,6 +236,12 @@ def _request(flight: Flight) -> Iterator[Reason]:
         what = f"{request.asker.name} asks for {request.flag} {request.before} -> {request.percent}"
         value = f"{request.tally} people, lapses {request.lapses_at:%H:%M:%S} UTC"
         yield Reason(level=Level.NOTE, subject="approval", what=what, value=value, since=request.asker.at)
+
+
+def _way_back(lines: tuple[WayBackLine, ...]) -> Iterator[Reason]:
+    for line in lines:
+        if line.level in (Level.BAD, Level.UNKNOWN) and not line.told_elsewhere:
+            yield Reason(level=line.level, subject="way back", what=f"{line.title}: {line.text}")
 
 
 def _surroundings(host: HostStatus | None, plan_change: PlanChange | None) -> Iterator[Reason]:

@@ -7,13 +7,12 @@ and returns what went wrong. Nothing here decides, journals or writes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from cockpit.adapters.base import AdapterError
-from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import along
 from cockpit.core.counters import SignalSamples
@@ -22,7 +21,6 @@ from cockpit.core.model import (
     FlagValue,
     Health,
     ProbeValue,
-    Quality,
     Reading,
     Sample,
     Side,
@@ -41,11 +39,19 @@ from cockpit.core.tracker import (
     start_signal,
 )
 from cockpit.engine.parity_senses import ParitySenses
+from cockpit.engine.questions import (
+    Answers,
+    Origins,
+    expressions,
+    origins,
+    query_failure,
+    sample,
+    signal_expressions,
+    unanswered,
+)
 from cockpit.engine.sources import Sources
 
 T = TypeVar("T")
-Answers = Mapping[str, Sample | AdapterError]
-Origins = Mapping[tuple[str, Hashable], object]
 HISTORY = 40
 HALF_A_SECOND = 0.5  # Date headers are cut to whole seconds, so on average they lie this much behind
 
@@ -113,6 +119,7 @@ class Senses:
         self.signal_readings: dict[str, Reading[float]] = {}
         self.counters: dict[str, Reading[float]] = {}
         self.counted_after: dict[str, int] = {}
+        self.figures: dict[str, Reading[float]] = {}
         self.share_trackers: dict[str, ShareTracker] = {}
         self.parity = ParitySenses(clock, changed)
         self.plan = plan
@@ -120,7 +127,7 @@ class Senses:
 
     def adopt(self, plan: Plan, sources: Sources) -> None:
         """Fly by this plan from now on; what is already known of sources that stay is kept."""
-        self._forget_what_changed(_origins(self.plan), _origins(plan))
+        self._forget_what_changed(origins(self.plan), origins(plan))
         self.plan = plan
         self._sources = sources
         self.parity.adopt(plan, sources)
@@ -154,6 +161,10 @@ class Senses:
             counted = self.counters.get(counter.name, Reading())
             self.counters[counter.name] = replace(counted, interval_s=interval_s)
 
+        for figure in plan.rollback.ready:
+            stood = self.figures.get(figure.name, Reading())
+            self.figures[figure.name] = replace(stood, interval_s=monitors[figure.monitor].interval_s)
+
     def _forget_what_changed(self, before: Origins, after: Origins) -> None:
         """What another address or another question answered proves nothing about the new one."""
         known: Mapping[str, tuple[dict[Any, Any], ...]] = {
@@ -163,6 +174,7 @@ class Senses:
             "probe": (self.probes,),
             "signal": (self.signal_readings,),
             "counter": (self.counters, self.counted_after),
+            "figure": (self.figures,),
         }
         for (what, key), origin in before.items():
             if after.get((what, key)) != origin:
@@ -179,7 +191,7 @@ class Senses:
             return error.failure
         worst = None
         for key in keys:
-            answer = answers.get(key) or _unanswered()
+            answer = answers.get(key) or unanswered()
             if isinstance(answer, AdapterError):
                 worst = answer.failure
             for sense in self._read_as(service.name, key):
@@ -252,6 +264,10 @@ class Senses:
                 self.counters[counter.name] = counted
                 if counted.failure is None:
                     self.counted_after[counter.name] = self._proves(asked)
+        for figure in self.plan.rollback.ready:
+            if figure.monitor == monitor.name:
+                stood = self.figures[figure.name]
+                self.figures[figure.name] = self._sampled(stood, answers, (figure.query,), asked)
         self._changed(monitor.name)
         return failures[0] if failures and len(failures) == len(answers) else None
 
@@ -267,6 +283,9 @@ class Senses:
         for counter in self.plan.rollback.write_counters:
             if counter.monitor == monitor.name:
                 self.counters[counter.name] = self._bad(self.counters[counter.name], failure)
+        for figure in self.plan.rollback.ready:
+            if figure.monitor == monitor.name:
+                self.figures[figure.name] = self._bad(self.figures[figure.name], failure)
         self._changed(monitor.name)
 
     def restart_judges(self) -> None:
@@ -303,6 +322,8 @@ class Senses:
         for observed in self.shares.values():
             observed.reading = along(observed.reading, by_s)
         self.counters = along(self.counters, by_s)
+        self.figures = along(self.figures, by_s)
+        self.parity.clock_set_back(by_s)
         self.signal_readings = along(self.signal_readings, by_s)
         self.trackers = along(self.trackers, by_s)
         self.share_trackers = along(self.share_trackers, by_s)
@@ -313,10 +334,10 @@ class Senses:
         return max(skews, key=abs, default=None)
 
     def _observe_signal(self, signal: SignalSpec, answers: Answers, asked: _Asked) -> None:
-        wanted = _signal_expressions(signal)
+        wanted = signal_expressions(signal)
         reading = self.signal_readings[signal.name]
         self.signal_readings[signal.name] = self._sampled(reading, answers, wanted, asked)
-        self._track(signal.name, tuple(_sample(answers.get(each)) for each in wanted), asked.at)
+        self._track(signal.name, tuple(sample(answers.get(each)) for each in wanted), asked.at)
 
     def _track(self, name: str, samples: Sequence[Sample | None], now: datetime) -> None:
         bad_legacy, total_legacy, bad_new, total_new = samples
@@ -326,11 +347,11 @@ class Senses:
         self.trackers[name] = observe(self.trackers[name], four, now)
 
     def _observe_share(self, key: str, pair: tuple[str, str], answers: Answers, asked: _Asked) -> None:
-        legacy, new = (_sample(answers.get(each)) for each in pair)
+        legacy, new = (sample(answers.get(each)) for each in pair)
         tracker = observe_share(self.share_trackers[key], legacy, new, asked.at)
         self.share_trackers[key] = tracker
         sense, seen = self.shares[key], share(tracker, asked.at)
-        failure = _query_failure(answers, pair)
+        failure = query_failure(answers, pair)
         if failure is not None:
             sense.reading = self._bad(sense.reading, failure)
         elif seen is None:
@@ -344,11 +365,11 @@ class Senses:
         self, reading: Reading[float], answers: Answers, wanted: Sequence[str], asked: _Asked
     ) -> Reading[float]:
         """A reading of the last wanted expression, bad when any of them is."""
-        failure = _query_failure(answers, wanted)
-        sample = _sample(answers.get(wanted[-1]))
-        if failure is not None or sample is None or sample.value is None:
+        failure = query_failure(answers, wanted)
+        last = sample(answers.get(wanted[-1]))
+        if failure is not None or last is None or last.value is None:
             return self._bad(reading, failure or Failure(title="no value"))
-        return self._good(reading, sample.value, asked)
+        return self._good(reading, last.value, asked)
 
     def _ask(self) -> _Asked:
         return _Asked(
@@ -379,70 +400,3 @@ class Senses:
     def _bad(self, reading: Reading[T], failure: Failure) -> Reading[T]:
         now = self._clock.now()
         return replace(reading, failure=failure, failing_since=reading.failing_since or now, attempted_at=now)
-
-
-def _origins(plan: Plan) -> Origins:
-    """Where everything that is sensed comes from: service or monitor, and what is asked of it."""
-    services = {each.name: (each.kind, each.settings) for each in plan.flag_services}
-    monitors = {each.name: (each.kind, each.settings) for each in plan.monitors}
-    probes = [probe for backend in plan.backends for probe in backend.probes]
-    traffic = [(flag.key, flag.traffic) for flag in plan.flags if flag.traffic is not None]
-    return {
-        **{("flag", flag.key): services[flag.service] for flag in plan.flags},
-        **{
-            ("second", flag.key): (services[flag.second.service], flag.second.key)
-            for flag in plan.flags
-            if flag.second is not None and flag.second.service
-        },
-        **{("share", key): (monitors[query.monitor], query) for key, query in traffic},
-        **{("probe", (probe.side, probe.name)): (probe.kind, probe.settings) for probe in probes},
-        **{
-            ("signal", signal.name): (monitors[signal.monitor], _signal_expressions(signal))
-            for signal in plan.signals
-        },
-        **{
-            ("counter", counter.name): (monitors[counter.monitor], counter.query)
-            for counter in plan.rollback.write_counters
-        },
-    }
-
-
-def expressions(plan: Plan, monitor: str) -> tuple[str, ...]:
-    """Everything this plan asks of one monitoring source, each expression once, in a fixed order."""
-    wanted: dict[str, None] = {}
-    for signal in plan.signals:
-        if signal.monitor == monitor:
-            wanted.update(dict.fromkeys(_signal_expressions(signal)))
-    for flag in plan.flags:
-        if flag.traffic is not None and flag.traffic.monitor == monitor:
-            wanted.update(dict.fromkeys((flag.traffic.legacy, flag.traffic.new)))
-    for counter in plan.rollback.write_counters:
-        if counter.monitor == monitor:
-            wanted[counter.query] = None
-    return tuple(wanted)
-
-
-def _signal_expressions(signal: SignalSpec) -> tuple[str, str, str, str]:
-    return (signal.legacy.bad, signal.legacy.total, signal.new.bad, signal.new.total)
-
-
-def _unanswered() -> AdapterError:
-    return AdapterError(Failure(title="the service said nothing about this flag"))
-
-
-def _sample(answer: Sample | AdapterError | None) -> Sample | None:
-    return answer if isinstance(answer, Sample) else None
-
-
-def _query_failure(answers: Answers, wanted: Sequence[str]) -> Failure | None:
-    """The first thing that is wrong with these expressions; None when all are good numbers."""
-    for expression in wanted:
-        answer = answers.get(expression)
-        if isinstance(answer, AdapterError):
-            return answer.failure
-        if answer is None:
-            return Failure(title="the source said nothing about an expression")
-        if answer.quality is not Quality.GOOD:
-            title = f"{answer.quality.value.replace('_', ' ')}: {answer.note or expression}"
-            return Failure(title=clean_text(title, limit=120))
-    return None

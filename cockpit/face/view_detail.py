@@ -75,7 +75,8 @@ def detail_title(subject: Subject) -> str:
 def detail_lines(subject: Subject, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
     """The page of one subject; it says so when the thing is no longer there."""
     if subject.topic is Topic.FLAG:
-        lines = [_flag(each, now) for each in snapshot.flags if each.key == subject.key]
+        back = way_back_lines(snapshot)
+        lines = [(*_flag(each, now), *back) for each in snapshot.flags if each.key == subject.key]
     elif subject.topic is Topic.PROBE:
         lines = [_probe(each, now) for each in _probes(snapshot, subject.key)]
     elif subject.topic is Topic.SIGNAL:
@@ -200,6 +201,20 @@ def _gates(gates: Iterable[GateResult], now: datetime) -> Iterable[Line]:
         yield (word, (safe(gate.text), Role.TEXT), (wait, Role.NOTE))
     if not shown:
         yield (("no gate is told", Role.DIM),)
+
+
+def way_back_lines(snapshot: Snapshot) -> tuple[Line, ...]:
+    """Everything that a rollback would stand on, the worst first."""
+    if not snapshot.way_back:
+        return ()
+    rows = (
+        (
+            (f"{LEVEL_WORD[line.level]!s:<11}", LEVEL_WORD[line.level].role),
+            (safe(f"{line.title}: {line.text}"), Role.TEXT),
+        )
+        for line in snapshot.way_back
+    )
+    return (*section("Can we still go back?"), *rows)
 
 
 # --- probe -----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from cockpit.core.clean import Percent
 from cockpit.core.model import Freshness, Reading, WriteOutcome
-from cockpit.core.snapshot import Agreement, FlagStatus, Snapshot
+from cockpit.core.snapshot import Agreement, FlagStatus, Level, Snapshot
 from cockpit.face.view import (
     AGREEMENT_WORD,
     NOTHING,
@@ -60,6 +60,11 @@ def rollout_notes(snapshot: Snapshot) -> Line:
         return ()
     if snapshot.rollback is not None and snapshot.rollback.open:
         return (("R", Role.KEY), (" shows the rollback", Role.DIM))
+    shut = next((line for line in snapshot.way_back if line.level in (Level.BAD, Level.UNKNOWN)), None)
+    if shut is not None:
+        word = "✗ WAY BACK" if shut.level is Level.BAD else "? WAY BACK"
+        role = Role.BAD if shut.level is Level.BAD else Role.UNKNOWN
+        return ((f"{word}: {safe(shut.title)}  ", role), ("R", Role.KEY), (" rolls back", Role.DIM))
     return (("R", Role.KEY), (" rolls back", Role.DIM))
 
 

@@ -172,6 +172,7 @@ def situation() -> Situation:
         signals=(signal_status(),),
         parity=(),
         checklist=(),
+        way_back=(),
         journal_ok=True,
         rollback_open=False,
     )

@@ -75,6 +75,7 @@ def test_all_gates_are_met_when_everything_is_known_and_well() -> None:
         "needs login",
         "legacy probes",
         "new probes",
+        "way back",
         "signal errors",
     ]
     assert all(result.text for result in results)

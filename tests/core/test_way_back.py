@@ -19,6 +19,8 @@ from tests.core.sim_rollout import NOW, PLAN
 LAG = ReadySpec(name="lag", title="reverse sync lag", monitor="prom", query="lag", at_most=60, unit="s")
 GOOD = LeverFact(flag="chat", readable=True, writable=True, second="haproxy, 40 s", second_readable=True)
 
+OTHER = replace(GOOD, flag="login")
+
 
 def seen(value: float | None, *, age_s: float = 1, trouble: str = "") -> Reading[float]:
     return Reading(
@@ -62,9 +64,16 @@ def test_a_way_back_of_which_all_is_known_and_well_is_open() -> None:
         ({"legacy": Health.UNKNOWN}, "legacy", Level.UNKNOWN, False),
         ({"legacy": Health.DEGRADED}, "legacy", Level.WARN, True),
         ({"levers": (replace(GOOD, readable=False),)}, "lever chat", Level.UNKNOWN, False),
-        ({"levers": (replace(GOOD, writable=False),)}, "lever chat", Level.BAD, False),
+        ({"levers": (replace(GOOD, writable=False), OTHER)}, "lever chat", Level.BAD, False),
+        ({"levers": (replace(GOOD, writable=False),)}, "lever chat", Level.WARN, True),
         ({"levers": (replace(GOOD, writable=False),), "drives": False}, "lever chat", Level.OK, True),
         ({"levers": (replace(GOOD, second=""),)}, "second lever chat", Level.NOTE, True),
+        (
+            {"levers": (replace(GOOD, second="", falls_with_new=True),)},
+            "second lever chat",
+            Level.WARN,
+            True,
+        ),
         ({"levers": (replace(GOOD, second_readable=False),)}, "second lever chat", Level.WARN, True),
         ({"levers": (replace(GOOD, second_writable=False),)}, "second lever chat", Level.WARN, True),
         ({"figures": ((LAG, seen(61.0)),)}, "reverse sync lag", Level.BAD, False),

@@ -147,7 +147,9 @@ class World:
             legacy=ScriptedProbe(self.bell),
             new=ScriptedProbe(self.bell),
             hook=ScriptedHook(self.bell),
-            backup=ScriptedService(self.bell, {f"pool-{key}": pct for key, pct in self.percents.items()}),
+            backup=ScriptedService(
+                self.bell, {f"pool-{key}": pct or 100.0 for key, pct in self.percents.items()}
+            ),
         )
 
     def exposure(self, key: str) -> float:

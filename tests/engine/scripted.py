@@ -285,6 +285,7 @@ class ScriptedMonitor:
         self.gate = Gate(bell)
         self.failing: Exception | None = None
         self.silent: set[str] = set()
+        self.gauges: dict[str, float] = {}
         self.traffic = 1000.0
         self.bad_pct = {"legacy": 1.0, "new": 1.0}
         self.counters: dict[str, float] = {}
@@ -307,6 +308,8 @@ class ScriptedMonitor:
     def _sample(self, expression: str) -> Sample:
         if expression in self.silent:
             return Sample(value=None, quality=Quality.NO_DATA)
+        if expression in self.gauges:
+            return Sample(value=self.gauges[expression], quality=Quality.GOOD)
         grown = self.counters.get(expression, 0.0) + self._growth(expression)
         self.counters[expression] = grown
         return Sample(value=grown, quality=Quality.GOOD)

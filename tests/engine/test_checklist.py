@@ -7,7 +7,8 @@ from dataclasses import replace
 from cockpit.core.checklist import ItemSpec, ItemState
 from cockpit.core.commands import SignItem, WithdrawSignature
 from cockpit.core.events import Kind
-from cockpit.engine.published import as_json, decode, encode
+from cockpit.engine.published import decode, encode
+from cockpit.engine.snapshot_json import as_json
 from tests.engine.conftest import Pilotage, World, advance, ident
 
 ITEM = ItemSpec(name="load", title="50 sockets at once", flags=("writes",), evidence="figure and source")

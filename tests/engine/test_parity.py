@@ -14,7 +14,8 @@ from cockpit.core.parity_spec import ParitySpec, Question, SideQuery, StoreSpec
 from cockpit.core.snapshot import Level, ParityStatus, Snapshot
 from cockpit.core.spec import Plan
 from cockpit.engine.parity_look import look
-from cockpit.engine.published import as_json, decode, encode
+from cockpit.engine.published import decode, encode
+from cockpit.engine.snapshot_json import as_json
 from cockpit.engine.sources import Sources
 from tests.engine.conftest import Pilotage, World, advance
 from tests.engine.scripted_store import ScriptedStore

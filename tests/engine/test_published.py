@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from cockpit.core.clean import Percent
 from cockpit.core.snapshot import Snapshot
-from cockpit.engine.published import SnapshotTrouble, as_json, decode, encode
+from cockpit.engine.published import SnapshotTrouble, decode, encode
+from cockpit.engine.snapshot_json import as_json
 from tests.face import pictures, pictures_seat
 
 SITUATIONS = [pytest.param(make(), id=make.__name__) for make in pictures.EVERY]
@@ -103,6 +104,7 @@ def test_the_names_that_scripts_read() -> None:
         "signals",
         "parity",
         "checklist",
+        "way_back",
         "proposal",
         "rollback",
         "last_closed_rollback",

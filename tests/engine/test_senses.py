@@ -18,7 +18,8 @@ from cockpit.core.snapshot import Level
 from cockpit.core.spec import AutoRollback, HardLimit, Plan
 from cockpit.engine.journal_chain import body_text
 from cockpit.engine.lookout import VETO_HOLDS_S
-from cockpit.engine.senses import Senses, expressions
+from cockpit.engine.questions import expressions
+from cockpit.engine.senses import Senses
 from tests.engine.conftest import POLL_S, World, advance, declare, ident, make_plan, note
 from tests.engine.scripted import FULL, Answer, FickleJournal, down
 

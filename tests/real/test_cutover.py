@@ -19,7 +19,7 @@ from cockpit.core.rollback import FlipState, StepState
 from cockpit.core.snapshot import Agreement, Level, Snapshot
 from cockpit.core.spec import StepKey
 from cockpit.engine.clock import SystemClock
-from cockpit.engine.published import as_json
+from cockpit.engine.snapshot_json import as_json
 from tests.real.cutover import (
     OPERATOR,
     Cockpit,
