@@ -20,17 +20,19 @@ from pydantic import Field
 
 from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.alertmanager import Label
+from cockpit.adapters.aside import Aside
 from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.signals.api import explain, open_api
 from cockpit.adapters.signals.instant import read_envelope
 from cockpit.adapters.signals.settings import PrometheusSettings
 from cockpit.core.clean import clean_text, finite_number, parse_instant
-from cockpit.core.model import Failure, Health, ProbeValue
+from cockpit.core.model import Failure, Fault, Health, ProbeValue
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Answer, HttpHost, Web
 
+_MAX_BODY: Final = 16_000_000
 _STALE_INTERVALS: Final = 3.0
 _STALE_S: Final = 60.0
 _NAME_LIMIT: Final = 60
@@ -60,31 +62,42 @@ def build(
     settings: PrometheusAlertsSettings, web: Web, secret: Secrets, timeout_s: float
 ) -> PrometheusAlertsProbe:
     """Raises what `secret` raises, and RefusedByService for an address that cannot be used."""
-    return PrometheusAlertsProbe(open_api(settings, web, secret, timeout_s), settings)
+    host = open_api(settings, web, secret, timeout_s, max_body=_MAX_BODY)
+    return PrometheusAlertsProbe(host, settings, timeout_s=timeout_s)
 
 
 class PrometheusAlertsProbe:
-    """Asks once per poll and keeps nothing between polls."""
+    """Asks once per poll and keeps nothing between polls. The rules of a whole company are much to read, so
+    they are read beside the loop."""
 
-    def __init__(self, host: HttpHost, settings: PrometheusAlertsSettings) -> None:
+    def __init__(self, host: HttpHost, settings: PrometheusAlertsSettings, *, timeout_s: float) -> None:
         self._host = host
+        self._timeout_s = timeout_s
+        self._aside = Aside("reading of the rules")
         self._path = f"{settings.base_path}/api/v1/rules"
         self._wanted = settings.alerts
         self._labels = settings.labels
 
     async def probe(self) -> ProbeValue:
-        answer = await once_more_after_reset(
-            lambda: self._host.get(self._path, params={"type": "alert"}, retry=False)
-        )
+        # Newer servers leave out the rules that are not named; older ones answer with all of them.
+        params = [("type", "alert"), *(("rule_name[]", name) for name in self._wanted)]
+        answer = await once_more_after_reset(lambda: self._host.get(self._path, params=params, retry=False))
         if answer.status != 200:
             raise explain(answer)
+        try:
+            return await self._aside.run(lambda: self._look(answer), self._timeout_s)
+        except TimeoutError:
+            title = f"the rules could not be read within {self._timeout_s:g} s"
+            raise BrokenAnswer(Failure(title=title, fault=Fault.COCKPIT)) from None
+
+    async def aclose(self) -> None:
+        await self._host.aclose()
+
+    def _look(self, answer: Answer) -> ProbeValue:
         data, warning = read_envelope(answer.json())
         rules = tuple(self._rules(data, answer.server_time))
         health, detail = self._judge(rules, warning)
         return _value(health, detail, rules, answer)
-
-    async def aclose(self) -> None:
-        await self._host.aclose()
 
     def _judge(self, rules: Sequence[Rule], warning: str) -> tuple[Health, str]:
         firing = [words for rule in rules for words in rule.firing]

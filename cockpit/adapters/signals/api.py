@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 _CONCURRENT: Final = 4
 
 
-def open_api(settings: PrometheusSettings, web: Web, secret: Secrets, timeout_s: float) -> HttpHost:
+def open_api(
+    settings: PrometheusSettings,
+    web: Web,
+    secret: Secrets,
+    timeout_s: float,
+    *,
+    max_body: int = 2_000_000,
+) -> HttpHost:
     """Raises what `secret` raises, and RefusedByService for an address that cannot be used."""
     headers: dict[str, Secret | str] = {"Accept": "application/json"}
     if settings.token is not None:
@@ -28,6 +35,7 @@ def open_api(settings: PrometheusSettings, web: Web, secret: Secrets, timeout_s:
         settings.url,
         headers=headers,
         timeout_s=timeout_s,
+        max_body=max_body,
         ca_file=settings.ca_file,
         max_concurrent=_CONCURRENT,
     )

@@ -1,18 +1,18 @@
 """A page that is fetched whole and holds every number at once: what such monitoring sources share.
 
-One request per poll, so that all expressions are read from the same moment. The page is read in a thread:
-a large one would hold up the engine's loop.
+One request per poll, so that all expressions are read from the same moment. The page is read beside the
+loop: a large one would hold it up.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from cockpit.adapters.again import once_more_after_reset
-from cockpit.adapters.base import AdapterError, Preflight, RefusedByService
+from cockpit.adapters.aside import Aside
+from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
 from cockpit.adapters.credentials import Secrets, bearer
 from cockpit.adapters.signals.preflight import in_words, judge_expression
 from cockpit.adapters.signals.settings import PageSettings
@@ -47,16 +47,19 @@ def open_page(
         ca_file=settings.ca_file,
         max_concurrent=1,
     )
-    return PageMonitor(host, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), read)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return PageMonitor(host, path, read, timeout_s=timeout_s)
 
 
 class PageMonitor:
     """Holds no state between calls. `read` makes an outcome per expression, or raises AdapterError."""
 
-    def __init__(self, host: HttpHost, path: str, read: Reader) -> None:
+    def __init__(self, host: HttpHost, path: str, read: Reader, *, timeout_s: float) -> None:
         self._host = host
         self._path = path
         self._read = read
+        self._timeout_s = timeout_s
+        self._aside = Aside("reading of the page")
 
     async def query(self, expressions: Sequence[str]) -> Mapping[str, Outcome]:
         """One entry per expression. Raises AdapterError when the page as a whole cannot be used."""
@@ -65,7 +68,12 @@ class PageMonitor:
         answer = await once_more_after_reset(lambda: self._host.get(self._path, retry=False))
         if answer.status != 200:
             raise answer.as_error()
-        return await asyncio.to_thread(self._read, answer, tuple(dict.fromkeys(expressions)))
+        once = tuple(dict.fromkeys(expressions))
+        try:
+            return await self._aside.run(lambda: self._read(answer, once), self._timeout_s)
+        except TimeoutError:
+            title = f"the page could not be read within {self._timeout_s:g} s"
+            raise BrokenAnswer(Failure(title=title, detail=answer.asked, fault=Fault.PLAN)) from None
 
     async def preflight(self, expressions: Sequence[str]) -> Sequence[Preflight]:
         subject, question = self._host.address, "shows a page of numbers"
