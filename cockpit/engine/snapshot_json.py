@@ -138,7 +138,7 @@ def _request(request: AdvanceRequest | None) -> Json | None:
         "percent_pct": _pct(request.percent),
         "needed": request.needed,
         "approved_by": [given.name for given in request.given],
-        "asked_at": _instant(request.asker.at),
+        "asked_at": _instant(request.given[0].at) if request.given else None,
         "lapses_at": _instant(request.lapses_at),
     }
 
