@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cockpit.adapters.base import AdapterError
@@ -75,11 +75,11 @@ class File:
     def __init__(self, folder: Path, kind: str, text: str | None = None, **more: object) -> None:
         self.path = folder / "flags.cfg"
         self.write(TEXTS[kind] if text is None else text)
-        given = {**SETTINGS[kind], "path": str(self.path), "write": True, **more}
-        settings, web = FlagFileSettings.model_validate(given), Web()
-        writer = build_writer(settings, web, lambda ref: Secret("x"), 5.0)
+        table = {**SETTINGS[kind], "path": str(self.path), "write": True, **more}
+        wanted, web = FlagFileSettings.model_validate(table), Web()
+        writer = build_writer(wanted, web, lambda ref: Secret("x"), 5.0)
         assert isinstance(writer, FileWriter)
-        self.writer, self.reader = writer, build_reader(settings, web, lambda ref: Secret("x"), 5.0)
+        self.writer, self.reader = writer, build_reader(wanted, web, lambda ref: Secret("x"), 5.0)
 
     def write(self, text: str) -> None:
         self.path.write_bytes(text.encode())
@@ -467,7 +467,14 @@ TREES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@given(tree=TREES, flag=KEYS, other=KEYS, indent=st.sampled_from([None, 1]), value=st.integers(0, 100))
+@settings(deadline=None)
+@given(
+    tree=TREES,
+    flag=KEYS.filter(lambda key: key != "z"),
+    other=KEYS,
+    indent=st.sampled_from([None, 1]),
+    value=st.integers(0, 100),
+)
 def test_in_any_json_one_value_changes(
     tree: Any, flag: str, other: str, indent: int | None, value: int
 ) -> None:
@@ -478,6 +485,7 @@ def test_in_any_json_one_value_changes(
     assert same(after, document)
 
 
+@settings(deadline=None)
 @given(text=st.text(alphabet=" \n\t#'\"[]{}=.:,-&*!|>abf1%truefalse", max_size=60), value=st.integers(0, 100))
 def test_any_text_is_changed_in_one_place_or_not_at_all(text: str, value: int) -> None:
     for syntax in (JsonSyntax(), TomlSyntax(), YamlSyntax(), EnvSyntax()):
@@ -520,5 +528,5 @@ def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
 
 
 def test_without_write_in_the_plan_there_is_no_writer() -> None:
-    settings = FlagFileSettings.model_validate({"path": "/x/flags", **SETTINGS["json"]})
-    assert build_writer(settings, Web(), lambda ref: Secret("x"), 1.0) is None
+    wanted = FlagFileSettings.model_validate({"path": "/x/flags", **SETTINGS["json"]})
+    assert build_writer(wanted, Web(), lambda ref: Secret("x"), 1.0) is None

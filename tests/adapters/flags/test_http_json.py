@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+import hypothesis
 import pytest
 import pytest_asyncio
 from hypothesis import given
@@ -49,9 +50,9 @@ class Endpoint:
         server.handler = self.answer
         more = {"token": READ_SECRET, "write_token": WRITE_SECRET}
         wanted = settings(shape, server.url, **more)
-        writer = build_writer(wanted, web, _secret, 0.5)
+        writer = build_writer(wanted, web, _secret, 2.0)
         assert writer is not None
-        self.writer, self.reader = writer, build_reader(wanted, web, _secret, 0.5)
+        self.writer, self.reader = writer, build_reader(wanted, web, _secret, 2.0)
 
     def answer(self, request: Request) -> Step:
         if request.method == "GET":
@@ -315,6 +316,7 @@ async def test_an_unguarded_service_says_so(web: Web) -> None:
         assert any(line.detail.startswith("unguarded") and line.ok is None for line in lines)
 
 
+@hypothesis.settings(deadline=None)
 @given(hundredths=st.integers(0, 10_000), everybody=st.sampled_from([1, 100, 10_000]))
 def test_no_percentage_changes_on_its_way_there_and_back(hundredths: int, everybody: int) -> None:
     unit = {1: "fraction", 100: "percent", 10_000: "basis_points"}[everybody]
@@ -324,6 +326,7 @@ def test_no_percentage_changes_on_its_way_there_and_back(hundredths: int, everyb
     assert stored_flag(body, key="f", settings=wanted).value.percent == Percent(hundredths)
 
 
+@hypothesis.settings(deadline=None)
 @given(path=st.sampled_from(paths(FLAG)), value=JSON)
 def test_one_mutation_is_a_flag_in_clean_text_or_our_error(path: tuple[str | int, ...], value: Any) -> None:
     try:

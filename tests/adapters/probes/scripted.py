@@ -85,6 +85,11 @@ class Scripted:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Cancelled by `leave` alone; the streams of Python 3.11 take that for a fault of theirs.
+        with suppress(asyncio.CancelledError):
+            await self._serve(reader, writer)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.add(writer)
         task = asyncio.current_task()
@@ -95,9 +100,6 @@ class Scripted:
             while await self._exchange(reader, writer):
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
-            return
-        except asyncio.CancelledError:
-            # By `leave` alone; the streams of Python 3.11 take a cancelled connection for a fault of theirs.
             return
         finally:
             self._writers.discard(writer)
