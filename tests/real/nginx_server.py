@@ -60,11 +60,12 @@ class Nginx:
 
     def reload(self) -> None:
         """What an operator's `systemctl reload nginx` does; returns once all workers are new ones."""
-        before = set(self._workers())
+        before = set(self.workers())
         self.server.process.send_signal(signal.SIGHUP)
-        self.server.wait_until(lambda: bool(now := set(self._workers())) and not now & before, "reloaded")
+        self.server.wait_until(lambda: bool(now := set(self.workers())) and not now & before, "reloaded")
 
-    def _workers(self) -> list[str]:
+    def workers(self) -> list[str]:
+        """Their process ids."""
         pid = self.server.process.pid
         return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 

@@ -150,6 +150,8 @@ class NginxWriter:
                 await self._replace(content, text)
             try:
                 nginx = await asyncio.to_thread(running, self._settings.pid_file, self._clock)
+                if text == content.text and nginx.has_loaded(content):
+                    return "it reads 0% already, and nginx runs with it"
                 await ask_to_reload(nginx, self._settings.reload, self._timeout_s)
             except AdapterError as error:
                 raise unknown(f"the file says 0%, but nginx was not told: {words(error)}") from None

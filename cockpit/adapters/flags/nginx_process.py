@@ -39,7 +39,9 @@ _STARTED_FIELD: Final = 19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The file at one moment."""
+    """The file at one moment. changed_at_s: the later of its two times, because a copy may keep the time of
+    its original; so a changed owner or mode counts as a change, too, until nginx reloads.
+    """
 
     text: str
     changed_at_s: float

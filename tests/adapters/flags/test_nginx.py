@@ -245,9 +245,17 @@ async def test_a_variable_that_is_not_there(crew: Crew, key: str) -> None:
     assert (await crew.writer.kill(key)).outcome is WriteOutcome.REFUSED
 
 
-async def test_kill_and_zero_of_what_is_at_zero_write_nothing(nginx: Nginx, crew: Crew) -> None:
-    before = nginx.split.stat().st_ino
+async def test_kill_and_zero_of_what_is_at_zero_disturb_nobody(nginx: Nginx, crew: Crew) -> None:
+    file, workers = nginx.split.stat().st_ino, nginx.workers()
     for result in (await crew.writer.kill(FLAG), await crew.writer.zero(FLAG)):
         assert result.outcome is WriteOutcome.DONE
-    assert nginx.split.stat().st_ino == before
+    assert (nginx.split.stat().st_ino, nginx.workers()) == (file, workers)
     assert (await crew.value()).exposure == ZERO
+
+
+async def test_a_kill_loads_the_zero_that_nobody_has_loaded(nginx: Nginx, crew: Crew) -> None:
+    await crew.set(50)
+    nginx.write(blocks(*FLAGS))
+    assert nginx.served(FLAG) > 0
+    assert (await crew.writer.kill(FLAG)).outcome is WriteOutcome.DONE
+    assert nginx.served(FLAG) == 0
