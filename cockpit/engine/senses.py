@@ -315,7 +315,7 @@ class Senses:
 
         Nothing waits for the clock to catch up then, and no reading comes from the future.
         """
-        for flag in self.flags.values():
+        for flag in (*self.flags.values(), *self.seconds.values()):
             flag.reading = along(flag.reading, by_s)
         for probe in self.probes.values():
             probe.reading = along(probe.reading, by_s)

@@ -408,11 +408,11 @@ class Cast:
     def all_gates(self) -> tuple[Gate, ...]:
         return (
             self.service.read_gate,
-            self.backup.read_gate,
             self.monitor.gate,
             self.legacy.gate,
             self.new.gate,
             self.hook.gate,
+            self.backup.read_gate,
             *self.gates,
         )
 
