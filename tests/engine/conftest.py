@@ -154,7 +154,8 @@ class World:
 
     def exposure(self, key: str) -> float:
         """What users really get: nothing, as soon as one of the levers is at zero."""
-        return min(self.cast.service.exposure(key), self.cast.backup.exposure(f"pool-{key}") or 0.0)
+        pool = self.cast.backup.exposure(f"pool-{key}")
+        return self.cast.service.exposure(key) if pool else 0.0
 
     @property
     def backup(self) -> ScriptedService:
