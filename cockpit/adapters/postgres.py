@@ -22,6 +22,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
+from psycopg.types.string import TextLoader
 
 from cockpit.adapters.base import AdapterError, RefusedByService
 from cockpit.adapters.no_answer import Cause, NoAnswer
@@ -37,6 +38,12 @@ APPLICATION: Final = "cutover-cockpit"
 ROWS_LIMIT: Final = 100
 _DEADLINE_SHARE: Final = 0.9
 _STATEMENT_SHARE: Final = 0.8
+# Its warnings name hosts, and would be written over the screen.
+_LIBRARY: Final = logging.getLogger("psycopg")
+_LIBRARY.addHandler(logging.NullHandler())
+_LIBRARY.propagate = False
+# What the other side of a comparison writes as text comes as text.
+_AS_TEXT: Final = ("uuid", "date")
 _SECRET_PARTS: Final = (
     "host",
     "hostaddr",
@@ -120,7 +127,6 @@ class Database:
 
     def __init__(self, dsn: Secret, *, timeout_s: float) -> None:
         """Raises RefusedByService for a text that is no connection string."""
-        logging.getLogger("psycopg").propagate = False  # its warnings name hosts
         try:
             parts = conninfo_to_dict(dsn.reveal())
         except psycopg.Error:
@@ -190,6 +196,8 @@ class Database:
             raise NoAnswer(failure, cause=Cause.TIMEOUT, sent=False) from None
         except psycopg.Error as error:
             raise connect_trouble(error, self._blank) from None
+        for kind in _AS_TEXT:
+            connection.adapters.register_loader(kind, TextLoader)
         await connection.set_read_only(True)
         await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
         return connection

@@ -251,7 +251,7 @@ async def test_no_place_for_another_connection_is_degraded(legacy: Cluster) -> N
 
 
 async def test_a_count_that_takes_too_long_is_told_and_harms_nothing_else(legacy: Cluster) -> None:
-    value = await ask(legacy.dsn(), timeout_s=4.0, counts={"slow": "exact"})
+    value = await ask(legacy.dsn(), timeout_s=6.0, counts={"slow": "exact"})
     assert value.health is Health.OK
     assert "did not answer a question within" in dict(value.facts)["rows of slow"]
 

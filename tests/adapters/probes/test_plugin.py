@@ -84,9 +84,9 @@ async def test_one_number_may_be_the_latency(web: Web) -> None:
 async def test_past_its_time_the_plugin_and_its_children_are_gone(web: Web, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     program = f"sleep 300 & echo $! > {pids}; echo $$ >> {pids}; echo OK; wait"
-    error = await trouble_of(probe_of(web, *sh(program), timeout_s=0.5))
+    error = await trouble_of(probe_of(web, *sh(program), timeout_s=2.0))
     assert isinstance(error, Unreachable)
-    assert "did not end within 0.5 s" in error.failure.title
+    assert "did not end within 2 s" in error.failure.title
     psutil.wait_procs([psutil.Process(int(pid)) for pid in pids.read_text().split() if _runs(int(pid))], 10)
     assert not any(_runs(int(pid)) for pid in pids.read_text().split())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 
 import pytest
@@ -105,6 +106,13 @@ async def test_a_stalled_handshake_ends_in_time() -> None:
         with pytest.raises(NoAnswer) as caught:
             await probe.probe()
     assert caught.value.failure.title.startswith("no session with the database within")
+
+
+async def test_the_library_writes_nothing_over_the_screen(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its warnings name hosts, and a logger without a handler prints them on standard error."""
+    await probe_of(1).aclose()
+    logging.getLogger("psycopg").warning("query cancellation failed: 127.0.0.1")
+    assert capfd.readouterr() == ("", "")
 
 
 def counters(written: float, at_s: float) -> Counters:

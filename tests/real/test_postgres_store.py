@@ -1,0 +1,139 @@
+"""Counts and rows out of a real PostgreSQL, as parity asks for them, and what it must not do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService
+from cockpit.adapters.http import Web
+from cockpit.adapters.no_answer import Cause, NoAnswer
+from cockpit.adapters.parity.postgres import PostgresStore, build
+from cockpit.adapters.probes.postgres_settings import PostgresSettings
+from cockpit.core.parity import Count, Exactness
+from cockpit.core.secret import Secret
+from tests.adapters.probes.hostile import assert_harmless
+from tests.real.postgres_server import Cluster, cluster
+
+pytestmark = pytest.mark.real
+
+SAMPLE = "SELECT id FROM chats ORDER BY id LIMIT %(size)s"
+ROWS = "SELECT id, title, rate, born, paid, seen_at, tags, extra FROM chats WHERE id::text = ANY(%(keys)s)"
+SETUP = """
+CREATE TABLE chats (id int PRIMARY KEY, title text, rate numeric, born date, paid boolean,
+    seen_at timestamptz, tags text[], extra jsonb, ref uuid, raw bytea);
+INSERT INTO chats SELECT n, 'chat ' || n, n / 4.0, '2026-01-02', n % 2 = 0,
+    '2026-11-20 12:00:00+01', '{a,b}', '{"b": 1, "a": [2]}',
+    ('00000000-0000-0000-0000-00000000000' || n)::uuid, 'x' FROM generate_series(1, 9) n;
+"""
+BY_UUID = "SELECT ref, title FROM chats WHERE ref::text = ANY(%(keys)s)"
+NO_COUNTS = (
+    "SELECT -1",
+    "SELECT true",
+    "SELECT NULL::int",
+    "SELECT 1, 2",
+    "SELECT id FROM chats",
+    "SELECT 1.5",
+    "SELECT '5'",
+)
+
+
+@pytest.fixture(scope="module")
+def legacy() -> Iterator[Cluster]:
+    with cluster() as made, made.running():
+        with psycopg.connect(made.dsn(), autocommit=True) as connection:
+            connection.execute(SETUP)
+        yield made
+
+
+@asynccontextmanager
+async def store(legacy: Cluster, timeout_s: float = 30.0) -> AsyncIterator[PostgresStore]:
+    settings = PostgresSettings.model_validate({"dsn": {"env": "LEGACY_DSN"}})
+    made = build(settings, Web(), lambda _: Secret(legacy.dsn()), timeout_s)
+    try:
+        yield made
+    finally:
+        await made.aclose()
+
+
+async def test_a_count_is_exact(legacy: Cluster) -> None:
+    async with store(legacy) as data:
+        assert await data.count("SELECT count(*) FROM chats WHERE title LIKE 'chat %'") == Count(n=9)
+        assert (await data.count("SELECT count(*) FROM chats WHERE id < 0")).exactness is Exactness.EXACT
+
+
+async def test_the_newest_change(legacy: Cluster) -> None:
+    async with store(legacy) as data:
+        assert await data.newest("SELECT max(seen_at) FROM chats") == datetime(2026, 11, 20, 11, tzinfo=UTC)
+        assert await data.newest("SELECT max(seen_at) FROM chats WHERE id < 0") is None
+        assert await data.newest("SELECT '2026-01-01 00:00'::timestamp") == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def test_a_sample_and_its_rows(legacy: Cluster) -> None:
+    async with store(legacy) as data:
+        keys = await data.sample(SAMPLE, 3)
+        rows = await data.rows(ROWS, [*keys, "77"], key="id")
+        refs = await data.sample("SELECT ref FROM chats ORDER BY id LIMIT %(size)s", 1)
+        by_uuid = await data.rows(BY_UUID, refs, key="ref")
+    assert keys == ("1", "2", "3")
+    assert set(rows) == {"1", "2", "3"}
+    assert rows["2"] == {
+        "id": 2,
+        "title": "chat 2",
+        "rate": 0.5,
+        "born": "2026-01-02",
+        "paid": True,
+        "seen_at": datetime(2026, 11, 20, 11, tzinfo=UTC),
+        "tags": '["a","b"]',
+        "extra": '{"a":[2],"b":1}',
+    }
+    assert refs == ("00000000-0000-0000-0000-000000000001",)
+    assert by_uuid[refs[0]]["title"] == "chat 1"
+
+
+@pytest.mark.parametrize("expression", NO_COUNTS)
+async def test_what_is_no_count_is_refused(legacy: Cluster, expression: str) -> None:
+    async with store(legacy) as data:
+        with pytest.raises(BrokenAnswer):
+            await data.count(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "key"),
+    [
+        ("SELECT id, raw FROM chats WHERE id::text = ANY(%(keys)s)", "id"),
+        ("SELECT title FROM chats WHERE id::text = ANY(%(keys)s)", "id"),
+        ("SELECT c.id FROM chats c, chats d WHERE c.id::text = ANY(%(keys)s)", "id"),
+        ("SELECT id FROM chats", "id"),
+        ("SELECT generate_series(1, 20000) AS id", "id"),
+    ],
+)
+async def test_rows_that_prove_nothing_are_refused(legacy: Cluster, expression: str, key: str) -> None:
+    async with store(legacy) as data:
+        with pytest.raises(BrokenAnswer) as caught:
+            await data.rows(expression, ["1"], key=key)
+    assert_harmless(caught.value)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["DELETE FROM chats", "COMMIT", "SELECT 1; DELETE FROM chats", "SELECT count(*) FROM nowhere"],
+)
+async def test_nothing_can_be_written_and_mistakes_are_the_plans(legacy: Cluster, expression: str) -> None:
+    async with store(legacy) as data:
+        with pytest.raises(RefusedByService) as caught:
+            await data.count(expression)
+        assert (await data.count("SELECT count(*) FROM chats")).n == 9
+    assert_harmless(caught.value)
+
+
+async def test_a_frozen_server_is_an_error_in_time() -> None:
+    with cluster() as made, made.running() as server:
+        async with store(made, timeout_s=1.0) as data:
+            with server.frozen(), pytest.raises(AdapterError) as caught:
+                await data.count("SELECT 1")
+    assert isinstance(caught.value, NoAnswer) and caught.value.cause is Cause.TIMEOUT
