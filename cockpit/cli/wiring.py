@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 WRITE_MARGIN_S: Final = 0.5
 """An adapter ends a write earlier than the engine gives up, so that it can still say whether it left."""
 
+PATIENCE: Final = 0.95
+"""An adapter gives up a little before its poll is ended: its own words say more than "no answer"."""
+
 T = TypeVar("T")
 Secrets = Callable[[SecretRef], Secret]
 
@@ -127,7 +130,9 @@ class Builder:
         from cockpit.adapters.table import FLAG_SERVICES
 
         return {
-            each.name: FLAG_SERVICES[each.kind].reader(_own(each), web, self.secret, each.timeout_s)
+            each.name: FLAG_SERVICES[each.kind].reader(
+                _own(each), web, self.secret, PATIENCE * each.timeout_s
+            )
             for each in plan.flag_services
         }
 
@@ -146,13 +151,13 @@ class Builder:
         from cockpit.adapters.table import MONITORS
 
         kind = MONITORS[spec.kind]
-        return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, spec.timeout_s))
+        return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, PATIENCE * spec.timeout_s))
 
     def _probe(self, spec: ProbeSpec, web: Web) -> Probe:
         from cockpit.adapters.table import PROBES
 
         kind = PROBES[spec.kind]
-        return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, spec.timeout_s))
+        return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, PATIENCE * spec.timeout_s))
 
     def _store(self, spec: StoreSpec, plan: Plan, web: Web) -> Store:
         """A store has no poll of its own: its deadline is that of the most patient check that asks it."""
@@ -161,7 +166,7 @@ class Builder:
         kind = STORES[spec.kind]
         asking = (each for each in plan.parity if spec.name in (each.legacy.store, each.new.store))
         timeout_s = max((each.timeout_s for each in asking), default=30.0)
-        return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, timeout_s))
+        return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, PATIENCE * timeout_s))
 
     def announcer(self, spec: AnnounceSpec, web: Web) -> Announcer:
         from cockpit.adapters.table import ANNOUNCERS
