@@ -30,7 +30,7 @@ def no_secret(ref: SecretRef) -> Secret:
 
 
 class Crew:
-    def __init__(self, nginx: Nginx, web: Web, *, timeout_s: float = 5.0, **more: object) -> None:
+    def __init__(self, nginx: Nginx, web: Web, *, timeout_s: float = 30.0, **more: object) -> None:
         given = {"file": str(nginx.split), "pid_file": str(nginx.pid_file), "test": nginx.test, **more}
         settings = NginxSettings.model_validate(given)
         self.reader: NginxReader = build_reader(settings, web, no_secret, timeout_s)
@@ -126,13 +126,13 @@ async def test_a_configuration_that_nginx_refuses_is_put_back(nginx: Nginx, crew
 
 async def test_a_rollback_under_a_broken_configuration_tells_the_truth(nginx: Nginx, web: Web) -> None:
     """Somebody else broke it: nginx goes on as before, the file says 0 % for whoever mends it."""
-    crew = Crew(nginx, web, timeout_s=1.0)
+    crew, hasty = Crew(nginx, web), Crew(nginx, web, timeout_s=1.0)
     await crew.set(50)
     main = nginx.folder / "nginx.conf"
     good = main.read_text()
     main.write_text(good.replace("access_log off;", "access_log off; nonsense on;"))
     try:
-        killed = await crew.writer.kill(FLAG)
+        killed = await hasty.writer.kill(FLAG)
     finally:
         main.write_text(good)
     assert killed.outcome is WriteOutcome.UNKNOWN

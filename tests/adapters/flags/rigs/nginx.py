@@ -47,10 +47,11 @@ class RealRig(LeverRig):
             **({} if how is Built.READ_ONLY else {"test": nginx.test}),
         }
         settings, vault = NginxSettings.model_validate(given), Vault({})
+        timeout_s = 0.5 if how is Built.IMPATIENT else 30.0
         row, web = FLAG_SERVICES["nginx"], Web(clock=SystemClock())
         return Lever(
-            reader=row.reader(settings, web, vault, 5.0),
-            maybe_writer=row.writer(settings, web, vault, 5.0),
+            reader=row.reader(settings, web, vault, timeout_s),
+            maybe_writer=row.writer(settings, web, vault, timeout_s),
             vault=vault,
         )
 
