@@ -20,10 +20,10 @@ from cockpit.core.clean import clean_text
 from cockpit.core.drill import Debrief, debrief
 from cockpit.core.flight import Flight
 from cockpit.core.model import Mode
+from cockpit.core.phrases import span
 from cockpit.core.report import report
 from cockpit.core.report_markdown import markdown
 from cockpit.core.spec import Plan
-from cockpit.core.wording import span
 from cockpit.plan.problems import PlanProblems
 
 if TYPE_CHECKING:

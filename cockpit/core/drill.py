@@ -14,11 +14,11 @@ from enum import StrEnum
 
 from cockpit.core.clean import clean_text
 from cockpit.core.events import Event, Kind
+from cockpit.core.phrases import span
 from cockpit.core.recorded import Recorded
 from cockpit.core.rollback import FlipState, IllegalEvent, Rollback, Step, StepState
 from cockpit.core.rollback_fold import apply, concerns, declared
 from cockpit.core.spec import StepKey
-from cockpit.core.wording import span
 
 FaultParam = str | float | bool
 

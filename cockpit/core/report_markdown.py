@@ -13,6 +13,7 @@ from typing import Final
 
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Mode
+from cockpit.core.phrases import count_text, span
 from cockpit.core.recorded import NOT_RECORDED
 from cockpit.core.report_values import (
     FlagRecord,
@@ -27,7 +28,6 @@ from cockpit.core.report_values import (
     WriteRecord,
 )
 from cockpit.core.rollback import StepState
-from cockpit.core.wording import count_text, span
 
 BREAKS_SHOWN: Final = 5
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]|~$!])")

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from cockpit.core.clean import TEXT_LIMIT
 from cockpit.core.events import Event, Kind
+from cockpit.core.phrases import span
 from cockpit.core.snapshot import Level
-from cockpit.core.wording import line, span
+from cockpit.core.wording import line
 from tests.core.recorded_events import bodies
 
 AT = datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC)
