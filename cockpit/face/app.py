@@ -23,9 +23,10 @@ from cockpit.core.clock import Clock
 from cockpit.core.commands import AddNote, Command, CommandState, PollNow
 from cockpit.core.model import Verdict
 from cockpit.core.snapshot import Snapshot
+from cockpit.face.actions import ACTIONS, BY_ID
 from cockpit.face.crash import write_crash
 from cockpit.face.dressing import Dressing
-from cockpit.face.keys import ACTIONS, BY_ID, why_not
+from cockpit.face.keys import why_not
 from cockpit.face.panels.panel import Picture
 from cockpit.face.port import Port
 from cockpit.face.screens.advance import AdvanceSheet, HoldSheet

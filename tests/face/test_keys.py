@@ -12,11 +12,9 @@ from textual.widgets import Input
 
 from cockpit.core.commands import AddNote, CommandState, CommandStatus, OverrideVerdict, PollNow
 from cockpit.core.snapshot import JournalHealth, PlanChange
+from cockpit.face.actions import ACTIONS, BY_ID, READ_ONLY
 from cockpit.face.keys import (
-    ACTIONS,
-    BY_ID,
     FOOTER_KEYS,
-    READ_ONLY,
     footer_actions,
     footer_line,
     help_lines,

@@ -9,7 +9,8 @@ import pytest
 
 from cockpit.core.model import Mode
 from cockpit.core.snapshot import FOLLOWING, NOBODY_PUBLISHES, Level, PlanChange, Reason, Snapshot
-from cockpit.face.keys import BY_ID, READ_ONLY, footer_actions, offered, why_not
+from cockpit.face.actions import BY_ID, READ_ONLY
+from cockpit.face.keys import footer_actions, offered, why_not
 from cockpit.face.view import text_of
 from cockpit.face.view_banner import banner, level_now, reason_line, strips
 from cockpit.face.view_wall import lines

@@ -15,7 +15,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Grid, Horizontal
 from textual.screen import Screen
 
-from cockpit.face.keys import ACTIONS, MOVES, footer_line
+from cockpit.face.actions import ACTIONS, MOVES
+from cockpit.face.keys import footer_line
 from cockpit.face.panels.backends import BackendsPanel
 from cockpit.face.panels.checklist import ChecklistPanel
 from cockpit.face.panels.journal import JournalPanel

@@ -9,7 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from cockpit.face.keys import Action, palette, palette_line
+from cockpit.face.actions import Action
+from cockpit.face.keys import palette, palette_line
 from cockpit.face.port import Port
 from cockpit.face.view import Line, Role, heading
 from cockpit.face.widgets import Paper
