@@ -14,6 +14,7 @@ from datetime import datetime
 from cockpit.adapters.base import AdapterError, Preflight
 from cockpit.adapters.unavailable import Unavailable
 from cockpit.cli.output import say
+from cockpit.cli.preflight_parity import ParityChecks
 from cockpit.cli.wiring import Builder, plan_secrets
 from cockpit.core.model import Health, ProbeValue
 from cockpit.core.spec import Plan, ProbeSpec
@@ -43,16 +44,18 @@ def preflight(plan: Plan) -> int:
 
 async def _ask(plan: Plan) -> list[Preflight]:
     sources = Builder(secret=plan_secrets(plan), read_only=False)(plan)
+    parity = ParityChecks(sources)
     try:
         groups = await asyncio.gather(
             *(_service(sources, plan, service.name) for service in plan.flag_services),
             *(_monitor(sources, plan, monitor.name) for monitor in plan.monitors),
             *(_probe(sources, spec) for backend in plan.backends for spec in backend.probes),
         )
+        compared = await asyncio.gather(*(parity.ask(spec) for spec in plan.parity))
     finally:
         await sources.aclose()
     asked = [line for group in groups for line in group]
-    return [*asked, *_second_levers(plan, sources), *_hooks(sources, plan)]
+    return [*asked, *_second_levers(plan, sources), *parity.stores(), *compared, *_hooks(sources, plan)]
 
 
 def _hooks(sources: Sources, plan: Plan) -> list[Preflight]:
