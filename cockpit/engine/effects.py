@@ -20,7 +20,8 @@ from cockpit.engine.sources import Sources
 
 READ_BACK_PAUSES_S = (0.25, 0.5, 1.0, 2.0)
 STALE_INTENT_S = 2.0
-"""A process that stood still for so long between a forward intent and its write may have lost the seat."""
+"""A process that stood still for so long between an intent and its write may have lost the seat, and a kill
+from before may meet a flag that people have moved on since. It is decided again, on what is known then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +116,10 @@ class Effects:
             self._abandon(order, task, "the second lever goes first")
 
     def _abandon(self, order: WriteOrder, task: asyncio.Task[None], why: str) -> None:
-        self._abandoned[order.write_id] = f"given up unanswered, {why}"
-        task.cancel()
+        """A write that has not begun yet begins no more. A task that is cancelled before its first step never
+        runs at all, and would leave the flag busy for good: so the step is let come first."""
+        self._abandoned[order.write_id] = why
+        asyncio.get_running_loop().call_soon(task.cancel)
 
     def read_back(self, flag: str, lever: Lever = Lever.FIRST) -> None:
         if (flag, lever) not in self._reading:
@@ -153,21 +156,24 @@ class Effects:
         except asyncio.CancelledError:
             if order.write_id not in self._abandoned:
                 raise
-            result = _unknown(self._abandoned.pop(order.write_id), self._clock.monotonic() - began)
+            why = self._abandoned[order.write_id]
+            result = _unknown(f"given up unanswered, {why}", self._clock.monotonic() - began)
         except Exception as error:  # the command edge: whatever broke, the outcome is unknown, not lost
             text = f"the cockpit's own fault: {type(error).__name__}"
             result = _unknown(text, self._clock.monotonic() - began)
+        self._abandoned.pop(order.write_id, None)
         del self._writes[order.flag]
         self._wrote(order, result)
 
     async def _ask_writer(self, writer: FlagWriter, order: WriteOrder) -> WriteResult:
+        if order.write_id in self._abandoned:
+            return _unsent(f"{self._abandoned[order.write_id]}: nothing was sent")
+        if self._clock.monotonic() - order.intended_s > STALE_INTENT_S:
+            return _unsent("this cockpit stood still before it wrote: nothing was sent")
         if order.action == "kill":
             return await writer.kill(order.key)
         if order.action == "zero":
             return await writer.zero(order.key)
-        if self._clock.monotonic() - order.intended_s > STALE_INTENT_S:
-            detail = "this cockpit stood still before it wrote: nothing was sent"
-            return WriteResult(outcome=WriteOutcome.REFUSED, detail=detail)
         if order.percent is None or order.expected is None:
             return WriteResult(outcome=WriteOutcome.REFUSED, detail="a forward write needs a reading first")
         return await writer.set_percent(order.key, order.percent, expected=order.expected)
@@ -197,3 +203,7 @@ class Effects:
 
 def _unknown(detail: str, took_s: float) -> WriteResult:
     return WriteResult(outcome=WriteOutcome.UNKNOWN, detail=detail, took_s=took_s)
+
+
+def _unsent(detail: str) -> WriteResult:
+    return WriteResult(outcome=WriteOutcome.REFUSED, detail=detail, unsent=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +11,10 @@ from pathlib import Path
 import pytest
 
 from cockpit.core import commands as asked
-from cockpit.core.clean import Percent
 from cockpit.core.commands import CommandState
 from cockpit.core.driver import DriverSeat, How, taken_body
-from cockpit.core.events import Event, Kind, Lever
-from cockpit.core.model import FlagValue, WriteOutcome, WriteResult
+from cockpit.core.events import Event, Kind
 from cockpit.core.snapshot import Snapshot
-from cockpit.engine.effects import STALE_INTENT_S, Effects, WriteOrder
 from cockpit.engine.journal import SqliteJournal
 from cockpit.engine.journal_memory import MemoryJournal
 from cockpit.engine.journal_port import Beat, FailureKind, JournalFailure
@@ -337,49 +333,3 @@ def seated(world: World, operator: str, *, lives: bool) -> str:
 def add(world: World, operator: str, *drafts: Written) -> None:
     seq = world.journal.last_seq()
     world.journal.append_many(drafts, actor=operator, at=world.clock.now(), expected_seq=seq)
-
-
-def test_a_process_that_stood_still_between_intent_and_write_sends_nothing(world: World) -> None:
-    """Whoever was stopped there for long may have lost the seat meanwhile."""
-    results: list[WriteResult] = []
-
-    async def scenario() -> None:
-        ended = asyncio.Event()
-
-        def wrote(order: WriteOrder, result: WriteResult) -> None:
-            results.append(result)
-            ended.set()
-
-        async def read(flag: str, lever: Lever) -> bool:
-            return True
-
-        effects = Effects(
-            sources=world.sources(world.plan),
-            clock=world.clock,
-            wrote=wrote,
-            read=read,
-            announced=lambda *told: None,
-            freed=lambda: None,
-        )
-        value = (await world.service.read(("writes",)))["writes"]
-        assert isinstance(value, FlagValue)
-        order = WriteOrder(
-            write_id="w1",
-            flag="writes",
-            service="flags",
-            key="writes",
-            action="set",
-            percent=Percent(1000),
-            expected=value,
-            rollback=None,
-            timeout_s=5.0,
-            intended_s=world.clock.monotonic(),
-        )
-        effects.write(order)
-        world.clock.advance(STALE_INTENT_S + 0.1)
-        await ended.wait()
-
-    asyncio.run(scenario())
-    [result] = results
-    assert result.outcome is WriteOutcome.REFUSED and "stood still" in result.detail
-    assert not world.service.writes
