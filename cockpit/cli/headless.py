@@ -27,7 +27,7 @@ from cockpit.cli.who import operator_name
 from cockpit.core.commands import CommandState, DeclareRollback, PullSecondLever
 from cockpit.core.levers import told
 from cockpit.core.model import Side
-from cockpit.core.rollback import Rollback, StepState
+from cockpit.core.rollback import Rollback, StepState, layers
 from cockpit.core.snapshot import SecondLeverStatus, Snapshot
 from cockpit.core.spec import Plan, StepKey
 from cockpit.plan.problems import PlanProblems, unknown
@@ -88,7 +88,10 @@ def _fly_back(plan: Plan, book: FlightBook, flags: tuple[str, ...], reason: str,
     engine.start()
     with _ears(engine) as ears:
         try:
-            return _roll_back(engine, ears, flags, reason, second_lever)
+            needs = {flag.key: flag.depends_on for flag in plan.flags}
+            taken_along = layers(needs, flags or tuple(needs))
+            pulled = frozenset(key for key, _ in taken_along) if second_lever else frozenset()
+            return _roll_back(engine, ears, flags, reason, pulled)
         finally:
             engine.leave_now("the headless rollback ended")
             engine.join()
@@ -163,8 +166,13 @@ class _Teller:
             let_go(STANDARD_ERROR)
 
 
-def _roll_back(engine: Engine, ears: _Ears, flags: tuple[str, ...], reason: str, second_lever: bool) -> int:
-    """Declare, then tell every change until the machine's part is done; 0 only when users are safe."""
+def _roll_back(
+    engine: Engine, ears: _Ears, flags: tuple[str, ...], reason: str, pulled: Collection[str]
+) -> int:
+    """Declare, then tell every change until the machine's part is done; 0 only when users are safe.
+
+    pulled: the flags whose second levers may be pulled.
+    """
     changed = threading.Event()
     unsubscribe = engine.subscribe(changed.set)
     teller = _Teller(engine.latest())
@@ -175,7 +183,7 @@ def _roll_back(engine: Engine, ears: _Ears, flags: tuple[str, ...], reason: str,
             teller.alarm("ended before anything was declared")
             return ears.code()
         engine.submit(command)
-        levers = _Levers(engine, command.by, teller, pull=second_lever)
+        levers = _Levers(engine, command.by, teller, pulled)
         warned = False
         while True:
             alive = engine.alive
@@ -198,13 +206,16 @@ def _roll_back(engine: Engine, ears: _Ears, flags: tuple[str, ...], reason: str,
 
 
 class _Levers:
-    """Second levers: pulled by themselves once each when that was asked for, else told of once."""
+    """Second levers: pulled by themselves once each when that was asked for this flag, else told of once.
 
-    def __init__(self, engine: Engine, by: str, teller: _Teller, *, pull: bool) -> None:
+    A rollback that is open already may be about more flags than this script was asked to bring back.
+    """
+
+    def __init__(self, engine: Engine, by: str, teller: _Teller, pulled: Collection[str]) -> None:
         self._engine = engine
         self._by = by
         self._teller = teller
-        self._pull = pull
+        self._pulled = pulled
         self._done: dict[str, str] = {}
         self._since_s: dict[str, float] = {}
 
@@ -223,7 +234,8 @@ class _Levers:
         for key, lever in offered.items():
             if now_s - self._since_s[key] >= STANDS_S:
                 self._take(key, lever)
-        if self._pull and any(key not in self._done and not offered[key].manual for key in offered):
+        near = [key for key, lever in offered.items() if key not in self._done and not lever.manual]
+        if any(key in self._pulled for key in near):
             return True
         waiting = {command_id for command_id in self._done.values() if command_id}
         answered = {status.id for status in snapshot.commands if status.state is not CommandState.QUEUED}
@@ -234,7 +246,7 @@ class _Levers:
         self._teller.alarm(f"{flag}: {lever.offer}")
         if lever.manual:
             self._teller.alarm(f"{flag}: second lever by hand: {lever.manual} (then L on the deck)")
-        elif self._pull:
+        elif flag in self._pulled:
             command = PullSecondLever(id=str(uuid4()), by=self._by, flag=flag)
             self._done[flag] = command.id
             self._engine.submit(command)

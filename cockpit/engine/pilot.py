@@ -24,7 +24,7 @@ from cockpit.core.driver import How
 from cockpit.core.events import Event, Kind, Lever
 from cockpit.core.flight import Flight, elsewhere
 from cockpit.core.model import Failure, Fault
-from cockpit.core.rollback import StepState
+from cockpit.core.rollback import IllegalEvent, StepState
 from cockpit.core.snapshot import HostStatus, Level, Reason, Snapshot
 from cockpit.core.spec import Plan
 from cockpit.engine.drive import Drive
@@ -32,7 +32,7 @@ from cockpit.engine.effects import Effects
 from cockpit.engine.guard import Guard
 from cockpit.engine.host import HostSampler
 from cockpit.engine.identity import Identity
-from cockpit.engine.journal_port import Draft, FailureKind, Journal, JournalFailure
+from cockpit.engine.journal_port import Draft, FailureKind, Journal, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.lookout import SAID_ONCE, Lookout
 from cockpit.engine.orders import Orders
@@ -93,7 +93,7 @@ class Pilot:
         self._sources = flying.sources(flying.plan)
         self._journal = PatientJournal(flying.journal)
         self._logbook = Logbook(self._journal, path=flying.journal_path)
-        self._salvage = Salvage(flying.rescue, self._logbook)
+        self._salvage = Salvage(flying.rescue, self._logbook, lambda: self._plan.environment)
         self._senses = Senses(
             self._plan,
             self._sources,
@@ -425,6 +425,8 @@ class Pilot:
             self._senses.restart_judges()
         if event.kind in (Kind.ROLLBACK_DECLARED, Kind.ROLLBACK_WIDENED):
             self._drive.declared()
+        if event.kind is Kind.LEVER_PULLED:  # in whichever cockpit
+            self._drive.pulled(str(event.body.get("flag")))
         if event.kind in (Kind.FLAG_SEEN, Kind.FLAG_FOREIGN):
             flag = self._logbook.flight.flag(str(event.body.get("flag")))
             if flag.stage_since == event.at:
@@ -465,19 +467,25 @@ class Pilot:
         return "" if self._effects.idle else "a write or an announcement is in flight; try again"
 
     def _adopt(self, offer: PlanOffer, plan: Plan, fresh: Sources) -> bool:
-        """Everything that is true of the new plan is true from here on, and journalled before."""
-        taken = self._drive.record(
-            Kind.PLAN_TAKEN,
-            {"digest": plan.digest, "diff": list(offer.change.diff)},
-            actor=self._flying.identity.operator,
-        )
-        if taken:
+        """Everything that is true of the new plan is true from here on, and journalled before. Whoever
+        journalled something else first may have declared a rollback or taken the seat: not taken then."""
+        taken = Draft(kind=Kind.PLAN_TAKEN, body={"digest": plan.digest, "diff": list(offer.change.diff)})
+        while not self._keeps_plan():
+            try:
+                self._logbook.append(
+                    [taken], actor=self._flying.identity.operator, at=self._clock.now(), must=False
+                )
+            except SequenceConflict:
+                continue
+            except (IllegalEvent, JournalFailure):
+                return False
             self._replan.retired.append(self._sources)
             self._plan, self._sources = plan, fresh
             self._senses.adopt(plan, fresh)
             self._effects.adopt(fresh)
             self._polls.renew(plan)
-        return taken
+            return True
+        return False
 
     def _frame(self) -> Frame:
         return Frame(

@@ -118,7 +118,7 @@ class Replan:
             moved_on = "" if self._offer is offer else "the plan file changed again meanwhile"
             trouble = moved_on or self._refusal()
             if not trouble and not self._adopt(offer, plan, fresh):
-                trouble = "the journal cannot be written"
+                trouble = self._refusal() or "the journal cannot be written"
             if trouble:
                 self.retired.append(fresh)
         if trouble:

@@ -36,9 +36,13 @@ SIZE_LIMIT: Final = 64_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rescued:
-    """What one file holds: actor and event, in order, behind event `after_seq` with that hash."""
+    """What one file holds: actor and event, in order, behind event `after_seq` with that hash.
+
+    environment: of the plan that was flown; empty in a file that does not say so.
+    """
 
     path: Path
+    environment: str
     after_seq: int
     after_hash: str
     events: tuple[tuple[str, Event], ...]
@@ -52,9 +56,14 @@ class RescueFiles:
         self._places = (journal.parent, *(Path(home) for home in homes if os.path.isabs(home)))
         self._name = journal.name + SUFFIX
 
-    def put(self, unsaved: Unsaved, *, after_seq: int, after_hash: str) -> Path | None:
+    def put(self, unsaved: Unsaved, *, after_seq: int, after_hash: str, environment: str) -> Path | None:
         """Write a new file; where it is, or None when no place takes it. A place that hangs is left."""
-        head = {"cutover-cockpit rescue": FORMAT, "after_seq": after_seq, "after_hash": after_hash}
+        head = {
+            "cutover-cockpit rescue": FORMAT,
+            "after_seq": after_seq,
+            "after_hash": after_hash,
+            "environment": environment,
+        }
         content = "\n".join([json.dumps(head), *lines(unsaved), ""]).encode()
         for place in self._places:
             written = _in_time(lambda place=place: self._write(place, content))  # type: ignore[misc]  # bound now
@@ -111,7 +120,11 @@ def load(path: Path) -> Rescued:
             raise ValueError
         events = tuple((str(row["actor"]), _event(row)) for row in rest)
         return Rescued(
-            path=path, after_seq=int(head["after_seq"]), after_hash=str(head["after_hash"]), events=events
+            path=path,
+            environment=str(head.get("environment", "")),
+            after_seq=int(head["after_seq"]),
+            after_hash=str(head["after_hash"]),
+            events=events,
         )
     except OSError as error:
         raise system_failure("The rescue file cannot be read", path, error) from None

@@ -245,7 +245,6 @@ class RollbackOrders:
         self._record(
             command, Kind.LEVER_PULLED, **body, service=second.service, key=second.key, why=status.offer
         )
-        self._drive.pulled(command.flag)
         return f"{key}: second lever {second.service} pulled"
 
     def _explain(self, command: asked.GiveReason) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,15 +10,19 @@ from cockpit.core.clean import clean_text
 from cockpit.core.snapshot import Level, Reason
 from cockpit.engine.journal_port import JournalFailure
 from cockpit.engine.logbook import Logbook
-from cockpit.engine.rescue import RescueFiles, lines, load
+from cockpit.engine.rescue import Rescued, RescueFiles, lines, load
 
 
 class Salvage:
-    """Used from the engine's thread only. last_words: for whoever reads once the screen is gone."""
+    """Used from the engine's thread only. last_words: for whoever reads once the screen is gone.
 
-    def __init__(self, files: RescueFiles | None, logbook: Logbook) -> None:
+    environment: asked of the plan that is flown when it is needed.
+    """
+
+    def __init__(self, files: RescueFiles | None, logbook: Logbook, environment: Callable[[], str]) -> None:
         self._files = files
         self._logbook = logbook
+        self._environment = environment
         self._taken: list[Path] = []
         self._left: list[tuple[Path, str]] = []
         self._news: list[str] = []
@@ -29,6 +33,11 @@ class Salvage:
         for path in self._files.find() if self._files is not None else ():
             try:
                 rescued = load(path)
+                if self._of_elsewhere(rescued):
+                    self._leave(
+                        path, f"it is of {rescued.environment or 'an environment that it does not tell'}"
+                    )
+                    continue
                 fits = self._logbook.take_in((rescued.after_seq, rescued.after_hash), rescued.events)
             except JournalFailure as failure:
                 self._leave(path, str(failure))
@@ -37,6 +46,10 @@ class Salvage:
                 self._taken.append(path)
             else:
                 self._leave(path, f"the journal goes on differently behind event {rescued.after_seq}")
+
+    def _of_elsewhere(self, rescued: Rescued) -> bool:
+        """Any empty journal fits a file that begins at nothing: there is no hash to know it by."""
+        return not rescued.after_seq and rescued.environment != self._environment()
 
     def news(self) -> Iterator[str]:
         """For the journal, each once; a file goes when everything of it is on the disk."""
@@ -59,7 +72,7 @@ class Salvage:
         if self._files is None or not unsaved:
             return
         seq, digest = self._logbook.saved
-        path = self._files.put(unsaved, after_seq=seq, after_hash=digest)
+        path = self._files.put(unsaved, after_seq=seq, after_hash=digest, environment=self._environment())
         count = f"NOT IN THE JOURNAL: {len(unsaved)} events of this flight."
         if path is None:
             self.last_words = (f"{count} No place could be written; keep these lines:", *lines(unsaved))

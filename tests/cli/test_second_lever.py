@@ -86,6 +86,16 @@ def test_without_being_asked_a_script_pulls_nothing_and_says_what_would(levered:
     assert out.splitlines()[-1] == "NOT every flag is proved to be back"
 
 
+def test_in_a_rollback_of_more_flags_a_script_pulls_the_levers_of_its_own_alone(levered: Stage) -> None:
+    levered.inject("flag_service_refuses_writes")
+    roll_back(levered)
+    *others, last = FLAGS
+    _, out, err = roll_back(levered, last, "--second-lever")
+    assert pools(levered) == [*(100 for _ in others), 0], out + err
+    assert levered.kinds().count("lever.pulled") == 1
+    assert all(f"{flag}: --second-lever or L on the deck pulls balancer" in err for flag in others), err
+
+
 def test_a_healthy_service_needs_no_second_lever_and_an_unseen_drain_ends_early_with_3(
     levered: Stage,
 ) -> None:

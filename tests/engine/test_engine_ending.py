@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from cockpit.core import commands as asked
 from cockpit.core.commands import CommandState
-from cockpit.core.events import Kind
+from cockpit.core.events import Event, Kind
 from cockpit.core.snapshot import Level, PlanChange
 from cockpit.core.spec import Plan
 from cockpit.engine import pilot as piloting
 from cockpit.engine.engine import Engine
-from cockpit.engine.journal_port import FailureKind, JournalFailure
+from cockpit.engine.journal_memory import MemoryJournal
+from cockpit.engine.journal_port import Draft, FailureKind, JournalFailure
 from cockpit.engine.replan import PlanOffer
 from cockpit.engine.sources import Sources
 from tests.engine.conftest import DEADLINE_S, Pilotage, World, advance, declare, ident, note, seen_at
@@ -282,6 +284,34 @@ def test_a_rollback_that_was_declared_while_the_plan_was_built_is_flown_by_the_o
     pilot.engine.leave_now("the test is over")
     assert pilot.engine.join(20)
     assert exposed.cast.released == 2, "what was built and never flown is released"
+
+
+class Overtaken(MemoryJournal):
+    """Another cockpit declares a rollback, just as this one is about to journal that it takes a plan."""
+
+    _declared = False
+
+    def append_many(
+        self, drafts: Sequence[Draft], *, actor: str, at: datetime, expected_seq: int
+    ) -> tuple[Event, ...]:
+        if drafts[0].kind is Kind.PLAN_TAKEN and not self._declared:
+            self._declared = True
+            body = {"rollback": "r1", "flags": [], "steps": [], "reason": "errors"}
+            times = {"deadline_at": at.isoformat(), "escalate_at": at.isoformat()}
+            declared = Draft(kind=Kind.ROLLBACK_DECLARED, body={**body, **times})
+            super().append_many([declared], actor="ben", at=at, expected_seq=self.last_seq())
+        return super().append_many(drafts, actor=actor, at=at, expected_seq=expected_seq)
+
+
+def test_a_rollback_that_another_cockpit_declares_first_keeps_the_old_plan() -> None:
+    world = World(journal=Overtaken())
+    try:
+        pilot, slow, take = taking_slowly(world)
+        slow.answer()
+        assert "while a rollback is open" in pilot.ends(take, CommandState.REFUSED).text
+        assert pilot.now.plan_title == "Scripted" and not world.events(Kind.PLAN_TAKEN)
+    finally:
+        world.end()
 
 
 def test_a_cockpit_that_is_left_does_not_wait_for_a_secret(world: World) -> None:

@@ -114,6 +114,28 @@ def test_a_file_that_does_not_fit_is_left_alone_and_rolls_nothing_back(
     world.bell.until(lambda: any("do not fit" in str(e.body["text"]) for e in world.events(Kind.NOTE_ADDED)))
 
 
+def test_a_file_that_begins_at_nothing_rolls_nothing_back_in_another_environment(
+    world: World, files: RescueFiles, book: FickleJournal
+) -> None:
+    """Every empty journal would fit it: the one that was moved away for the other environment left one."""
+    book.refusing = FULL
+    pilot = start(world, files)
+    pilot.done(declare())
+    pilot.settled("flip")
+    pilot.engine.leave_now("the machine is switched off")
+    assert pilot.engine.join(20)
+    (path,) = files.find()
+    assert load(path).after_seq == 0 and load(path).environment == "test"
+    book.refusing = None
+    world.service.change("writes", 50)
+    writes = len(world.service.writes)
+    elsewhere = replace(world.plan, environment="production")
+    last = world.start(replace(world.flying(plan=elsewhere), rescue=files))
+    last.until(lambda shot: any("were not taken in" in reason.what for reason in shot.reasons))
+    assert last.now.rollback is None and files.find() == (path,)
+    assert len(world.service.writes) == writes
+
+
 def test_a_disk_that_had_written_some_of_it_after_all_gets_only_the_rest(
     world: World, files: RescueFiles, book: FickleJournal
 ) -> None:
@@ -145,9 +167,9 @@ def test_another_place_is_taken_where_the_journals_own_cannot_be_written(
     home = tmp_path / "home"
     home.mkdir()
     files = RescueFiles(tmp_path / "nowhere" / "flight.journal", {"HOME": str(home)})
-    path = files.put(some(event), after_seq=6, after_hash="f" * 64)
+    path = files.put(some(event), after_seq=6, after_hash="f" * 64, environment="test")
     assert path is not None and path.parent == home
-    again = files.put(some(event), after_seq=6, after_hash="f" * 64)
+    again = files.put(some(event), after_seq=6, after_hash="f" * 64, environment="test")
     assert again is not None and again != path, "an older file is never overwritten"
     assert set(files.find()) == {path, again}
     assert load(path).events == (("ana", event),)
@@ -155,7 +177,7 @@ def test_another_place_is_taken_where_the_journals_own_cannot_be_written(
 
 def test_a_file_of_somebody_else_or_with_other_content_is_refused(tmp_path: Path, event: Event) -> None:
     files = RescueFiles(tmp_path / "flight.journal", {})
-    path = files.put(some(event), after_seq=6, after_hash="f" * 64)
+    path = files.put(some(event), after_seq=6, after_hash="f" * 64, environment="test")
     assert path is not None
     path.chmod(0o622)
     with pytest.raises(JournalFailure, match="can be written by others"):
@@ -169,6 +191,6 @@ def test_a_file_of_somebody_else_or_with_other_content_is_refused(tmp_path: Path
 def test_verify_tells_of_it(tmp_path: Path, event: Event, capsys: pytest.CaptureFixture[str]) -> None:
     journal = tmp_path / "state" / "flight.journal"
     SqliteJournal(journal).close()
-    RescueFiles(journal, {}).put(some(event), after_seq=6, after_hash="f" * 64)
+    RescueFiles(journal, {}).put(some(event), after_seq=6, after_hash="f" * 64, environment="test")
     assert run_verify(journal) == 0
     assert "NOT IN THE JOURNAL: 1 events behind event 6" in capsys.readouterr().out

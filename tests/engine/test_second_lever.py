@@ -128,6 +128,23 @@ def test_a_service_that_answers_slowly_is_not_waited_for_once_the_second_is_pull
     assert "the second lever goes first" in str(outcomes[0]["detail"])
 
 
+def test_a_lever_that_is_pulled_beside_the_driver_waits_for_no_answer_of_the_first_either(
+    exposed: World,
+) -> None:
+    driver = flown(exposed)
+    gate = exposed.gate()
+    exposed.service.always["reads"] = Answer(gate=gate)
+    driver.done(declare("reads"))
+    exposed.bell.until(lambda: gate.held == 1)
+    beside = exposed.start(exposed.flying(operator="ben"))
+    exposed.clock.advance(16)
+    offered(beside, "reads", "takes longer than 15 s")
+    beside.done(pull("reads"))
+    driver.until(lambda _: driver.flip("reads").lever is Lever.SECOND)
+    first, *_ = exposed.events(Kind.WRITE_OUTCOME)
+    assert "the second lever goes first" in str(first.body["detail"]), "it was not waited for"
+
+
 def test_what_was_done_by_hand_needs_a_note_and_stays_somebodys_word(exposed: World) -> None:
     exposed.service.always["writes"] = REFUSE
     pilot = flown(exposed)
