@@ -133,7 +133,6 @@ class FileWriter:
         if seen.percent == percent and (seen.on or percent == ZERO):
             return f"it reads {percent} already"
         on = True if not seen.on and percent != ZERO else None
-        turn.check()
 
         def edit(content: Content) -> str:
             document = self._flags.document(content)

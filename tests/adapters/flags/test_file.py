@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
 import json
 import os
 import stat
 import threading
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +23,7 @@ from cockpit.adapters.base import AdapterError
 from cockpit.adapters.flags.file import FileWriter, build_reader, build_writer
 from cockpit.adapters.flags.file_edit import edited, same
 from cockpit.adapters.flags.file_settings import FlagFileSettings
-from cockpit.adapters.flags.file_store import FileStore
+from cockpit.adapters.flags.file_store import Content, Edit, FileStore
 from cockpit.adapters.flags.file_syntax import EnvSyntax, JsonSyntax, TomlSyntax
 from cockpit.adapters.flags.file_yaml import YamlSyntax
 from cockpit.adapters.flags.outcome import Stop
@@ -29,6 +31,7 @@ from cockpit.adapters.http import Web
 from cockpit.core.clean import FULL, ZERO, Percent
 from cockpit.core.model import FlagValue, WriteOutcome, WriteResult
 from cockpit.core.secret import Secret
+from tests.adapters.flags.crew import until
 
 DONE, REFUSED, UNKNOWN = WriteOutcome.DONE, WriteOutcome.REFUSED, WriteOutcome.UNKNOWN
 TEN, QUARTER = Percent.parse(10), Percent.parse(25)
@@ -295,6 +298,53 @@ async def test_a_lock_stops_a_forward_move_but_no_kill(tmp_path: Path) -> None:
         assert "locked" in result.detail
         assert (await file.writer.kill("f")).outcome is DONE
     assert file.text == KILLED["json"]
+
+
+class _KilledMeanwhile(FileStore):
+    """Somebody rolls back when the forward move has just looked."""
+
+    kill: Callable[[], Awaitable[None]] | None = None
+
+    async def read(self) -> Content:
+        content = await super().read()
+        if self.kill is not None:
+            kill, self.kill = self.kill, None
+            await kill()
+        return content
+
+
+class _Liar(FileStore):
+    """Says that it wrote, and did not."""
+
+    async def change(self, edit: Edit, *, patient: bool = True) -> None:
+        edit(await self.read())
+
+
+async def test_what_was_written_and_does_not_read_so_is_unknown(tmp_path: Path) -> None:
+    file = File(tmp_path, "json")
+    file.writer._flags.store = _Liar(str(file.path), timeout_s=5.0)
+    for result in (await file.set(QUARTER), await file.writer.kill("f"), await file.writer.zero("f")):
+        assert result.outcome is UNKNOWN
+        assert "but it reads 10%" in result.detail
+
+
+async def test_a_kill_stops_a_forward_move_before_it_writes(tmp_path: Path) -> None:
+    """Even where the kill had nothing to change, so that the flag is still what the operator saw."""
+    file = File(tmp_path, "toml", TOML.replace("percent=10 ", "percent=0 "))
+    seen, before = await file.value(), file.text
+    store, kills = _KilledMeanwhile(str(file.path), timeout_s=5.0), []
+
+    async def kill() -> None:
+        """Its second half waits for the move that it comes in between of."""
+        kills.append(asyncio.create_task(file.writer.kill("f")))
+        await until(lambda: bool(file.writer._turns._kills["f"]))
+
+    store.kill = kill
+    file.writer._flags.store = store
+    result = await file.writer.set_percent("f", QUARTER, expected=seen)
+    assert (await kills[0]).outcome is DONE
+    assert (result.outcome, result.detail) == (REFUSED, "a rollback of the same flag came in between")
+    assert file.text == before
 
 
 async def test_a_file_system_that_hangs_leaves_it_unknown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -21,6 +22,7 @@ from cockpit.adapters.http import Web
 from cockpit.core.clean import Percent
 from cockpit.core.model import FlagValue, WriteOutcome, WriteResult
 from cockpit.core.secret import Secret, SecretRef
+from tests.adapters.flags.crew import until
 from tests.adapters.flags.rigs.http_json import SHAPES, settings
 from tests.adapters.flags.suite import EVIL, READ_SECRET, WRITE_SECRET, clean
 from tests.adapters.flags.test_unleash_mutations import JSON, paths, put
@@ -142,6 +144,37 @@ async def test_a_yes_that_changes_nothing_is_no_yes(endpoint: Endpoint) -> None:
     for result in (await endpoint.writer.kill("f"), await endpoint.writer.zero("f")):
         assert result.outcome is UNKNOWN
         assert "but it reads 10%" in result.detail
+
+
+async def test_a_kill_stops_a_forward_move_before_it_writes(endpoint: Endpoint) -> None:
+    seen, kills = await endpoint.value(), []
+
+    async def kill_first(request: Request) -> Step:
+        """The kill's second half waits for the move that it comes in between of."""
+        endpoint.server.handler = endpoint.answer
+        kills.append(asyncio.create_task(endpoint.writer.kill("f")))
+        await until(lambda: bool(endpoint.writes))
+        return as_json(FLAG, etag=GUARDED)
+
+    endpoint.server.handler = kill_first
+    result = await endpoint.writer.set_percent("f", QUARTER, expected=seen)
+    await kills[0]
+    assert (result.outcome, result.detail) == (REFUSED, "a rollback of the same flag came in between")
+    assert {request.path for request in endpoint.writes} == {"/v1/flags/f/off"}
+
+
+async def test_a_percentage_behind_a_switch_that_stays_off_is_not_done(endpoint: Endpoint) -> None:
+    endpoint.stored, endpoint.takes = {**FLAG, "enabled": False}, False
+    seen = await endpoint.value()
+
+    def stores_the_percentage_alone(request: Request) -> Step:
+        if request.method != "GET":
+            endpoint.stored = {**endpoint.stored, "rollout": {"percent": 25}}
+        return endpoint.answer(request)
+
+    endpoint.server.handler = stores_the_percentage_alone
+    result = await endpoint.writer.set_percent("f", QUARTER, expected=seen)
+    assert (result.outcome, result.detail) == (UNKNOWN, "25% was accepted, but it reads off (25% stored)")
 
 
 @pytest.mark.parametrize(
