@@ -137,6 +137,19 @@ async def test_what_explains_nothing_is_unknown_and_not_repeated(endpoint: Endpo
     assert (result.outcome, len(endpoint.writes)) == (UNKNOWN, 1)
 
 
+async def test_a_wish_to_wait_is_passed_on(endpoint: Endpoint) -> None:
+    endpoint.takes, endpoint.on_write = False, as_json({}, 429, retry_after="7")
+    result = await endpoint.set(QUARTER)
+    assert (result.outcome, result.again_after_s) == (REFUSED, 7)
+
+
+async def test_a_login_page_is_no_yes(endpoint: Endpoint) -> None:
+    endpoint.on_write = as_text("<!doctype html><html>Log in</html>", 200, "text/html")
+    result = await endpoint.set(QUARTER)
+    assert result.outcome is UNKNOWN
+    assert "HTML" in result.detail
+
+
 async def test_a_yes_that_changes_nothing_is_no_yes(endpoint: Endpoint) -> None:
     endpoint.takes = False
     result = await endpoint.set(QUARTER)
