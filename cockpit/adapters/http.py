@@ -40,6 +40,8 @@ from cockpit.core.secret import Secret
 __all__ = ["Answer", "Cause", "HttpHost", "NoAnswer", "Web", "segment"]
 
 Headers = Mapping[str, Secret | str]
+Heard = Callable[[str, Answer | None], None]
+"""Told of every request that went out: `host:port`, and its answer, or None when there was none."""
 
 _MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -58,10 +60,14 @@ class Web:
     """Makes hosts that share TLS contexts (building one costs 30 ms) and closes them all.
 
     clock: for adapters that compare a service's clock or a certificate's end with ours.
+    heard: who wants to know of every request.
     """
 
-    def __init__(self, *, version: str = cockpit.__version__, clock: Clock | None = None) -> None:
+    def __init__(
+        self, *, version: str = cockpit.__version__, clock: Clock | None = None, heard: Heard | None = None
+    ) -> None:
         self.clock = clock
+        self._heard = heard
         self._agent = f"cutover-cockpit/{version}"
         self._tls: dict[str | None, ssl.SSLContext] = {}
         self._hosts: list[HttpHost] = []
@@ -99,6 +105,7 @@ class Web:
             secret_path=secret_path,
             reads=lane(ours.reads if ours else asyncio.Semaphore(max_concurrent), _READ_IDLE_S),
             writes=lane(ours.writes if ours else asyncio.Semaphore(_WRITE_PLACES), _WRITE_IDLE_S),
+            heard=self._heard,
         )
         self._hosts.append(host)
         return host
@@ -134,6 +141,7 @@ class HttpHost:
         secret_path: bool,
         reads: Lane,
         writes: Lane,
+        heard: Heard | None = None,
     ) -> None:
         self._base = base
         self._headers = dict(headers)
@@ -142,6 +150,7 @@ class HttpHost:
         self._secret_path = secret_path
         self._reads = reads
         self._writes = writes
+        self._heard = heard
 
     @property
     def address(self) -> str:
@@ -248,12 +257,21 @@ class HttpHost:
     async def _follow(self, ask: Ask, progress: Progress) -> Answer:
         lane = self._reads if ask.reads else self._writes
         for _ in range(_MAX_REDIRECTS + 1):
-            answer = await lane.exchange(ask, progress, timeout_s=self._timeout_s, max_body=self._max_body)
+            answer = await self._exchange(lane, ask, progress)
             redirect = answer.status in _REDIRECTS and "location" in answer.headers
             if not redirect or not ask.redirects:
                 return answer
             ask = _redirected(ask, answer)
         raise _no_redirect(ask, answer.status, f"more than {_MAX_REDIRECTS} redirects")
+
+    async def _exchange(self, lane: Lane, ask: Ask, progress: Progress) -> Answer:
+        answer: Answer | None = None
+        try:
+            answer = await lane.exchange(ask, progress, timeout_s=self._timeout_s, max_body=self._max_body)
+            return answer
+        finally:
+            if self._heard is not None:
+                self._heard(host_port(ask.url), answer)
 
 
 def _base(base_url: str) -> httpx.URL:

@@ -1,29 +1,35 @@
 """`cockpit check`: ask every configured service, change nothing, and say in one line each what was found.
 
-Exit 1 when something a cutover needs is not there; 3 when nothing is wrong but something could not be
-found out; 0 when everything answered as it should.
+Exit 1 when something a cutover needs is not there, above all a lever that could not be pulled; 3 when nothing
+is wrong but something could not be found out; 0 when everything answered as it should.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shlex
+import shutil
+import sys
+import textwrap
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
+from typing import Final
 
 from cockpit.adapters.base import AdapterError, Preflight
 from cockpit.adapters.unavailable import Unavailable
 from cockpit.cli.output import say
+from cockpit.cli.preflight_hosts import CLOCK_LIMIT_S, Hosts
 from cockpit.cli.preflight_parity import ParityChecks
 from cockpit.cli.wiring import Builder, plan_secrets
 from cockpit.core.model import Health, ProbeValue
-from cockpit.core.spec import Plan, ProbeSpec
+from cockpit.core.spec import Plan, ProbeSpec, ServiceSpec
 from cockpit.engine.clock import SystemClock
 from cockpit.engine.questions import expressions
 from cockpit.engine.sources import Sources
 from cockpit.plan.values import duration_text
 
-CLOCK_LIMIT_S = 1.5
+_HANGING: Final = 6
+_SUBJECT: Final = 26
 _ELSEWHERE = "the way back works while the new backend is down"
 _INSIDE = "its lever is a part of the new backend: give it a second one that lives elsewhere"
 MARK = {True: "ok  ", False: "FAIL", None: "?   "}
@@ -32,30 +38,44 @@ MARK = {True: "ok  ", False: "FAIL", None: "?   "}
 def preflight(plan: Plan) -> int:
     """Run every check and print it; the exit code."""
     lines = asyncio.run(_ask(plan))
-    width = max(len(line.subject) for line in lines)
+    width = min(_SUBJECT, max(len(line.subject) for line in lines))
     for line in lines:
         detail = f": {line.detail}" if line.detail else ""
-        say(f"{MARK[line.ok]}  {line.subject:<{width}}  {line.question}{detail}")
+        _tell(f"{MARK[line.ok]}  {line.subject:<{width}}  {line.question}{detail}")
     failed = sum(line.ok is False for line in lines)
     unknown = sum(line.ok is None for line in lines)
     say(f"{len(lines) - failed - unknown} ok, {failed} failed, {unknown} could not be found out")
     return 1 if failed else 3 if unknown else 0
 
 
+def _tell(line: str) -> None:
+    """One line for a program that reads it; for a person, as many as the terminal's width asks for."""
+    if not sys.stdout.isatty():
+        say(line)
+        return
+    columns = max(40, shutil.get_terminal_size().columns)
+    for part in textwrap.wrap(line, columns, subsequent_indent=" " * _HANGING, break_on_hyphens=False):
+        say(part)
+
+
 async def _ask(plan: Plan) -> list[Preflight]:
-    sources = Builder(secret=plan_secrets(plan), read_only=False)(plan)
+    hosts = Hosts(SystemClock())
+    sources = Builder(secret=plan_secrets(plan), read_only=False, heard=hosts.heard)(plan)
     parity = ParityChecks(sources)
     try:
         groups = await asyncio.gather(
-            *(_service(sources, plan, service.name) for service in plan.flag_services),
-            *(_monitor(sources, plan, monitor.name) for monitor in plan.monitors),
-            *(_probe(sources, spec) for backend in plan.backends for spec in backend.probes),
+            *(_service(sources, plan, service, hosts) for service in plan.flag_services),
+            *(_monitor(sources, plan, monitor, hosts) for monitor in plan.monitors),
+            *(_probe(sources, spec, hosts) for backend in plan.backends for spec in backend.probes),
         )
-        compared = await asyncio.gather(*(parity.ask(spec) for spec in plan.parity))
+        compared = await asyncio.gather(
+            *(hosts.polled(f"parity {spec.name}", spec.interval_s, parity.ask(spec)) for spec in plan.parity)
+        )
     finally:
         await sources.aclose()
     asked = [line for group in groups for line in group]
-    return [*asked, *_second_levers(plan, sources), *parity.stores(), *compared, *_hooks(sources, plan)]
+    rest = (*_second_levers(plan, sources), *parity.stores(), *compared, *_hooks(sources, plan))
+    return [*asked, *rest, *hosts.lines()]
 
 
 def _hooks(sources: Sources, plan: Plan) -> list[Preflight]:
@@ -90,19 +110,30 @@ def _second_levers(plan: Plan, sources: Sources) -> list[Preflight]:
     return lines
 
 
-async def _service(sources: Sources, plan: Plan, name: str) -> Sequence[Preflight]:
-    keys = plan.keys_in(name)
-    lines = await _guarded(f"flags {name}", sources.readers[name].preflight(keys))
-    writer = sources.writers.get(name)
+async def _service(sources: Sources, plan: Plan, service: ServiceSpec, hosts: Hosts) -> Sequence[Preflight]:
+    name, keys = service.name, plan.keys_in(service.name)
+    subject, reader, writer = f"flags {name}", sources.readers[name], sources.writers.get(name)
+    lines = [*await _guarded(subject, reader.preflight(keys))]
     if writer is None:
         detail = "the plan names nothing to write with: this cockpit can watch but not roll back"
-        return [*lines, Preflight(subject=f"flags {name}", question="may write", ok=False, detail=detail)]
-    return [*lines, *await _guarded(f"flags {name}", writer.preflight(keys))]
+        lines.append(Preflight(subject=subject, question="may write", ok=False, detail=detail))
+    else:
+        lines.extend(await _guarded(subject, writer.preflight(keys)))
+    if keys:
+        await hosts.only_count(subject, service.interval_s, service.timeout_s, reader.read(keys), lever=True)
+    return lines
 
 
-async def _monitor(sources: Sources, plan: Plan, name: str) -> Sequence[Preflight]:
-    asked = expressions(plan, name)
-    return await _guarded(f"monitor {name}", sources.monitors[name].preflight(asked))
+async def _monitor(sources: Sources, plan: Plan, spec: ServiceSpec, hosts: Hosts) -> Sequence[Preflight]:
+    subject, asked, monitor = (
+        f"monitor {spec.name}",
+        expressions(plan, spec.name),
+        sources.monitors[spec.name],
+    )
+    lines = await _guarded(subject, monitor.preflight(asked))
+    if asked:
+        await hosts.only_count(subject, spec.interval_s, spec.timeout_s, monitor.query(asked))
+    return lines
 
 
 async def _guarded(subject: str, work: Awaitable[Sequence[Preflight]]) -> Sequence[Preflight]:
@@ -113,16 +144,18 @@ async def _guarded(subject: str, work: Awaitable[Sequence[Preflight]]) -> Sequen
         return [Preflight(subject=subject, question="answers", ok=False, detail=detail)]
 
 
-async def _probe(sources: Sources, spec: ProbeSpec) -> Sequence[Preflight]:
+async def _probe(sources: Sources, spec: ProbeSpec, hosts: Hosts) -> Sequence[Preflight]:
+    """A server that is not asked over HTTP may tell the time too; of the others, the host's line says it."""
     subject = f"{spec.side} {spec.name}"
     clock = SystemClock()
+    probe = sources.probes[spec.side, spec.name]
     try:
-        value = await sources.probes[spec.side, spec.name].probe()
+        value = await hosts.polled(subject, spec.interval_s, probe.probe())
     except AdapterError as error:
         detail = f"{error.failure.title} {error.failure.detail}".strip()
         return [Preflight(subject=subject, question="answers", ok=None, detail=detail)]
     lines = [_health(subject, value)]
-    if value.server_time is not None:
+    if value.server_time is not None and not hosts.asked(subject):
         lines.append(_clock(subject, value.server_time, clock.now()))
     return lines
 
@@ -136,9 +169,9 @@ def _health(subject: str, value: ProbeValue) -> Preflight:
 
 
 def _clock(subject: str, server: datetime, now: datetime) -> Preflight:
-    """Date headers have whole seconds, so half a second more than one is allowed."""
+    """Times are told in whole seconds, so half a second more than the limit is allowed."""
     skew_s = (server - now).total_seconds() + 0.5
-    ok = abs(skew_s) <= CLOCK_LIMIT_S
+    ok = abs(skew_s) <= CLOCK_LIMIT_S + 0.5
     return Preflight(
         subject=subject, question="clocks within a second", ok=ok, detail=f"differs by {skew_s:+.1f} s"
     )

@@ -14,7 +14,7 @@ from cockpit.adapters.base import AdapterError, Preflight, Store
 from cockpit.core.model import Failure, Fault
 from cockpit.core.parity import Count, Match
 from cockpit.core.parity_rows import Row
-from cockpit.core.parity_spec import ParitySpec
+from cockpit.core.parity_spec import ParitySpec, Question
 from cockpit.engine.parity_look import look
 from cockpit.engine.sources import Sources
 
@@ -47,6 +47,10 @@ class AskedStore:
     async def aclose(self) -> None:
         """It is the store of somebody else, who closes it."""
 
+    @property
+    def asked(self) -> bool:
+        return self.answered or self.failure is not None
+
     async def _noted(self, work: Awaitable[T]) -> T:
         try:
             value = await work
@@ -73,6 +77,8 @@ class ParityChecks:
             async with asyncio.timeout(spec.timeout_s):
                 value = await look(spec, legacy, new)
         except AdapterError as error:
+            if not new.asked:
+                await _ask_alone(spec, new)
             return _line(spec, None, f"{error.failure.title} {error.failure.detail}".strip())
         except TimeoutError:
             return _line(spec, None, f"no answer in {spec.timeout_s:g} s")
@@ -85,13 +91,28 @@ class ParityChecks:
         return [_store_line(name, store) for name, store in self._stores.items()]
 
 
+async def _ask_alone(spec: ParitySpec, new: AskedStore) -> None:
+    """Legacy failed first, so nobody knows of the new side's store yet; what it says is kept in it."""
+    try:
+        async with asyncio.timeout(spec.timeout_s):
+            match spec.question:
+                case Question.COUNT:
+                    await new.count(spec.new.ask)
+                case Question.NEWEST:
+                    await new.newest(spec.new.ask)
+                case Question.ROWS if spec.new.sample:
+                    await new.sample(spec.new.sample, 1)
+    except (AdapterError, TimeoutError):
+        return
+
+
 def _store_line(name: str, store: AskedStore) -> Preflight:
     if store.answered:  # a question that it did not like is told with the check that asks it
         ok, detail = True, "it does"
     elif store.failure is not None:
         ok, detail = None, f"{store.failure.title} {store.failure.detail}".strip()
     else:
-        ok, detail = None, "no parity check got to asking it"
+        ok, detail = None, "no parity check asks it, or none got that far"
     return Preflight(subject=f"store {name}", question=_READ, ok=ok, detail=detail)
 
 

@@ -25,7 +25,7 @@ from cockpit.plan.kinds import Kinds
 
 if TYPE_CHECKING:
     from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Store
-    from cockpit.adapters.http import Web
+    from cockpit.adapters.http import Heard, Web
     from cockpit.adapters.unavailable import Unavailable
     from cockpit.engine.identity import Identity
     from cockpit.engine.replan import PlanOffer
@@ -103,13 +103,14 @@ class Builder:
 
     secret: Secrets
     read_only: bool
+    heard: Heard | None = None
 
     def __call__(self, plan: Plan) -> Sources:
         from cockpit.adapters.http import Web
         from cockpit.engine.clock import SystemClock
         from cockpit.engine.sources import Sources
 
-        web = Web(clock=SystemClock())
+        web = Web(clock=SystemClock(), heard=self.heard)
         return Sources(
             readers=self._readers(plan, web),
             monitors={each.name: self._monitor(each, web) for each in plan.monitors},

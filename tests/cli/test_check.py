@@ -56,6 +56,25 @@ def test_all_services_answer(stage: Stage) -> None:
     assert lines[-1] == f"{len(lines) - 1} ok, 0 failed, 0 could not be found out"
 
 
+def test_the_requests_that_a_plan_sends_to_each_host_are_told(stage: Stage) -> None:
+    told = stage.unhurried().run("check")
+    rates = re.findall(r"(?m)^ok    (\S+) +requests a minute: (\S+); no limit known \((.*)\)$", told.stdout)
+    by = {asking: (host, figure) for host, figure, asking in rates}
+    practice = stage.practice.urls["unleash"].removeprefix("http://")
+    assert by["flags main 90"] == (practice, "90")
+    assert by["legacy sync api 30, legacy sync queue 30"][1] == "60"
+    assert len(re.findall("(?m)^ok .* clocks within a second: they agree$", told.stdout)) == len(rates) == 5
+
+
+def test_a_person_reads_it_within_the_width_of_the_terminal(stage: Stage) -> None:
+    with Terminal(stage.unhurried().command("check"), env={**stage.env, "COLUMNS": "80"}) as terminal:
+        wait_until(lambda: terminal.process.poll() is not None, "the process ended", 40)
+        terminal.expect("could not be found out")
+        lines = terminal.raw.decode().splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert [line for line in lines if not re.match("ok  |FAIL|[?]   |      |[0-9]+ ok", line)] == []
+
+
 def test_no_secret_is_ever_printed(stage: Stage) -> None:
     for token in ("practice-as-driver", "wrong-token"):
         for words in (("check",), ("status", "--json")):

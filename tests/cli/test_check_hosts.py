@@ -1,0 +1,111 @@
+"""What a plan sends to each host in a minute, added up, and whose clock is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from cockpit.adapters.base import AdapterError, Preflight
+from cockpit.adapters.http import HttpHost, Web
+from cockpit.cli.preflight_hosts import Hosts
+from tests.adapters.probes.rig import StandingClock
+from tests.adapters.probes.scripted import Reply, Reset, Step, scripted
+
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def asked(step: Step) -> AsyncIterator[tuple[Hosts, HttpHost]]:
+    """Something that counts, and a client of a server that always does the same."""
+    clock = StandingClock(NOON)
+    hosts = Hosts(clock)
+    web = Web(clock=clock, heard=hosts.heard)
+    async with scripted(lambda request: step) as server:
+        yield hosts, web.host(server.url)
+        await web.aclose()
+
+
+async def several(host: HttpHost, count: int) -> None:
+    for _ in range(count):
+        await host.get("/")
+
+
+def line(hosts: Hosts, question: str) -> Preflight:
+    [found] = [each for each in hosts.lines() if each.question == question]
+    return found
+
+
+def at(seconds: float, **more: str) -> Reply:
+    date = format_datetime(NOON + timedelta(seconds=seconds), usegmt=True)
+    return Reply(headers={"Date": date, **more})
+
+
+async def test_everything_that_asks_one_host_is_added_up() -> None:
+    async with asked(Reply()) as (hosts, host):
+        await asyncio.gather(
+            hosts.polled("flags main", 2.0, several(host, 3), lever=True),
+            hosts.polled("legacy api", 5.0, several(host, 1)),
+        )
+        await several(host, 5)
+        rate = line(hosts, "requests a minute")
+    assert (rate.subject, rate.ok) == (host.address, True)
+    assert rate.detail == "102; no limit known (flags main 90, legacy api 12)"
+
+
+@pytest.mark.parametrize(("lever", "ok"), [(True, False), (False, None)])
+async def test_more_than_a_service_allows_is_worse_where_a_lever_is(lever: bool, ok: bool | None) -> None:
+    async with asked(Reply(headers={"RateLimit-Policy": "60;w=60", "RateLimit-Remaining": "5"})) as (
+        hosts,
+        host,
+    ):
+        await hosts.polled("flags main", 2.0, several(host, 2), lever=lever)
+        assert line(hosts, "requests a minute").ok is True
+        await hosts.polled("legacy api", 60.0, several(host, 1))
+        rate = line(hosts, "requests a minute")
+    assert rate.ok is ok
+    assert rate.detail.startswith("61 of 60; too many, ask less often; it says 60 in 60 s, 5 left just now")
+
+
+async def test_a_poll_that_fails_was_sent_all_the_same() -> None:
+    async with asked(Reset()) as (hosts, host):
+        await hosts.only_count("flags main", 60.0, 30.0, several(host, 1))
+        with pytest.raises(AdapterError):
+            await hosts.polled("legacy api", 60.0, several(host, 1))
+        assert line(hosts, "requests a minute").detail == "4; no limit known (flags main 2, legacy api 2)"
+
+
+async def test_what_is_not_http_is_told_as_polls() -> None:
+    hosts = Hosts(StandingClock(NOON))
+    await hosts.polled("legacy db", 5.0, asyncio.sleep(0))
+    assert not hosts.asked("legacy db")
+    assert line(hosts, "polls a minute").detail == "legacy db 12"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ok", "said"),
+    [
+        (0, True, "they agree"),
+        (-1, True, "they agree"),
+        (1, True, "it is 1.0 s ahead"),
+        (7, False, "it is 7.0 s ahead"),
+        (-120, False, "s behind"),
+    ],
+)
+async def test_a_clock_that_is_not_ours(seconds: float, ok: bool, said: str) -> None:
+    async with asked(at(seconds)) as (hosts, host):
+        await hosts.polled("legacy api", 5.0, several(host, 1))
+        clock = line(hosts, "clocks within a second")
+    assert clock.ok is ok and said in clock.detail
+
+
+@pytest.mark.parametrize("headers", [{}, {"Age": "3600"}])
+async def test_an_answer_out_of_a_cache_tells_no_time(headers: Mapping[str, str]) -> None:
+    step = at(-3600, **headers) if headers else Reply()
+    async with asked(step) as (hosts, host):
+        await hosts.polled("legacy api", 5.0, several(host, 1))
+        assert [each.question for each in hosts.lines()] == ["requests a minute"]
