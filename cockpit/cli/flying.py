@@ -23,8 +23,8 @@ from cockpit.plan.problems import PlanProblems
 from cockpit.plan.secrets import SecretProblem
 
 if TYPE_CHECKING:
+    from cockpit.engine.flying import Flying
     from cockpit.engine.journal_port import Journal
-    from cockpit.engine.pilot import Flying
 
 
 def run_fly(path: Path, *, theme: str | None, mouse: bool) -> int:
@@ -52,7 +52,7 @@ class FlightBook:
 
     def flying(self, plan: Plan, offers: Offers | None = None) -> Flying:
         from cockpit.engine.clock import SystemClock
-        from cockpit.engine.pilot import Flying
+        from cockpit.engine.flying import Flying
         from cockpit.engine.rescue import RescueFiles
 
         return Flying(

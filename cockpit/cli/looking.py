@@ -82,7 +82,7 @@ def looker(plan: Plan, journal: Journal) -> Engine:
     """A started engine that only looks: no writer, no hook, no write secret. Raises what stops it."""
     from cockpit.engine.clock import SystemClock
     from cockpit.engine.engine import Engine
-    from cockpit.engine.pilot import Flying
+    from cockpit.engine.flying import Flying
 
     engine = Engine(
         Flying(

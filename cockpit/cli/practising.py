@@ -123,8 +123,8 @@ def _practise(
     """Fly `plan` in the practice world until the deck is left; the exit code and what was journalled."""
     from cockpit.engine.clock import SystemClock
     from cockpit.engine.engine import Engine
+    from cockpit.engine.flying import Flying
     from cockpit.engine.journal_memory import MemoryJournal
-    from cockpit.engine.pilot import Flying
 
     journal = MemoryJournal()
     engine = Engine(

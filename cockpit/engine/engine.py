@@ -15,7 +15,8 @@ from typing import Final
 
 from cockpit.core.commands import Command
 from cockpit.core.snapshot import Snapshot
-from cockpit.engine.pilot import Flying, Pilot
+from cockpit.engine.flying import Flying
+from cockpit.engine.pilot import Pilot
 
 # A face that draws keeps the interpreter for one such interval whenever the engine has let go of it, which
 # every statement to the journal and every send does. Measured in turns with Python's 5 ms beside 200 polls/s:

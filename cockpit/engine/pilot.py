@@ -8,73 +8,45 @@ breaks is shown and journalled and keeps no other part from happening: nothing e
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 
 from cockpit.core import commands as asked
 from cockpit.core.clean import clean_text
-from cockpit.core.clock import Clock
-from cockpit.core.clocks import JUMP_S, ClockPair, jump
 from cockpit.core.commands import Command
 from cockpit.core.driver import How
 from cockpit.core.events import Event, Kind, Lever
-from cockpit.core.flight import Flight, elsewhere
+from cockpit.core.flight import elsewhere
 from cockpit.core.model import Failure, Fault
 from cockpit.core.rollback import IllegalEvent, StepState
 from cockpit.core.snapshot import HostStatus, Level, Reason, Snapshot
 from cockpit.core.spec import Plan
+from cockpit.engine.clock_watch import ClockWatch
 from cockpit.engine.drive import Drive
 from cockpit.engine.effects import Effects
+from cockpit.engine.flying import Flying
 from cockpit.engine.guard import Guard
 from cockpit.engine.host import HostSampler
-from cockpit.engine.identity import Identity
-from cockpit.engine.journal_port import Draft, FailureKind, Journal, JournalFailure, SequenceConflict
+from cockpit.engine.journal_port import Draft, FailureKind, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
-from cockpit.engine.lookout import SAID_ONCE, Lookout
 from cockpit.engine.orders import Orders
 from cockpit.engine.patient_journal import PatientJournal
-from cockpit.engine.picture import Agreements, Frame, agree, draw, flag_status, signal_statuses
+from cockpit.engine.picture import Agreements, Frame, agree, draw, flag_status
 from cockpit.engine.polls import Polls
-from cockpit.engine.replan import PlanOffer, PlanOffers, Replan
-from cockpit.engine.rescue import RescueFiles
+from cockpit.engine.replan import PlanOffer, Replan
 from cockpit.engine.salvage import Salvage
 from cockpit.engine.seat import Seat
 from cockpit.engine.senses import Senses
 from cockpit.engine.sources import Sources
 from cockpit.engine.studio import Studio
+from cockpit.engine.teller import Teller
 from cockpit.engine.veto import VetoTime
 
 BEAT_S = 0.25
 HOST_SPACING_S = 2.0
 MEND_SPACING_S = 0.5
 LEAVE_LIMIT_S = 2.0
-UNTOLD_LIMIT = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flying:
-    """Everything that a flight needs. `sources` builds the adapters of a plan, those of a changed plan on a
-    thread of its own.
-
-    plan_offers yields changed plans until the event is set; it is told how to ask which plan is flown now.
-    hint: what the demo says to press.
-    """
-
-    plan: Plan
-    sources: Callable[[Plan], Sources]
-    journal: Journal
-    clock: Clock
-    identity: Identity
-    plan_offers: PlanOffers | None = None
-    journal_path: str = ""
-    last_drill_at: datetime | None = None
-    rescue: RescueFiles | None = None
-    hint: Callable[[Flight, datetime], str] = lambda flight, now: ""
-    rng: random.Random = field(default_factory=random.Random)
 
 
 def _of_elsewhere(why: str, environment: str) -> JournalFailure:
@@ -154,13 +126,24 @@ class Pilot:
             adopt=self._adopt,
             draw=lambda: self._studio.draw(),
         )
-        self._lookout = Lookout()
-        self._untold: list[Draft] = []
+        self._teller = Teller(
+            senses=self._senses,
+            effects=self._effects,
+            logbook=self._logbook,
+            drive=self._drive,
+            clock=self._clock,
+        )
         self._polls = Polls(self._senses, flying.rng)
         self._sampler = HostSampler()
         self._host: HostStatus | None = None
         self._agreements: Agreements = {}
-        self._clocks = self._read_clocks()
+        self._clock_watch = ClockWatch(
+            clock=self._clock,
+            logbook=self._logbook,
+            senses=self._senses,
+            drive=self._drive,
+            drives=lambda: self._seat.taken,
+        )
         self._started_at = self._clock.now()
         self._started_s = self._clock.monotonic()
         self._stop_why: str | None = None
@@ -307,30 +290,6 @@ class Pilot:
             self._guard.run("host", self._sample_host)
             self._turn()
 
-    def _compare_clocks(self) -> None:
-        """A wall clock that jumped would shorten or stretch the countdown silently: journal it, once on a
-        host. Looked at before anything is decided, so that no decision is made between jump and journal.
-        """
-        before, self._clocks = self._clocks, self._read_clocks()
-        by_s = jump(before, self._clocks)
-        if by_s is None:
-            return
-        if by_s < 0:
-            self._senses.clock_set_back(by_s)
-        told = self._logbook.flight.clock_jump
-        self._logbook.catch_up()
-        news = self._logbook.flight.clock_jump
-        if news is not None and news is not told and abs(news[1] - by_s) < JUMP_S:
-            return
-        if self._seat.taken:
-            rollback = self._logbook.flight.rollback
-            open_id = rollback.id if rollback is not None else None
-            body: dict[str, object] = {"by_s": round(by_s, 1), "rollback": open_id}
-            self._drive.record(Kind.CLOCK_JUMPED, body, must=rollback is not None)
-
-    def _read_clocks(self) -> ClockPair:
-        return ClockPair(wall=self._clock.now(), steady_s=self._clock.monotonic())
-
     def _tend_journal(self) -> None:
         """Write what could not be written, now and then; fold what others wrote; spare the next the fold."""
         now_s = asyncio.get_running_loop().time()
@@ -381,10 +340,10 @@ class Pilot:
 
     def _turn(self) -> None:
         """Journal what changed, act on it, settle commands, draw. Never waits, never raises upwards."""
-        self._guard.run("clock", self._compare_clocks)
+        self._guard.run("clock", self._clock_watch.look)
         self._guard.run("numbers", self._compare)
         if self._seat.taken:
-            self._guard.run("lookout", self._look_out)
+            self._guard.run("lookout", self._teller.look)
             if not self._stop.is_set():  # who leaves can veto nothing any more
                 self._guard.run("veto time", self._veto_time.look)
             self._guard.run("drive", self._drive.run)
@@ -400,23 +359,6 @@ class Pilot:
     def _compare(self) -> None:
         now = self._clock.now()
         self._agreements = agree(self._senses, self._logbook.flight, self._agreements, now)
-
-    def _look_out(self) -> None:
-        """Journal what changed. What cannot be written now is said later, unless the next look says it."""
-        now = self._clock.now()
-        seen = self._lookout.look(
-            senses=self._senses,
-            effects=self._effects,
-            flight=self._logbook.flight,
-            signals=signal_statuses(self._senses, now),
-            now=now,
-        )
-        drafts, self._untold = [*self._untold, *seen], []
-        for draft in drafts:
-            told = self._drive.record(draft.kind, dict(draft.body))
-            if not told and draft.kind in SAID_ONCE:
-                self._untold.append(draft)
-        del self._untold[:-UNTOLD_LIMIT]
 
     def _on_event(self, event: Event) -> None:
         """A new stage, somebody else's change or a veto that ran out: the evidence starts over."""

@@ -38,10 +38,10 @@ from cockpit.core.spec import (
     WriteCounter,
 )
 from cockpit.engine.engine import Engine
+from cockpit.engine.flying import Flying
 from cockpit.engine.identity import Identity
 from cockpit.engine.journal_memory import MemoryJournal
 from cockpit.engine.journal_port import Journal
-from cockpit.engine.pilot import Flying
 from cockpit.engine.sources import Sources
 from tests.engine.scripted import (
     Bell,

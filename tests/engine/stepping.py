@@ -24,10 +24,11 @@ from cockpit.core.flight import Flight
 from cockpit.core.model import FlagValue, Mode, Side, WriteOutcome, WriteResult
 from cockpit.core.snapshot import Snapshot
 from cockpit.core.spec import Plan
+from cockpit.engine.flying import Flying
 from cockpit.engine.identity import Identity
 from cockpit.engine.journal_memory import MemoryJournal
 from cockpit.engine.journal_port import Draft, FailureKind, JournalFailure
-from cockpit.engine.pilot import Flying, Pilot
+from cockpit.engine.pilot import Pilot
 from cockpit.engine.sources import Sources
 from tests.engine.scripted import FULL, Bell, HandClock, ScriptedHook, ScriptedMonitor, ScriptedProbe, down
 

@@ -15,7 +15,7 @@ from cockpit.core.commands import CommandState
 from cockpit.core.events import Event, Kind
 from cockpit.core.snapshot import Level, PlanChange
 from cockpit.core.spec import Plan
-from cockpit.engine import pilot as piloting
+from cockpit.engine import teller as telling
 from cockpit.engine.engine import Engine
 from cockpit.engine.journal_memory import MemoryJournal
 from cockpit.engine.journal_port import Draft, FailureKind, JournalFailure
@@ -148,7 +148,7 @@ def test_a_turn_that_breaks_is_shown_and_journalled_and_the_rollback_goes_on(
     def broken(*_: object, **__: object) -> object:
         raise KeyError("a bug")
 
-    monkeypatch.setattr(piloting, "signal_statuses", broken)
+    monkeypatch.setattr(telling, "signal_statuses", broken)
     shot = pilot.until(lambda shot: any("own fault, lookout: KeyError" in each.what for each in shot.reasons))
     assert shot.level is Level.BAD
     pilot.done(declare())

@@ -1,0 +1,50 @@
+"""The wall clock against the steady one, before every decision: a jump is journalled, once on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cockpit.core.clock import Clock
+from cockpit.core.clocks import JUMP_S, ClockPair, jump
+from cockpit.core.events import Kind
+from cockpit.engine.drive import Drive
+from cockpit.engine.logbook import Logbook
+from cockpit.engine.senses import Senses
+
+
+class ClockWatch:
+    """Used from the engine's thread only. drives: whether this cockpit journals what it sees."""
+
+    def __init__(
+        self, *, clock: Clock, logbook: Logbook, senses: Senses, drive: Drive, drives: Callable[[], bool]
+    ) -> None:
+        self._clock = clock
+        self._logbook = logbook
+        self._senses = senses
+        self._drive = drive
+        self._drives = drives
+        self._last = self._read()
+
+    def look(self) -> None:
+        """A wall clock that jumped would shorten or stretch the countdown silently: journal it. Looked at
+        before anything is decided, so that no decision is made between jump and journal.
+        """
+        before, self._last = self._last, self._read()
+        by_s = jump(before, self._last)
+        if by_s is None:
+            return
+        if by_s < 0:
+            self._senses.clock_set_back(by_s)
+        told = self._logbook.flight.clock_jump
+        self._logbook.catch_up()
+        news = self._logbook.flight.clock_jump
+        if news is not None and news is not told and abs(news[1] - by_s) < JUMP_S:
+            return
+        if self._drives():
+            rollback = self._logbook.flight.rollback
+            open_id = rollback.id if rollback is not None else None
+            body: dict[str, object] = {"by_s": round(by_s, 1), "rollback": open_id}
+            self._drive.record(Kind.CLOCK_JUMPED, body, must=rollback is not None)
+
+    def _read(self) -> ClockPair:
+        return ClockPair(wall=self._clock.now(), steady_s=self._clock.monotonic())
