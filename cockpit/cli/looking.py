@@ -118,11 +118,14 @@ def monotonic() -> float:
 
 
 def _seen(snapshot: Snapshot) -> bool:
-    """Whether every source was asked, and every share of traffic told that counters can tell soon."""
+    """Whether every source was asked, what the way back stands on was seen, and every share of traffic told
+    that counters can tell soon."""
     asked = (
         all(flag.configured.attempted_at is not None for flag in snapshot.flags)
         and all(probe.reading.attempted_at is not None for each in snapshot.backends for probe in each.probes)
         and all(signal.reading.attempted_at is not None for signal in snapshot.signals)
+        and all(check.reading.attempted_at is not None for check in snapshot.parity)
+        and not any(line.level is Level.UNKNOWN and not line.told_elsewhere for line in snapshot.way_back)
     )
     blind = any(signal.reading.failure is not None for signal in snapshot.signals)
     return asked and (blind or all(_share_told(flag) for flag in snapshot.flags))

@@ -18,7 +18,7 @@ from cockpit.core.events import Event
 
 
 class ItemState(StrEnum):
-    """EXPIRED: signed too long ago. CHANGED: the plan words it differently since."""
+    """EXPIRED: signed too long ago. CHANGED: worded differently since, or signed in another environment."""
 
     OPEN = "open"
     SIGNED = "signed"
@@ -51,11 +51,14 @@ class ItemSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
+    """environment: what the plan was flown in then; empty where an older cockpit did not note it."""
+
     item: str
     wording: str
     by: str
     at: datetime
     note: str
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +86,12 @@ def signed(signatures: Signatures, event: Event) -> Signatures:
     body = event.body
     item = text(body, "item")
     made = Signature(
-        item=item, wording=text(body, "wording"), by=event.actor, at=event.at, note=text(body, "note")
+        item=item,
+        wording=text(body, "wording"),
+        by=event.actor,
+        at=event.at,
+        note=text(body, "note"),
+        environment=text(body, "environment"),
     )
     return {**signatures, item: made}
 
@@ -94,7 +102,10 @@ def withdrawn(signatures: Signatures, event: Event) -> Signatures:
     return {name: each for name, each in signatures.items() if name != item}
 
 
-def item_status(spec: ItemSpec, signature: Signature | None, now: datetime) -> ItemStatus:
+def item_status(
+    spec: ItemSpec, signature: Signature | None, now: datetime, *, environment: str
+) -> ItemStatus:
+    """What was looked at in another environment says nothing about this one."""
     bare = ItemStatus(
         name=spec.name,
         title=spec.title,
@@ -107,7 +118,8 @@ def item_status(spec: ItemSpec, signature: Signature | None, now: datetime) -> I
     if signature is None:
         return bare
     expires_at = None if spec.valid_s is None else signature.at + timedelta(seconds=spec.valid_s)
-    if signature.wording != spec.wording:
+    elsewhere = signature.environment not in ("", environment)
+    if elsewhere or signature.wording != spec.wording:
         state = ItemState.CHANGED
     elif expires_at is not None and now >= expires_at:
         state = ItemState.EXPIRED

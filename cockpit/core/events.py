@@ -80,7 +80,7 @@ class Kind(StrEnum):
     ANNOUNCE_SENT = "announce.sent"  # hook, moment, event_id, receipt
     ANNOUNCE_FAILED = "announce.failed"  # hook, moment, event_id, detail
     NOTE_ADDED = "note.added"  # text
-    CHECK_SIGNED = "check.signed"  # item, title, wording (its digest as it was read), note
+    CHECK_SIGNED = "check.signed"  # item, title, wording (its digest as it was read), environment, note
     CHECK_WITHDRAWN = "check.withdrawn"  # item, title, reason
     CLOCK_JUMPED = "clock.jumped"  # by_s, rollback (id or null)
 

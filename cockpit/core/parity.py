@@ -10,8 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from cockpit.core.figures import length
+
+FAR_AHEAD_S: Final = 600.0
+"""Less than the smallest step between two time zones, 15 minutes."""
 
 
 class Match(StrEnum):
@@ -132,7 +136,8 @@ def compare_newest(
 ) -> ParityValue:
     """The newest change that each side knows of; the new side may lag by `max_lag_s` behind legacy.
 
-    It may be ahead of legacy's second look by the time that look took: that is no difference.
+    It may be ahead of legacy by what was written meanwhile, and by what its own users wrote. Far ahead
+    (a time zone is a quarter of an hour at least) nobody can tell what lags behind it: unknown.
     """
     if before is None or after is None:
         return unknown("legacy told no newest change")
@@ -148,6 +153,14 @@ def compare_newest(
         apart=max(0.0, lag_s),
         compared=1,
     )
+    ahead_s = (new - max(before, after)).total_seconds()
+    if ahead_s > max(max_lag_s, FAR_AHEAD_S):
+        why = "a time zone, or changes that legacy never got?"
+        return replace(
+            found, match=Match.UNKNOWN, text=f"the new side is {length(ahead_s)} ahead of legacy: {why}"
+        )
+    if ahead_s > 0:
+        return replace(found, text=f"the new side knows of a change {length(ahead_s)} after legacy's newest")
     if lag_s <= 0:
         return found
     words = f"the new side is {length(lag_s)} behind"

@@ -54,7 +54,7 @@ class RowsSeen:
     """One look. legacy and again: the sampled rows by key, before and after the new side was asked.
 
     ids: per table that a REFERENCE names, legacy's key to the new side's id. only_new: keys sampled on the
-    new side that legacy does not have.
+    new side that legacy does not have. unread: sampled keys that legacy's own rows were without.
     """
 
     legacy: Mapping[str, Row]
@@ -62,6 +62,7 @@ class RowsSeen:
     new: Mapping[str, Row]
     ids: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     only_new: Sequence[str] = ()
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,23 @@ def compare_rows(seen: RowsSeen, rules: Sequence[FieldRule], *, tolerance_per_mi
         misses = [miss for key in found if (miss := _miss(rule, key, seen)) is not None]
         wrong.update(miss.key for miss in misses)
         differences.extend(_by_cause(rule, misses, len(found)))
+    unseen = _unseen(seen, rules)
+    if unseen and not differences:
+        return unknown(unseen)
     return _value(len(still), moved, len(wrong) + len(seen.only_new), differences, tolerance_per_mille)
+
+
+def _unseen(seen: RowsSeen, rules: Sequence[FieldRule]) -> str:
+    """Why rows that are all alike prove nothing; empty when they do."""
+    if seen.unread > len(seen.legacy):
+        sampled = len(seen.legacy) + seen.unread
+        return f"legacy gave {len(seen.legacy)} of {sampled} sampled rows: does its query leave some out?"
+    for rule in rules:
+        asked = any(rule.legacy in row for row in seen.legacy.values())
+        if not asked and all(row.get(rule.new) is None for row in seen.new.values()):
+            name = clean_text(rule.legacy, limit=60)
+            return f"no sampled row of either side has the field {name}: is that its name?"
+    return ""
 
 
 def _value(

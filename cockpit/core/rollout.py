@@ -49,6 +49,7 @@ class FlagFacts:
     overrides: tuple[tuple[str, Percent, str], ...] = ()
     writing: bool = False
     writable: bool = False
+    drives: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +188,8 @@ def _journal_gate(situation: Situation, flag: FlagFacts) -> GateResult:
 
 def _writer_gate(situation: Situation, flag: FlagFacts) -> GateResult:
     if not flag.writable:
-        return _unmet("writer", f"this cockpit has no right to write {flag.spec.key}")
+        why = f"has no right to write {flag.spec.key}" if flag.drives else "does not drive"
+        return _unmet("writer", f"this cockpit {why}")
     if flag.writing:
         return _unmet("writer", f"a write to {flag.spec.key} is not settled yet")
     return _met("writer", f"{flag.spec.key} can be written")

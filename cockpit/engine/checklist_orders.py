@@ -33,7 +33,13 @@ class ChecklistOrders:
         spec, note = self._item(command.item), clean_text(command.note)
         if spec.evidence and not note:
             raise Refused(f"a note is needed: {spec.evidence}")
-        body = {"item": spec.name, "title": spec.title, "wording": spec.wording, "note": note}
+        body = {
+            "item": spec.name,
+            "title": spec.title,
+            "wording": spec.wording,
+            "environment": self._senses.plan.environment,
+            "note": note,
+        }
         self._record(command, Kind.CHECK_SIGNED, body)
         return f"signed: {spec.title}"
 

@@ -39,7 +39,8 @@ async def _rows(spec: ParitySpec, legacy: Store, new: Store) -> RowsSeen:
     }
     again = await _by_key(legacy, spec.legacy.rows, keys, spec.legacy.key)
     surplus = await _surplus(spec, legacy, new)
-    return RowsSeen(legacy=before, again=again, new=found, ids=ids, only_new=surplus)
+    unread = len(keys) - len(before)
+    return RowsSeen(legacy=before, again=again, new=found, ids=ids, only_new=surplus, unread=unread)
 
 
 async def _by_key(store: Store, expression: str, keys: Sequence[str], key: str) -> Mapping[str, Row]:

@@ -126,6 +126,7 @@ def draw(
 ) -> Snapshot:
     """The picture of this moment."""
     plan, flight, identity, now = frame.plan, frame.flight, frame.identity, frame.now
+    request = flight.request
     signals = signal_statuses(frame.senses, now)
     backends = tuple(_backend(frame, side) for side in Side)
     situation = _situation(frame, backends, signals)
@@ -181,7 +182,7 @@ def draw(
         checklist=situation.checklist,
         way_back=situation.way_back,
         phases=plan.phases,
-        request=flight.request,
+        request=None if request is None or now >= request.lapses_at else request,
     )
 
 
@@ -220,7 +221,8 @@ def _situation(
         parity=parity_statuses(frame.senses),
         way_back=_way_back(frame),
         checklist=tuple(
-            item_status(spec, flight.signatures.get(spec.name), frame.now) for spec in plan.checklist
+            item_status(spec, flight.signatures.get(spec.name), frame.now, environment=plan.environment)
+            for spec in plan.checklist
         ),
         journal_ok=_journal(frame).ok,
         rollback_open=flight.rollback is not None,
@@ -280,6 +282,7 @@ def _facts(frame: Frame, spec: FlagSpec) -> FlagFacts:
         overrides=flag.overrides,
         writing=flag.pending is not None,
         writable=frame.seat.drives and spec.service in frame.effects.writable,
+        drives=frame.seat.drives,
     )
 
 

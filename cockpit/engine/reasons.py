@@ -59,7 +59,7 @@ def reasons(
         *_way_back(way_back),
         *_clock(flight, now),
         *_seat(seat),
-        *_request(flight),
+        *_request(flight, now),
         *_surroundings(host, plan_change),
     ]
     return tuple(sorted(found, key=lambda reason: _ORDER.index(reason.level)))
@@ -226,13 +226,14 @@ def _seat(seat: SeatStatus) -> Iterator[Reason]:
         what = f"{seat.lost_to.name} took the seat from this cockpit ({seat.lost_to.how})"
         yield Reason(level=Level.WARN, subject="driver", what=what, since=seat.lost_to.since)
     else:
-        what = f"{seat.holder.name} drives; this cockpit sits beside and may still declare a rollback"
+        what = f"this cockpit sits beside and may declare a rollback all the same; {seat.holder.name} drives"
         yield Reason(level=Level.NOTE, subject="driver", what=what, since=seat.holder.since)
 
 
-def _request(flight: Flight) -> Iterator[Reason]:
+def _request(flight: Flight, now: datetime) -> Iterator[Reason]:
+    """One that has lapsed waits for nobody, even where no driver is there to end it."""
     request = flight.request
-    if request is not None:
+    if request is not None and now < request.lapses_at:
         what = f"{request.asker.name} asks for {request.flag} {request.before} -> {request.percent}"
         value = f"{request.tally} people, lapses {request.lapses_at:%H:%M:%S} UTC"
         yield Reason(level=Level.NOTE, subject="approval", what=what, value=value, since=request.asker.at)

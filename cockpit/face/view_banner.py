@@ -45,7 +45,10 @@ _MODE: Final = {
 
 
 def data_age_s(snapshot: Snapshot, now: datetime) -> float:
-    return max(0.0, (now - snapshot.engine_at).total_seconds())
+    """By the reader's clock; an observer's own word that no picture came counts too, so that a clock which
+    was set back makes no old picture young."""
+    since = [reason.since for reason in snapshot.reasons if reason.subject == FOLLOWING and reason.since]
+    return max(0.0, *((now - at).total_seconds() for at in (snapshot.engine_at, *since)))
 
 
 def silent(snapshot: Snapshot, now: datetime) -> bool:
@@ -259,7 +262,7 @@ def _seat_strip(snapshot: Snapshot, width: int) -> Line:
 
 def _request_strip(snapshot: Snapshot, now: datetime, width: int) -> Line:
     request = snapshot.request
-    if request is None:
+    if request is None or now >= request.lapses_at:
         return ()
     words = f"{safe(request.flag)} {request.before} → {request.percent} · {request.tally} people"
     words += f" · for {since(request.asker.at, now)}"

@@ -98,7 +98,7 @@ def _why(item: ItemStatus) -> str:
         ItemState.OPEN: "nobody has signed it",
         ItemState.SIGNED: "",
         ItemState.EXPIRED: "signed too long ago: it has to be looked at again",
-        ItemState.CHANGED: "the plan words it differently since it was signed",
+        ItemState.CHANGED: "since it was signed the plan words it differently or names another environment",
     }[item.state]
 
 

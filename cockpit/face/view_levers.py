@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from cockpit.core.clean import ZERO
 from cockpit.core.events import Lever
 from cockpit.core.rollback import Flip, FlipState, Rollback, SecondWay
 from cockpit.core.snapshot import FlagStatus, SecondLeverStatus
@@ -110,11 +111,11 @@ def first_lever_words(flip: Flip, status: FlagStatus | None, now: datetime) -> s
     """What the first lever says while the second holds the flag; empty where there is nothing to say."""
     if not flip.second_works:
         return ""
-    if flip.state is FlipState.AT_ZERO:
-        return "1st reads 0% too"
     value = status.configured.fresh_value(now) if status is not None else None
     if status is None or value is None or status.configured.failure is not None:
         return "1st not readable"
+    if value.exposure == ZERO:
+        return "1st reads 0% too"
     reads = "?" if value.exposure is None else str(value.exposure)
     return f"1st still reads {reads}"
 

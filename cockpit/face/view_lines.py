@@ -77,9 +77,9 @@ def mmss(seconds: float) -> str:
 
 
 def utc(moment: datetime, now: datetime) -> str:
-    """`03:27:07 UTC`, with the date where it is not today's."""
-    day = "" if moment.date() == now.date() else f"{moment:%Y-%m-%d} "
-    return f"{day}{moment:%H:%M:%S} UTC"
+    """`03:27:07 UTC`, with the date behind it where it is not today's: a narrow screen cuts that."""
+    day = "" if moment.date() == now.date() else f" on {moment:%Y-%m-%d}"
+    return f"{moment:%H:%M:%S} UTC{day}"
 
 
 def share(share_pct: float | None) -> str:

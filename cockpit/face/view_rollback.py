@@ -50,7 +50,7 @@ def countdown(rollback: Rollback, now: datetime) -> Countdown:
 
 def clocks(rollback: Rollback, now: datetime) -> tuple[tuple[str, Segment], ...]:
     """The three clocks by name: since first breach, since declare, left (or overrun)."""
-    breach: Segment = ("none seen", Role.DIM)
+    breach: Segment = ("none", Role.DIM)
     if rollback.first_breach_at is not None:
         passed_s = (rollback.end(now) - rollback.first_breach_at).total_seconds()
         breach = (mmss(passed_s), Role.TEXT)

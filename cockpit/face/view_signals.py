@@ -125,7 +125,9 @@ def to_verdict(signal: SignalStatus) -> Segment:
 def _second(signal: SignalStatus, now: datetime, *, with_bar: bool) -> Line:
     parts: list[str] = []
     if signal.limit_pct is not None:
-        parts.append(f"{'OVER LIMIT ' if signal.limit_breached else 'limit '}{safe(signal.limit_text)}")
+        said = safe(signal.limit_text)
+        head = "OVER LIMIT " if signal.limit_breached else "" if said.startswith("limit ") else "limit "
+        parts.append(head + said)
     failure = signal.reading.failure
     if failure is not None:
         parts.insert(0, f"cannot see: {safe(failure.title)}")

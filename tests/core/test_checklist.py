@@ -24,7 +24,7 @@ def event(seq: int, kind: Kind, actor: str = "ana", at: datetime = NOON, **body:
     return Event(seq=seq, at=at, actor=actor, kind=kind, body=body)
 
 
-def sign(seq: int, spec: ItemSpec = JWT, actor: str = "ana", at: datetime = NOON) -> Event:
+def sign(seq: int, spec: ItemSpec = JWT, actor: str = "ana", at: datetime = NOON, **more: object) -> Event:
     return event(
         seq,
         Kind.CHECK_SIGNED,
@@ -34,6 +34,7 @@ def sign(seq: int, spec: ItemSpec = JWT, actor: str = "ana", at: datetime = NOON
         title=spec.title,
         wording=spec.wording,
         note="run 7",
+        **more,
     )
 
 
@@ -41,7 +42,7 @@ def status_after(*events: Event, spec: ItemSpec = JWT, now: datetime = NOON) -> 
     flight = Flight()
     for each in events:
         flight = apply(flight, each)
-    return item_status(spec, flight.signatures.get(spec.name), now)
+    return item_status(spec, flight.signatures.get(spec.name), now, environment="production")
 
 
 def test_an_item_is_open_until_a_person_signs_it() -> None:
@@ -55,6 +56,11 @@ def test_a_withdrawn_signature_is_gone_and_the_next_one_counts() -> None:
     assert status_after(sign(1), gone).state is ItemState.OPEN
     again = status_after(sign(1), gone, sign(3, actor="cem"))
     assert (again.state, again.by) == (ItemState.SIGNED, "cem")
+
+
+def test_what_was_signed_in_another_environment_counts_for_nothing_here() -> None:
+    assert status_after(sign(1, environment="staging")).state is ItemState.CHANGED
+    assert status_after(sign(1, environment="production")).state is ItemState.SIGNED
 
 
 def test_a_signature_holds_as_long_as_the_plan_says() -> None:
@@ -78,13 +84,13 @@ def gate(*items: ItemStatus, flag: str = "chat", percent: float = 10) -> list[Ga
 
 def open_item(name: str, *, flags: tuple[str, ...] = (), from_percent: float = 0) -> ItemStatus:
     spec = ItemSpec(name=name, title=name.upper(), flags=flags, from_percent=Percent.parse(from_percent))
-    return item_status(spec, None, NOON)
+    return item_status(spec, None, NOON, environment="production")
 
 
 def done(item: ItemStatus) -> ItemStatus:
     spec = ItemSpec(name=item.name, title=item.title, flags=item.flags, from_percent=item.from_percent)
     words = Signature(item=spec.name, wording=spec.wording, by="ana", at=NOON, note="")
-    return item_status(spec, words, NOON)
+    return item_status(spec, words, NOON, environment="production")
 
 
 def test_nothing_to_sign_is_no_gate() -> None:

@@ -92,6 +92,7 @@ def later(seconds: float) -> datetime:
     [
         (NOON, Match.EQUAL, 0),
         (later(1), Match.EQUAL, 0),
+        (later(2 + 600), Match.EQUAL, 0),
         (later(-30), Match.TOLERATED, 30),
         (later(-31), Match.DIFFERENT, 31),
     ],
@@ -99,6 +100,13 @@ def later(seconds: float) -> datetime:
 def test_the_new_side_may_lag_as_far_as_the_plan_says(new: datetime, match: Match, apart: float) -> None:
     value = compare_newest(NOON, new, later(2), max_lag_s=30)
     assert (value.match, value.apart) == (match, apart)
+
+
+def test_a_new_side_far_ahead_of_legacy_hides_every_lag_and_proves_nothing() -> None:
+    """A time without its zone, read in another one, would be equal for hours."""
+    value = compare_newest(NOON, later(7200), later(2), max_lag_s=30)
+    assert value.match is Match.UNKNOWN
+    assert "ahead of legacy: a time zone" in value.text
 
 
 def test_a_side_without_any_change_is_a_difference_on_new_and_unknown_on_legacy() -> None:

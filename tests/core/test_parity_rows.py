@@ -168,3 +168,21 @@ def test_values_stay_out_of_the_finding_unless_the_plan_lets_them_show() -> None
     assert compared(legacy, new, shown).differences[0].examples == (
         "m0: my secret / \N{REPLACEMENT CHARACTER}[2Jother",
     )
+
+
+def test_a_field_that_no_row_of_either_side_has_was_not_compared() -> None:
+    """Misspelt on both sides it would be alike for ever."""
+    legacy, new = {"a": {"id": "a", "title": "x"}}, {"a": {"id": "a", "title": "x"}}
+    typo = FieldRule(legacy="titel", new="titel")
+    value = compared(legacy, new, TITLE, typo)
+    assert value.match is Match.UNKNOWN
+    assert "has the field titel" in value.text
+    assert compared({"a": {"titel": None}}, {"a": {}}, typo).match is Match.EQUAL
+    assert compared(legacy, {"a": {"title": "y"}}, TITLE, typo).match is Match.DIFFERENT
+
+
+@pytest.mark.parametrize(("unread", "match"), [(1, Match.EQUAL), (2, Match.UNKNOWN)])
+def test_a_sample_most_of_which_legacy_did_not_give_proves_nothing(unread: int, match: Match) -> None:
+    rows: Mapping[str, Row] = {"a": {"title": "x"}}
+    seen = RowsSeen(legacy=rows, again=rows, new=rows, unread=unread)
+    assert compare_rows(seen, [TITLE], tolerance_per_mille=0).match is match

@@ -14,6 +14,7 @@ from cockpit.core.commands import CommandState
 from cockpit.core.events import Kind
 from cockpit.core.model import Health
 from cockpit.engine.journal import SqliteJournal
+from cockpit.engine.journal_memory import MemoryJournal
 from tests.engine.conftest import Pilotage, World, advance, declare, ident, make_plan
 from tests.engine.test_seat import drives, second
 
@@ -129,3 +130,17 @@ def test_a_rollback_asks_nobody_and_ends_the_request(two: World) -> None:
         )
         other.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
         assert not two.service.written("writes", "set")
+
+
+def test_what_has_lapsed_waits_for_nobody_even_where_no_driver_ends_it(two: World) -> None:
+    """A look at the journal of a driver that died: its request stays open there for ever."""
+    ask(two.start())
+    died = MemoryJournal()
+    for event in two.events():
+        died.append(event.kind, event.body, actor=event.actor, at=event.at, expected_seq=died.last_seq())
+    look = two.start(two.flying(read_only=True, journal=died))
+    shot = look.until(lambda shot: shot.request is not None)
+    assert any(reason.subject == "approval" for reason in shot.reasons)
+    two.clock.advance(LAPSES_AFTER_S)
+    shot = look.until(lambda shot: shot.request is None)
+    assert not any(reason.subject == "approval" for reason in shot.reasons)

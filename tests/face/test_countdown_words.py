@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cockpit.core.clean import Percent
+from cockpit.core.clean import ZERO, Percent
+from cockpit.core.model import FlagValue
 from cockpit.core.rollback import (
     MACHINE_ATTEMPTS,
     CutMark,
@@ -26,7 +27,7 @@ from cockpit.face.bigtype import Size, big, fitting
 from cockpit.face.view import Role, text_of, width_of
 from cockpit.face.view import countdown as view_countdown
 from cockpit.face.view_countdown import Page, Phase, Watched, key_line, keys_for, lines, phase
-from cockpit.face.view_levers import flag_id, offer_block, offers
+from cockpit.face.view_levers import first_lever_words, flag_id, offer_block, offers
 from cockpit.face.view_lines import bar, wrapped
 from cockpit.face.view_needs import cancel_refusal, close_refusal, escalation, needs, needs_row
 from cockpit.face.view_result import incident_text, late_steps
@@ -393,6 +394,46 @@ def test_what_went_by_the_second_lever_or_by_hand_does_not_look_like_the_first()
     assert words == ["✗ NOT REACHED, try 7", "✓ at zero, 2nd 3.0 s", "☻ BY HAND, ines@bastion-2"]
     assert before_words(snapshot.rollback.flips[2]).endswith("…"), "nobody has read zero"
     assert offers(snapshot.rollback, snapshot.flags) == ()
+
+
+def test_a_first_lever_at_zero_is_read_now_or_not_said_to_be() -> None:
+    """That it was at zero once says nothing about now: it may be raised, or its service gone."""
+    snapshot = second_levers_pulled()
+    assert snapshot.rollback is not None
+    flip = replace(snapshot.rollback.flips[1], state=FlipState.AT_ZERO)
+    [status] = [each for each in snapshot.flags if each.key == flip.flag]
+    reads = FlagValue(key=flip.flag, on=True, percent=ZERO)
+    fresh = replace(status.configured, value=reads, observed_at=NOW, failure=None)
+    assert first_lever_words(flip, replace(status, configured=fresh), NOW) == "1st reads 0% too"
+    old = replace(fresh, observed_at=NOW - timedelta(hours=1))
+    assert first_lever_words(flip, replace(status, configured=old), NOW) == "1st not readable"
+    raised = replace(fresh, value=replace(reads, percent=Percent(2500)))
+    assert first_lever_words(flip, replace(status, configured=raised), NOW) == "1st still reads 25%"
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_around_midnight_the_times_are_whole_on_every_screen(width: int) -> None:
+    """The date of tomorrow's deadline may be cut, its hour never."""
+    late = NOW.replace(hour=23, minute=59, second=0)
+    snapshot = rolling_back()
+    assert snapshot.rollback is not None
+    moved = late - NOW
+    rollback = replace(
+        snapshot.rollback,
+        declared_at=snapshot.rollback.declared_at + moved,
+        deadline_at=snapshot.rollback.deadline_at + moved,
+        escalate_at=snapshot.rollback.escalate_at + moved,
+    )
+    page = Page(
+        snapshot=replace(snapshot, rollback=rollback, engine_at=late),
+        watched=Watched(),
+        now=late,
+        width=width,
+        height=24,
+    )
+    shown = "\n".join(map(text_of, lines(page)))
+    assert rollback.deadline_at.date() > late.date()
+    assert f"deadline {rollback.deadline_at:%H:%M:%S} UTC" in shown
 
 
 def test_every_flag_at_zero_says_by_which_lever() -> None:

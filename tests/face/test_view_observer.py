@@ -44,6 +44,17 @@ def test_not_seeing_the_driver_is_not_the_driver_s_silence() -> None:
     assert level_now(followed(pictures.calm(), "The journal is damaged"), NOW) is Level.UNKNOWN
 
 
+def test_a_clock_that_was_set_back_makes_no_old_picture_young() -> None:
+    """The follower's steady clock knows of the silence, though the picture seems to come from the future."""
+    heard, now = NOW - timedelta(hours=1), NOW - timedelta(minutes=59)
+    why = Reason(level=Level.UNKNOWN, subject=FOLLOWING, what=NOBODY_PUBLISHES, since=heard)
+    calm = followed(pictures.calm())
+    silent = replace(calm, reasons=(why, *calm.reasons))
+    assert "DRIVER SILENT 60 s" in text_of(banner(silent, now, 80))
+    wall = "\n".join(map(text_of, lines(silent, now, 120, 40)))
+    assert "STOPPED: data" in wall and "alive" not in wall
+
+
 def test_whose_picture_it_is_stands_in_the_banner() -> None:
     calm = pictures.calm()
     assert f"driver {calm.operator}@{calm.host}" in text_of(banner(followed(calm), NOW, 160))

@@ -1,9 +1,9 @@
 """Any check of the monitoring-plugin (Nagios) convention as a probe: its exit code is its word.
 
 0 is OK, 1 WARNING is DEGRADED, 2 CRITICAL is DOWN. 3 UNKNOWN and every other end (126, 127, a signal,
-past the time limit) raise, and so become UNKNOWN. Two kinds of CRITICAL are not believed, because they
-do not say that the service is down: one without a word on standard output (argparse and shells end with 2
-for a wrong argument), and one that says that the plugin itself could not ask (`could_not_ask`: its
+past the time limit) raise, and so become UNKNOWN. So does an end without a word on standard output: the
+convention wants one, argparse and shells end with 2 for a wrong argument, and a script that asked nobody
+ends with 0. And so does a CRITICAL that says that the plugin itself could not ask (`could_not_ask`: its
 own timeout, a name that does not resolve; check_http and check_tcp call both CRITICAL).
 
 Source: Monitoring Plugins Development Guidelines; seen with Debian's monitoring-plugins 2.3.
@@ -96,8 +96,7 @@ class PluginProbe:
         health = _WORDS.get(ended.code)
         if health is None:
             raise self._no_word(ended, said)
-        if health is Health.DOWN:
-            self._doubt(ended, said)
+        self._doubt(ended, said, health)
         return ProbeValue(
             health=health,
             detail=said.line or f"{self._name} says nothing",
@@ -133,13 +132,14 @@ class PluginProbe:
         )
         return ServiceTrouble(failure)
 
-    def _doubt(self, ended: Ended, said: Said) -> None:
-        """Raise when a CRITICAL does not say that the service is down."""
+    def _doubt(self, ended: Ended, said: Said, health: Health) -> None:
+        """Raise when nothing was said, or when a CRITICAL does not say that the service is down."""
         text = self._blanked(ended.out).lower()
         if not text.strip():
-            title = f"{self._name} {ended.words} and says nothing: wrong arguments?"
+            doubt = "wrong arguments?" if ended.code else "is it a monitoring plugin?"
+            title = f"{self._name} {ended.words} and says nothing: {doubt}"
             raise ServiceTrouble(Failure(title=title, detail=self._complaint(ended), fault=Fault.PLAN))
-        if any(words.lower() in text for words in self._settings.could_not_ask):
+        if health is Health.DOWN and any(words.lower() in text for words in self._settings.could_not_ask):
             title = clean_text(f"{self._name} could not ask: {said.line}", limit=200)
             raise Unreachable(Failure(title=title, fault=Fault.NETWORK))
 

@@ -3,7 +3,8 @@
 DOWN: it refuses the connection, has another role than the plan says, or a queue is longer than its `down`.
 DEGRADED: it loads its data, takes no more clients, cannot save, a replica lost its primary, a queue is
 longer than its `degraded`, or it is slow. Wrong passwords and missing rights (NOAUTH, WRONGPASS, NOPERM),
-names that do not resolve and our own time limit raise, and so become UNKNOWN.
+names that do not resolve and our own time limit raise, and so become UNKNOWN, as is a limit for what has no
+length.
 
 Asked are AUTH, SELECT, PING, INFO, TYPE and the length of each queue: nothing that writes or blocks.
 Redis has no empty lists: a queue that is not there is empty, or its name is wrong, and that is said.
@@ -104,14 +105,15 @@ def build(settings: RedisProbeSettings, web: Web, secret: Secrets, timeout_s: fl
 class _Finding:
     took_s: float
     wrong: list[str] = field(default_factory=list)
+    blind: list[str] = field(default_factory=list)
     weak: list[str] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
 
     def value(self) -> ProbeValue:
-        health = Health.DOWN if self.wrong else Health.DEGRADED if self.weak else Health.OK
+        found = ((self.wrong, Health.DOWN), (self.blind, Health.UNKNOWN), (self.weak, Health.DEGRADED))
         return ProbeValue(
-            health=health,
-            detail=clean_text("; ".join([*self.wrong, *self.weak]) or "answers"),
+            health=next((health for words, health in found if words), Health.OK),
+            detail=clean_text("; ".join([*self.wrong, *self.blind, *self.weak]) or "answers"),
             latency_ms=self.took_s * 1000,
             facts=tuple(self.facts),
         )
@@ -223,6 +225,8 @@ class RedisProbe:
         if not isinstance(answer, int):
             told = "0 (no such key)" if answer == "none" else f"not known: a {clean_text(answer, limit=20)}"
             finding.facts.append((label, told))
+            if answer != "none" and limits != Queue():
+                finding.blind.append(f"the limit of {label} is not looked at: it has no length")
             return
         finding.facts.append((label, str(answer)))
         if limits.down is not None and answer > limits.down:

@@ -16,6 +16,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 from pydantic import AfterValidator, Field
@@ -91,6 +92,8 @@ class SentryProbe:
         self._settings = settings
         self._clock = clock
         self._path = f"/api/0/organizations/{settings.organization}"
+        self._hours = ceil(settings.new_within / 3600)
+        self._span = "hour" if self._hours == 1 else f"{self._hours} hours"
 
     async def probe(self) -> ProbeValue:
         answer, stats = await asyncio.gather(self._ask_issues(), self._ask_outcomes())
@@ -105,7 +108,7 @@ class SentryProbe:
             latency_ms=answer.took_s * 1000,
             facts=(
                 ("new issues", f"{len(issues)}{' or more' if more else ''}"),
-                ("errors accepted", f"{outcomes.get('accepted', 0.0):.0f} in the last hour"),
+                ("errors accepted", f"{outcomes.get('accepted', 0.0):.0f} in the last {self._span}"),
                 *((("errors dropped", f"{dropped:.0f}"),) if dropped else ()),
             ),
             server_time=answer.server_time,
@@ -142,7 +145,7 @@ class SentryProbe:
             "field": "sum(quantity)",
             "groupBy": "outcome",
             "category": "error",
-            "statsPeriod": "1h",
+            "statsPeriod": f"{self._hours}h",
             "interval": "1h",
         }
         return await self._ask("/stats_v2/", params)
@@ -189,7 +192,7 @@ def _events(issue: Mapping[str, object]) -> float:
 
 
 def _outcomes(answer: Answer) -> dict[str, float]:
-    """How many errors came to which end in the last hour."""
+    """How many errors came to which end in the time in which an issue is new."""
     body = answer.json()
     groups = body.get("groups") if isinstance(body, dict) else None
     if not isinstance(groups, list):

@@ -67,6 +67,13 @@ async def test_critical_without_a_word_is_a_wrong_argument_and_not_down(web: Web
     assert error.failure.fault is Fault.PLAN
 
 
+@pytest.mark.parametrize("code", [0, 1])
+async def test_a_program_that_says_nothing_has_asked_nobody(web: Web, code: int) -> None:
+    """/bin/true is no monitoring plugin, and a script whose check was never run ends with 0 as well."""
+    error = await trouble_of(probe_of(web, *sh(f"exit {code}")))
+    assert "says nothing" in error.failure.title
+
+
 async def test_critical_because_the_plugin_could_not_ask_is_not_down(web: Web) -> None:
     says = sh("echo 'CRITICAL - Socket timeout after 10 seconds'; exit 2")
     error = await trouble_of(probe_of(web, *says))

@@ -118,6 +118,14 @@ async def test_evil_kinds_and_lengths_of_queues_are_harmless(web: Web) -> None:
             assert_harmless(await probe_of(web, port, queues={"jobs": {"down": 9}}).probe())
 
 
+async def test_a_limit_that_nobody_can_look_at_is_unknown(web: Web) -> None:
+    """A text has no length: its limit would never be reached."""
+    for queue, health in (({"down": 9}, Health.UNKNOWN), ({}, Health.OK)):
+        async with talking(answering(b"+PONG\r\n", bulk(INFO), b"+string\r\n")) as port:
+            value = await probe_of(web, port, queues={"jobs": queue}).probe()
+        assert value.health is health
+
+
 def test_information_is_read_line_by_line() -> None:
     assert read_info("# Server\r\nrole:master\r\nbroken\r\n\r\nslave0:ip=1,port=2\r\n") == {
         "role": "master",

@@ -176,3 +176,10 @@ async def test_half_an_answer_is_none(web: Web) -> None:
         return as_json([]) if "/issues/" in request.path else as_text("no", 500)
 
     assert isinstance(await ask(web, answer), AdapterError)
+
+
+async def test_what_was_dropped_is_asked_for_as_long_as_an_issue_is_new(web: Web) -> None:
+    """Errors dropped five hours ago would leave a list of the last day empty as well."""
+    sentry = Sentry(TOKEN)
+    await ask(web, sentry, new_within="5h30m")
+    assert [each["statsPeriod"] for each in sentry.asked if "statsPeriod" in each] == ["6h"]
