@@ -76,7 +76,7 @@ def _name_width(width: int) -> int:
 
 
 def parity_lines(check: ParityStatus, now: datetime, width: int, *, full: bool) -> tuple[Line, ...]:
-    word, value, figures = parity_word(check, now), check.reading.value, _figures(width)
+    word, value, figures = parity_word(check, now), seen(check, now), _figures(width)
     loud = word.role if word.role in (Role.BAD, Role.UNKNOWN) else Role.TEXT
     first = cells(
         cell(10, word),
@@ -86,7 +86,7 @@ def parity_lines(check: ParityStatus, now: datetime, width: int, *, full: bool) 
         cell(10, apart(check, value), loud, right=True),
         Cell(8, (reading_age(check.reading, now),), right=True),
     )
-    second: Line = ((" " * 11, Role.TEXT), (says(check), Role.DIM if loud is Role.TEXT else loud))
+    second: Line = ((" " * 11, Role.TEXT), (says(check, now), Role.DIM if loud is Role.TEXT else loud))
     return (clip(first, width), clip(second, width)) if full else (clip(first, width),)
 
 
@@ -102,9 +102,16 @@ def apart(check: ParityStatus, value: ParityValue | None) -> str:
     return f"{sign}{count(abs(value.apart))}"
 
 
-def says(check: ParityStatus) -> str:
-    """The sentence of the last look, behind the trouble of the present one."""
-    value, failure = check.reading.value, check.reading.failure
-    seen = safe(value.text) if value is not None else "has not looked yet" if failure is None else ""
+def seen(check: ParityStatus, now: datetime) -> ParityValue | None:
+    """What was found, while anybody can still know; figures that are too old are none."""
+    return None if check.reading.freshness(now) is Freshness.UNKNOWN else check.reading.value
+
+
+def says(check: ParityStatus, now: datetime) -> str:
+    """The sentence of the last look, behind the trouble of the present one; an old one says that it is."""
+    value, failure, old_s = check.reading.value, check.reading.failure, check.reading.age_s(now)
+    found = safe(value.text) if value is not None else "has not looked yet" if failure is None else ""
+    if value is not None and old_s is not None and check.reading.freshness(now) is not Freshness.FRESH:
+        found = f"{age(old_s)} ago: {found}"
     trouble = f"cannot look: {safe(failure.title)}" if failure is not None else ""
-    return " · ".join(part for part in (trouble, seen) if part)
+    return " · ".join(part for part in (trouble, found) if part)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from cockpit.core.parity import ParityValue
 from cockpit.core.parity_spec import Question
 from cockpit.core.snapshot import ParityStatus
 from cockpit.face.view import NOTHING, Line, Role
 from cockpit.face.view_lines import wrapped
 from cockpit.face.view_page import plain, reading_lines, section, stated
-from cockpit.face.view_parity import apart, parity_word, says
+from cockpit.face.view_parity import apart, parity_word, says, seen
 
 _ASKS = {
     Question.COUNT: "rows on both sides, legacy before and after the new side",
@@ -20,10 +21,13 @@ _ASKS = {
 
 
 def parity_page(check: ParityStatus, now: datetime, width: int) -> tuple[Line, ...]:
-    value = check.reading.value
+    value = seen(check, now)
     return (
         stated("state", parity_word(check, now).segment),
-        *(plain("" if index else "found", row) for index, row in enumerate(_wrapped(says(check), width))),
+        *(
+            plain("" if index else "found", row)
+            for index, row in enumerate(_wrapped(says(check, now), width))
+        ),
         plain("compares", _ASKS[check.question]),
         plain("required", "yes: it gates forward moves" if check.required else "no"),
         *section("Both sides"),
@@ -31,16 +35,15 @@ def parity_page(check: ParityStatus, now: datetime, width: int) -> tuple[Line, .
         plain("new", f"{value.new if value else NOTHING}  ({check.new_store})"),
         plain("apart", apart(check, value)),
         *section("Differences"),
-        *_differences(check, width),
+        *_differences(value, width),
         *section("Source"),
         *reading_lines(check.reading, now),
     )
 
 
-def _differences(check: ParityStatus, width: int) -> Iterator[Line]:
-    value = check.reading.value
+def _differences(value: ParityValue | None, width: int) -> Iterator[Line]:
     if value is None or not value.differences:
-        yield plain("", "none found" if value is not None else "not looked yet", Role.DIM)
+        yield plain("", "none found" if value is not None else "not known", Role.DIM)
         return
     for difference in value.differences:
         for index, row in enumerate(_wrapped(difference.what, width)):

@@ -55,6 +55,13 @@ def test_what_agreed_long_ago_is_not_called_equal() -> None:
     assert text_of(parity_rows(agreeing(), much_later, 80, full=False)[1].lines[0]).startswith("? UNKNOWN")
 
 
+def test_figures_that_are_too_old_are_none_and_an_old_sentence_says_that_it_is() -> None:
+    much_later = NOW + timedelta(seconds=1600)
+    first, second = parity_rows(agreeing(), much_later, 120, full=True)[0].lines
+    assert "48,2" not in text_of(first)
+    assert text_of(second).strip().startswith("27 min ago: 48,214 rows")
+
+
 def test_an_old_difference_stays_a_difference_until_nobody_can_know() -> None:
     later = NOW + timedelta(seconds=700)
     assert text_of(parity_rows(differing(), later, 80, full=False)[0].lines[0]).startswith("✗ DIFFER")
