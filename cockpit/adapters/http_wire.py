@@ -18,6 +18,7 @@ from typing import Final
 import httpx
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService
+from cockpit.adapters.credentials import escaped
 from cockpit.adapters.http_answer import Answer, parse_http_date
 from cockpit.adapters.http_body import ACCEPT_ENCODING, read_capped
 from cockpit.adapters.http_path import plan_fault
@@ -92,7 +93,8 @@ class Ask:
             if isinstance(value, Secret):
                 for part in value.reveal().split():
                     if len(part) >= _SHORTEST_BLANKED:
-                        body = body.replace(part.encode(), REDACTED.encode())
+                        for form in escaped(part):
+                            body = body.replace(form.encode(), REDACTED.encode())
         return body
 
 

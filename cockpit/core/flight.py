@@ -229,9 +229,11 @@ def _outcome(flight: Flight, event: Event) -> Flight:
 
 
 def _refused(flag: FlagFlight, detail: str) -> FlagFlight:
-    """A refused forward move asks for nothing any more; a refused kill still wants zero."""
+    """A refused forward move asks for nothing any more; a refused kill still wants zero. What was asked
+    before it is forgotten where a rollback was declared and cancelled meanwhile: then it is what was seen."""
     if flag.pending is not None and flag.pending.action == "set" and flag.asked == flag.pending.percent:
-        flag = replace(flag, asked=flag.asked_before)
+        before = flag.seen_exposure if flag.asked_before == flag.asked else flag.asked_before
+        flag = replace(flag, asked=before)
     return replace(flag, pending=None, trouble=detail)
 
 

@@ -99,6 +99,15 @@ async def test_an_echoed_secret_is_blanked(web: Web) -> None:
     assert TOKEN not in everything_said(given.as_error())
 
 
+@pytest.mark.parametrize("form", ['ab\\"cd/ef+gh', 'ab\\"cd\\/ef+gh'], ids=["json", "php"])
+async def test_no_escape_brings_an_echoed_secret_back(web: Web, form: str) -> None:
+    body = f'{{"message": "bad token {form}"}}'.encode()
+    async with scripted(always(Reply(body=body, status=401))) as server:
+        host = web.host(server.url, headers={"Authorization": Secret('Bearer ab"cd/ef+gh')})
+        given = await host.get("/")
+    assert given.json() == {"message": "bad token [secret]"}
+
+
 @pytest.mark.parametrize("evil", ["tok-\r\nX-Injected: 1", "tok-\x00-nul", "tok-ünïcode", "tok-\x1b[2J"])
 async def test_a_secret_that_no_header_can_carry(web: Web, evil: str) -> None:
     async with scripted(always(as_json({}))) as server:

@@ -24,19 +24,18 @@ from cockpit.adapters.base import (
     ServiceTrouble,
     Settings,
 )
-from cockpit.adapters.credentials import Secrets
+from cockpit.adapters.credentials import Secrets, blanked
 from cockpit.adapters.fields import Argument, Reference, Variable
 from cockpit.adapters.flags.outcome import refused, reported, unknown
-from cockpit.adapters.program import Ended, plain_environment, program_name, run
+from cockpit.adapters.program import Ended, plain_environment, program_name, run, said_lines
 from cockpit.core.clean import ZERO, Percent, clean_text
 from cockpit.core.model import Failure, Fault, FlagValue, WriteResult
-from cockpit.core.secret import REDACTED, Secret
+from cockpit.core.secret import Secret
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web
 
 REFUSED_CODE: Final = 3
-_SHORTEST_BLANKED: Final = 4
 _NO_NUMBER: Final = "no single percentage"
 
 
@@ -74,24 +73,27 @@ class _Asked:
 
     def complaint(self, ended: Ended) -> str:
         """What it said about its end, clean and without the secrets that we handed over."""
-        return clean_text(self.blanked(ended.complaint()), limit=160)
+        return next(said_lines(self._blanked(ended.err.decode("utf-8", "replace")).encode()), "")
 
-    def blanked(self, text: str) -> str:
-        for value in self._given.values():
-            if len(value.reveal()) >= _SHORTEST_BLANKED:
-                text = text.replace(value.reveal(), REDACTED)
-        return text
+    def _blanked(self, text: str) -> str:
+        return blanked(text, self._given.values())
 
     def flags(self, ended: Ended) -> Mapping[str, object]:
-        """The object it answered with. Raises BrokenAnswer."""
+        """The object it answered with, its texts without our secrets. Raises BrokenAnswer."""
         try:
-            found = json.loads(self.blanked(ended.out.decode("utf-8")))
+            found = json.loads(ended.out.decode("utf-8"))
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             title = f"{self.name} did not answer with one JSON object"
             raise BrokenAnswer(Failure(title=title, detail=self.complaint(ended), fault=Fault.PLAN))
-        return found
+        return {key: self._without_secrets(told) for key, told in found.items()}
+
+    def _without_secrets(self, told: object) -> object:
+        """One flag's own object; once it is parsed no escape hides anything."""
+        if not isinstance(told, dict):
+            return told
+        return {key: self._blanked(word) if isinstance(word, str) else word for key, word in told.items()}
 
 
 class CommandReader:

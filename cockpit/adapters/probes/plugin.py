@@ -18,20 +18,19 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import AfterValidator, Field
 
 from cockpit.adapters.base import ServiceTrouble, Settings, Unreachable
-from cockpit.adapters.credentials import Secrets
+from cockpit.adapters.credentials import Secrets, blanked
 from cockpit.adapters.fields import Argument, Reference, Variable
 from cockpit.adapters.probes.plugin_output import Said, read_output
-from cockpit.adapters.program import Ended, plain_environment, program_name, run
+from cockpit.adapters.program import Ended, plain_environment, program_name, run, said_lines
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault, Health, ProbeValue
-from cockpit.core.secret import REDACTED, Secret
+from cockpit.core.secret import Secret
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web
 
 _WORDS: Final = {0: Health.OK, 1: Health.DEGRADED, 2: Health.DOWN}
 _UNKNOWN: Final = 3
-_SHORTEST_BLANKED: Final = 4
 _COULD_NOT_ASK: Final = (
     "timed out",
     "timeout after",
@@ -116,11 +115,8 @@ class PluginProbe:
 
     def _blanked(self, raw: bytes) -> str:
         """What was printed without the secrets we handed over."""
-        text = raw.decode("utf-8", "replace")
-        for value in self._given.values():
-            if isinstance(value, Secret) and len(value.reveal()) >= _SHORTEST_BLANKED:
-                text = text.replace(value.reveal(), REDACTED)
-        return text
+        secrets = (value for value in self._given.values() if isinstance(value, Secret))
+        return blanked(raw.decode("utf-8", "replace"), secrets)
 
     def _no_word(self, ended: Ended, said: Said) -> ServiceTrouble:
         """UNKNOWN by its own word, or an end that is none of the convention."""
@@ -144,7 +140,7 @@ class PluginProbe:
             raise Unreachable(Failure(title=title, fault=Fault.NETWORK))
 
     def _complaint(self, ended: Ended) -> str:
-        return clean_text(self._blanked(ended.complaint().encode()), limit=160)
+        return next(said_lines(self._blanked(ended.err).encode()), "")
 
     def _latency_ms(self, said: Said) -> float | None:
         wanted = self._settings.latency

@@ -188,6 +188,35 @@ async def test_secrets_are_handed_over_by_reference_and_come_back_blank() -> Non
     assert "[secret]" in result.detail and TOKEN not in repr(result)
 
 
+@pytest.mark.parametrize(
+    "told",
+    ['pa"ss\\word/1', "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n-----END KEY-----", "schlüssel-für-alle"],
+)
+async def test_no_escape_line_or_cut_brings_a_secret_back(told: str) -> None:
+    """Escaped in JSON, line by line on standard error, and at the place where a long line is cut."""
+    program = (
+        "import json, os, sys; key = os.environ['KEY'];"
+        "print(key.splitlines()[-1], file=sys.stderr);"
+        "print(json.dumps({'chat': {'error': key}})); sys.exit(3 if 'kill' in sys.stdin.read() else 0)"
+    )
+    argv = [sys.executable, "-c", program]
+    settings = CommandFlagSettings.model_validate(
+        {"read": argv, "write": argv, "env": {"KEY": {"env": "KEY"}}}
+    )
+    reader = build_reader(settings, Web(), lambda ref: Secret(told), 20.0)
+    found = (await reader.read(["chat"]))["chat"]
+    assert isinstance(found, AdapterError) and found.failure.title.endswith("[secret]")
+    writer = build_writer(settings, Web(), lambda ref: Secret(told), 20.0)
+    assert writer is not None
+    result = await writer.kill("chat")
+    assert "[secret]" in result.detail
+    cut = [*sh('printf "%0150d%s" 0 "$KEY" >&2; exit 3')]
+    settings = CommandFlagSettings.model_validate({"read": cut, "write": cut, "env": {"KEY": {"env": "KEY"}}})
+    writer = build_writer(settings, Web(), lambda ref: Secret(told), 20.0)
+    assert writer is not None
+    assert told[:6] not in (await writer.kill("chat")).detail
+
+
 def test_without_a_program_to_write_with_there_is_no_writer() -> None:
     asked: list[str] = []
 
