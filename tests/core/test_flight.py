@@ -149,6 +149,21 @@ def test_the_first_kill_ends_holds_and_alarms() -> None:
     assert (killed.foreign, killed.held_by, killed.held_reason) == (None, None, "")
 
 
+def test_a_move_that_is_refused_after_a_cancelled_rollback_is_asked_for_no_more() -> None:
+    """Else the flag would be asked what nobody wrote, and no gate would ever open again."""
+    steps = [
+        seen(0),
+        ask(10, 0),
+        intent(10),
+        outcome("done"),
+        seen(10),
+        ask(25, 10),
+        intent(25, write_id="v"),
+    ]
+    refused = flag(flown(*steps, DECLARED, CANCELLED, outcome("refused", write_id="v")))
+    assert (refused.asked, refused.seen_exposure, refused.pending) == (Percent(1000), Percent(1000), None)
+
+
 def test_an_unsettled_move_survives_a_cancelled_rollback_and_is_settled_by_a_read() -> None:
     moving = [seen(0), ask(10, 0), intent(10), outcome("done"), DECLARED, CANCELLED]
     waiting = flag(flown(*moving))
