@@ -12,6 +12,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -121,7 +122,7 @@ async def _service(sources: Sources, plan: Plan, service: ServiceSpec, hosts: Ho
         lines.extend(await _guarded(subject, writer.preflight(keys)))
     if keys:
         await hosts.only_count(subject, service.interval_s, service.timeout_s, reader.read(keys), lever=True)
-    return lines
+    return lines if len(plan.flag_services) == 1 else _named(lines, name, subject)
 
 
 async def _monitor(sources: Sources, plan: Plan, spec: ServiceSpec, hosts: Hosts) -> Sequence[Preflight]:
@@ -133,7 +134,14 @@ async def _monitor(sources: Sources, plan: Plan, spec: ServiceSpec, hosts: Hosts
     lines = await _guarded(subject, monitor.preflight(asked))
     if asked:
         await hosts.only_count(subject, spec.interval_s, spec.timeout_s, monitor.query(asked))
-    return lines
+    return lines if len(plan.monitors) == 1 else _named(lines, spec.name, subject)
+
+
+def _named(lines: Sequence[Preflight], name: str, own: str) -> Sequence[Preflight]:
+    """Where there are several sources, an address or a key alone does not say whose line it is."""
+    return [
+        line if line.subject == own else replace(line, subject=f"{name}: {line.subject}") for line in lines
+    ]
 
 
 async def _guarded(subject: str, work: Awaitable[Sequence[Preflight]]) -> Sequence[Preflight]:

@@ -109,6 +109,13 @@ def test_a_healthy_service_needs_no_second_lever_and_an_unseen_drain_ends_early_
 def test_check_and_status_and_report_tell_of_the_second_lever(levered: Stage) -> None:
     told = levered.run("check")
     assert "second lever: balancer, 2s" in told.stdout, told.stdout
+    for said in (
+        r"main: chat_writes +one plain percentage: it reads 25%",
+        r"main: Unleash at \S+ +the write token may write: it may",
+        r"balancer: flag pool-chat_writes +can be read",
+        r"not over HTTP +polls a minute: flags balancer 30",
+    ):
+        assert re.search(f"(?m)^ok    {said}", told.stdout), (said, told.stdout)
     levered.inject("flag_service_refuses_writes")
     roll_back(levered, "--second-lever")
     status = json.loads(levered.run("status", "--json").stdout)
