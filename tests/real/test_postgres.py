@@ -114,6 +114,16 @@ async def test_counts_are_marked_exact_or_estimated(legacy: Cluster) -> None:
     assert facts["rows of missing"] == 'not known: relation "missing" does not exist'
 
 
+async def test_a_count_under_row_security_is_not_called_exact(legacy: Cluster) -> None:
+    run(legacy, "CREATE TABLE secured AS SELECT generate_series(1, 3) AS id")
+    run(legacy, "ALTER TABLE secured ENABLE ROW LEVEL SECURITY")
+    run(legacy, "CREATE POLICY few ON secured USING (id < 3)")
+    run(legacy, f"GRANT SELECT ON secured TO {GUARDED}")
+    seen = dict((await ask(legacy.dsn(GUARDED, PASSWORD), counts={"secured": "exact"})).facts)
+    assert seen["rows of secured"] == "2 of those that row security shows"
+    assert dict((await ask(legacy.dsn(), counts={"secured": "exact"})).facts)["rows of secured"] == "3 exact"
+
+
 async def test_a_count_is_kept_until_it_is_time_for_the_next(legacy: Cluster) -> None:
     run(legacy, "CREATE TABLE counted AS SELECT 1 AS id")
     async with (

@@ -29,6 +29,11 @@ CREATE TABLE chats (id int PRIMARY KEY, title text, rate numeric, born date, pai
 INSERT INTO chats SELECT n, 'chat ' || n, n / 4.0, '2026-01-02', n % 2 = 0,
     '2026-11-20 12:00:00+01', '{a,b}', '{"b": 1, "a": [2]}',
     ('00000000-0000-0000-0000-00000000000' || n)::uuid, 'x' FROM generate_series(1, 9) n;
+CREATE TABLE secured (id int);
+INSERT INTO secured VALUES (1), (2);
+ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
+CREATE ROLE outsider LOGIN;
+GRANT SELECT ON chats, secured TO outsider;
 """
 BY_UUID = "SELECT ref, title FROM chats WHERE ref::text = ANY(%(keys)s)"
 NO_COUNTS = (
@@ -51,9 +56,9 @@ def legacy() -> Iterator[Cluster]:
 
 
 @asynccontextmanager
-async def store(legacy: Cluster, timeout_s: float = 30.0) -> AsyncIterator[PostgresStore]:
+async def store(legacy: Cluster, timeout_s: float = 30.0, dsn: str = "") -> AsyncIterator[PostgresStore]:
     settings = PostgresSettings.model_validate({"dsn": {"env": "LEGACY_DSN"}})
-    made = build(settings, Web(), lambda _: Secret(legacy.dsn()), timeout_s)
+    made = build(settings, Web(), lambda _: Secret(dsn or legacy.dsn()), timeout_s)
     try:
         yield made
     finally:
@@ -64,6 +69,16 @@ async def test_a_count_is_exact(legacy: Cluster) -> None:
     async with store(legacy) as data:
         assert await data.count("SELECT count(*) FROM chats WHERE title LIKE 'chat %'") == Count(n=9)
         assert (await data.count("SELECT count(*) FROM chats WHERE id < 0")).exactness is Exactness.EXACT
+
+
+async def test_a_zero_under_row_security_is_no_count(legacy: Cluster) -> None:
+    """Who may see no row is shown an empty table, without an error."""
+    async with store(legacy, dsn=legacy.dsn("outsider")) as data:
+        with pytest.raises(BrokenAnswer) as caught:
+            await data.count("SELECT count(*) FROM secured")
+        assert "row security" in caught.value.failure.title
+        assert await data.count("SELECT count(*) FROM chats WHERE id < 0") == Count(n=0)
+        assert await data.count("SELECT count(*) FROM chats") == Count(n=9)
 
 
 async def test_the_newest_change(legacy: Cluster) -> None:

@@ -1,7 +1,8 @@
 """Counts and rows of a PostgreSQL database, each in one read-only transaction of its own.
 
 Expressions are put into a subquery, where only a question can stand. `sample` is given %(size)s, `rows` is
-given %(keys)s, a list of text; in these two `%` has to be written `%%`.
+given %(keys)s, a list of text; in these two `%` has to be written `%%`. Row security shows a user who may see
+no row an empty table, without an error: 0 is believed only where it has no say.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from cockpit.adapters.base import RefusedByService
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.parity.cells import broken, keyed, moment, sampled_keys
 from cockpit.core.parity import Count
@@ -17,7 +19,7 @@ from cockpit.core.parity_rows import Row
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web
-    from cockpit.adapters.postgres import Database
+    from cockpit.adapters.postgres import Database, Session
     from cockpit.adapters.probes.postgres_settings import PostgresSettings
 
 # The line break ends a comment of the expression.
@@ -41,6 +43,8 @@ class PostgresStore:
         number = await self._one(expression)
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             raise broken("the count is no whole number of rows")
+        if number == 0 and await self._database.read(lambda session: _hidden(session, expression)):
+            raise broken("0 rows, and row security may hide some from this user")
         return Count(n=number)
 
     async def newest(self, expression: str) -> datetime | None:
@@ -71,6 +75,13 @@ class PostgresStore:
     ) -> list[dict[str, Any]]:
         query = _question(expression)
         return await self._database.read(lambda session: session.named(query, parameters, limit=limit))
+
+
+async def _hidden(session: Session, expression: str) -> bool:
+    """Whether row security has a say in what is counted: told not to filter, PostgreSQL refuses instead."""
+    await session.rows("SELECT set_config('row_security', 'off', true)")
+    answer = await session.attempt(_question(expression))
+    return isinstance(answer, RefusedByService)
 
 
 def _question(expression: str) -> str:

@@ -47,6 +47,7 @@ _BEHIND: Final = """SELECT EXISTS (SELECT FROM pg_stat_wal_receiver), CASE
     ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END::float8"""
 _FOLLOWED: Final = """SELECT count(*), max(extract(epoch FROM replay_lag))::float8,
     max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))::float8 FROM pg_stat_replication"""
+_EXACT: Final = "SELECT count(*), row_security_active(%s::text) FROM {table}"
 _ESTIMATE: Final = "SELECT reltuples::float8 FROM pg_class WHERE oid = to_regclass(%s)"
 
 
@@ -173,8 +174,10 @@ class PostgresProbe:
     async def _count(self, session: Session, name: str) -> str:
         quoted = session.quoted(name)
         if self._settings.counts[name] == "exact":
-            answer = await session.attempt(f"SELECT count(*) FROM {quoted}")
-            return _not_known(answer) if isinstance(answer, AdapterError) else f"{answer[0][0]} exact"
+            answer = await session.attempt(_EXACT.format(table=quoted.replace("%", "%%")), (quoted,))
+            if isinstance(answer, AdapterError):
+                return _not_known(answer)
+            return f"{answer[0][0]} {'of those that row security shows' if answer[0][1] else 'exact'}"
         answer = await session.attempt(_ESTIMATE, (quoted,))
         if isinstance(answer, AdapterError):
             return _not_known(answer)
