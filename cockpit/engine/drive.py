@@ -286,19 +286,22 @@ class Drive:
         else:
             self.record(Kind.ANNOUNCE_FAILED, {**body, "detail": failure.title})
 
-    def give_up_orphans(self, after_s: float = 0.0) -> None:
+    def give_up_orphans(self, after_s: float = 0.0, *, living: bool = False) -> None:
         """A write whose answer another process never journalled is unknown.
 
         At once at take-off and take-over. While flying, a cockpit that stood in may have died with a write
         in flight: no living one takes longer than `after_s` to journal an answer, counted on the steady
         clock from when the intent was first seen here. A write that is given up
         at once is lost and takes none of the machine's tries: a cockpit that dies twice is no refusal.
+        living: the driver before lives. A second lever may take minutes there: not pulled twice at once.
         """
         now_s, waited = self._clock.monotonic(), self._unanswered
         self._unanswered = {}
         for key, flag in self._logbook.flight.flags.items():
             for lever, pending in ((Lever.FIRST, flag.pending), (Lever.SECOND, flag.second)):
                 if pending is None or pending.answered or self._effects.busy(key):
+                    continue
+                if living and lever is Lever.SECOND:
                     continue
                 since_s = waited.get(pending.write_id, now_s)
                 if not after_s or now_s - since_s >= max(after_s, 2 * pending.limit_s):
@@ -343,7 +346,7 @@ class Drive:
             return
         self._effects.abandon_forward_writes("the rollback goes first", declared.flags)
         if flight.seat.held_by(self.session):
-            self.give_up_orphans()
+            self.give_up_orphans(living=True)
 
     def announce_all(self, moment: HookMoment, rollback: Rollback) -> None:
         for hook in self.plan.announce:

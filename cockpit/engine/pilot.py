@@ -275,7 +275,7 @@ class Pilot:
 
     def _give_up_orphans(self) -> None:
         if self._seat.taken:
-            self._guard.run("orphans", self._drive.give_up_orphans)
+            self._guard.run("orphans", partial(self._drive.give_up_orphans, living=True))
 
     async def _beat(self) -> None:
         """Four times a second: what others journalled, what time alone changes, the host, the stop."""

@@ -14,7 +14,16 @@ from cockpit.core.rollback import FlipState
 from cockpit.core.snapshot import SecondLeverStatus
 from cockpit.core.spec import Plan
 from cockpit.engine.sources import Sources
-from tests.engine.conftest import Pilotage, World, declare, ident, make_plan, seen_at, with_second_levers
+from tests.engine.conftest import (
+    Pilotage,
+    World,
+    declare,
+    ident,
+    make_plan,
+    note,
+    seen_at,
+    with_second_levers,
+)
 from tests.engine.scripted import CLOSED, LIE, OBEY, REFUSE, Answer, down
 
 
@@ -143,6 +152,29 @@ def test_a_lever_that_is_pulled_beside_the_driver_waits_for_no_answer_of_the_fir
     driver.until(lambda _: driver.flip("reads").lever is Lever.SECOND)
     first, *_ = exposed.events(Kind.WRITE_OUTCOME)
     assert "the second lever goes first" in str(first.body["detail"]), "it was not waited for"
+
+
+def test_a_second_lever_that_is_at_work_is_not_pulled_beside_itself_by_the_next_driver(
+    exposed: World,
+) -> None:
+    exposed.service.always["reads"] = REFUSE
+    driver = flown(exposed)
+    driver.done(declare("reads"))
+    offered(driver, "reads", "gave up")
+    gate = exposed.gate()
+    exposed.backup.next_answers("pool-reads", Answer(gate=gate))
+    driver.done(pull("reads"))
+    exposed.bell.until(lambda: gate.held == 1)
+    beside = exposed.start(exposed.flying(operator="ben"))
+    holder = driver.now.seat.holder if driver.now.seat is not None else None
+    assert holder is not None
+    beside.done(asked.TakeSeat(id=ident(), by="ben", seen=holder.session, confirmed=True))
+    beside.engine._call(beside.engine._pilot._give_up_orphans)  # type: ignore[union-attr]  # started
+    beside.done(note("the moment that a living one gets is over", by="ben"))
+    assert not [event for event in exposed.events(Kind.WRITE_OUTCOME) if event.body["lever"] == "second"]
+    gate.open()
+    beside.until(lambda _: beside.flip("reads").lever is Lever.SECOND)
+    assert len(exposed.backup.written("pool-reads")) == 1
 
 
 def test_what_was_done_by_hand_needs_a_note_and_stays_somebodys_word(exposed: World) -> None:
