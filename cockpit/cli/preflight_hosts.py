@@ -60,7 +60,8 @@ class Hosts:
         host = self._hosts[address]
         if answer is None:
             return
-        host.allowed = allowance(address, answer.headers) or host.allowed
+        if requests is not None:  # what only `check` asks may have a limit of its own
+            host.allowed = _stricter(allowance(address, answer.headers), host.allowed)
         skew_s = self._skew_s(answer)
         if skew_s is not None and (host.skew_s is None or abs(skew_s) < abs(host.skew_s)):
             host.skew_s = skew_s
@@ -136,6 +137,15 @@ class Hosts:
         ahead_s = (answer.server_time - latest).total_seconds()
         behind_s = -ahead_s - 1 - answer.took_s
         return ahead_s if ahead_s > 0 else -behind_s if behind_s > 0 else 0.0
+
+
+def _stricter(new: Allowance | None, old: Allowance | None) -> Allowance | None:
+    """Of two limits of one host the lower one; of two equal ones the newer, which tells what is left."""
+    if new is None or old is None:
+        return new or old
+    if old.per_minute is not None and (new.per_minute is None or old.per_minute < new.per_minute):
+        return old
+    return new
 
 
 def _clock_line(address: str, skew_s: float | None) -> Sequence[Preflight]:

@@ -71,6 +71,25 @@ async def test_more_than_a_service_allows_is_worse_where_a_lever_is(lever: bool,
     assert rate.detail.startswith("61 of 60; too many, ask less often; it says 60 in 60 s, 5 left just now")
 
 
+async def test_the_lowest_limit_of_a_host_counts_and_only_where_a_flight_asks() -> None:
+    def per_minute(limit: int) -> Reply:
+        return Reply(headers={"RateLimit-Policy": f"{limit};w=60"})
+
+    clock, steps = (
+        StandingClock(NOON),
+        iter([per_minute(1), per_minute(500), per_minute(90), per_minute(300)]),
+    )
+    hosts = Hosts(clock)
+    web = Web(clock=clock, heard=hosts.heard)
+    async with scripted(lambda request: next(steps)) as server:
+        host = web.host(server.url)
+        await several(host, 1)
+        await hosts.polled("flags main", 10.0, several(host, 3), lever=True)
+        await web.aclose()
+    rate = line(hosts, "requests a minute")
+    assert rate.detail == "18 of 90; it says 90 in 60 s (flags main 18)"
+
+
 async def test_a_poll_that_fails_was_sent_all_the_same() -> None:
     async with asked(Reset()) as (hosts, host):
         await hosts.only_count("flags main", 60.0, 30.0, several(host, 1))
