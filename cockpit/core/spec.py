@@ -145,9 +145,17 @@ class ServiceSpec:
 
 
 class HookMoment(StrEnum):
+    """PROPOSED: by the judge. FOREIGN: a flag was changed by somebody else. ESCALATED: the way back is not
+    proven in time. LOST: the driver's terminal went while a rollback is open."""
+
     STAGE = "stage"
+    HELD = "held"
+    FOREIGN = "foreign"
+    PROPOSED = "proposed"
     DECLARED = "declared"
     FLIPPED = "flipped"
+    ESCALATED = "escalated"
+    LOST = "lost"
     CLOSED = "closed"
     CANCELLED = "cancelled"
 

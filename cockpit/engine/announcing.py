@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from cockpit.adapters.base import Announcement
+from cockpit.core.events import Event, Kind
 from cockpit.core.model import Mode
 from cockpit.core.rollback import Rollback, announcement_id
 from cockpit.core.spec import HookMoment, Plan
+from cockpit.core.wording import line
 
 _TITLES = {
     HookMoment.DECLARED: "ROLLBACK DECLARED",
     HookMoment.FLIPPED: "ROLLBACK: all flags at 0%",
     HookMoment.CANCELLED: "ROLLBACK CANCELLED, nothing was written",
     HookMoment.CLOSED: "ROLLBACK CLOSED",
+    HookMoment.HELD: "ramp held",
+    HookMoment.FOREIGN: "FLAG CHANGED BY SOMEBODY ELSE",
+    HookMoment.PROPOSED: "ROLLBACK PROPOSED",
+    HookMoment.ESCALATED: "ROLLBACK NOT PROVEN IN TIME",
+    HookMoment.LOST: "OPERATOR LOST, the machine goes on with the rollback",
 }
+TOLD_AS_IT_HAPPENS: Final[Mapping[Kind, HookMoment]] = {
+    Kind.ROLLOUT_HELD: HookMoment.HELD,
+    Kind.FLAG_FOREIGN: HookMoment.FOREIGN,
+    Kind.PROPOSAL_RAISED: HookMoment.PROPOSED,
+    Kind.ROLLBACK_ESCALATED: HookMoment.ESCALATED,
+    Kind.OPERATOR_LOST: HookMoment.LOST,
+}
+"""Events that hooks are told of the moment the driver's cockpit folds them."""
 
 
 def compose(
@@ -44,6 +62,24 @@ def compose(
         actor=rollback.declared_by,
         at=now,
         facts={"rollback": rollback.id, "flags": ", ".join(rollback.flags), "clock": clock},
+    )
+
+
+def compose_event(event: Event, moment: HookMoment, *, plan: Plan, mode: Mode) -> Announcement:
+    """One message for one event; the same event has the same id, whoever tells of it."""
+    real = "" if mode is Mode.LIVE else f"[{mode.upper()}, nothing here is real] "
+    words, _ = line(event)
+    facts = {name: str(event.body[name]) for name in ("rollback", "flag", "signal") if event.body.get(name)}
+    return Announcement(
+        event_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{event.seq}/{event.hash}")),
+        moment=moment.value,
+        title=f"{real}{_TITLES[moment]}: {plan.title}",
+        text=words,
+        environment=plan.environment,
+        plan=plan.title,
+        actor=event.actor,
+        at=event.at,
+        facts=facts,
     )
 
 

@@ -14,14 +14,14 @@ from cockpit.adapters.base import Announcement
 from cockpit.core.acts import Act, Action, Announce, ReadBack, Record, Write
 from cockpit.core.clean import ZERO, Percent, clean_text
 from cockpit.core.clock import Clock
-from cockpit.core.events import MACHINE, Kind, Lever
+from cockpit.core.events import MACHINE, Event, Kind, Lever
 from cockpit.core.flight import PendingWrite
 from cockpit.core.model import Failure, FlagValue, Mode, WriteOutcome, WriteResult
 from cockpit.core.rollback import IllegalEvent, Rollback
 from cockpit.core.rollback_steps import decide
 from cockpit.core.settle import set_out, settle
 from cockpit.core.spec import WRITE_LIMIT_S, HookMoment, Plan, second_limit_s
-from cockpit.engine.announcing import compose, compose_stage
+from cockpit.engine.announcing import TOLD_AS_IT_HAPPENS, compose, compose_event, compose_stage
 from cockpit.engine.effects import Effects, WriteOrder
 from cockpit.engine.facts import flag_fact, rollback_facts
 from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
@@ -352,6 +352,16 @@ class Drive:
         for hook in self.plan.announce:
             if moment in hook.moments:
                 self.announce(hook.name, moment, rollback)
+
+    def announce_event(self, event: Event) -> None:
+        """Tell the hooks that want to know of what just happened; nothing waits for them."""
+        moment = TOLD_AS_IT_HAPPENS.get(event.kind)
+        if moment is None:
+            return
+        message = compose_event(event, moment, plan=self.plan, mode=self._mode)
+        for hook in self.plan.announce:
+            if moment in hook.moments:
+                self._effects.announce(hook.name, message, hook.timeout_s)
 
     def announce_stage(self, flag: str, before: str, after: str, actor: str, event_id: str) -> None:
         message = compose_stage(

@@ -363,6 +363,8 @@ class Pilot:
     def _on_event(self, event: Event) -> None:
         """A new stage, somebody else's change or a veto that ran out: the evidence starts over."""
         self._seat.heard(event)
+        if self._seat.taken:
+            self._drive.announce_event(event)
         if event.kind is Kind.PROPOSAL_CLEARED and event.body.get("veto_over"):
             self._senses.restart_judges()
         if event.kind in (Kind.ROLLBACK_DECLARED, Kind.ROLLBACK_WIDENED):

@@ -300,7 +300,7 @@ class Announce(Table):
     kind: str
     """How the message is delivered."""
     on: Annotated[tuple[HookMoment, ...], Field(min_length=1)]
-    """The moments that are announced."""
+    """The moments that are announced; `lost` is a driver's terminal that went while a rollback is open."""
     timeout: Length = 5.0
     """How long one delivery may take."""
 

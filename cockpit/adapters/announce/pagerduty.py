@@ -4,9 +4,9 @@ Protocol (PagerDuty/api-schema, reference/events-v2): `POST /v2/change/enqueue` 
 which pages nobody and stands beside incidents; `POST /v2/enqueue` makes an alert, which pages. Both
 answer 202. 400 brings `errors[]` and is not repeated; 429 and 5xx are.
 
-A stage or a finished flip is a change event. Only a declared rollback pages: an alert is triggered with
-the rollback's own `dedup_key`, so that a second try updates the same alert, and it is resolved when the
-rollback is closed or cancelled. The key can only write.
+A stage or a finished flip is a change event. Only a rollback pages, when it is declared, late, or
+without its operator: an alert is triggered with the rollback's own `dedup_key`, so that all of it is one
+alert, and it is resolved when the rollback is closed or cancelled. The key can only write.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _SUMMARY_LIMIT: Final = 1000
 _MAX_BODY: Final = 64_000
 _ALERTS: Final = {
     HookMoment.DECLARED.value: "trigger",
+    HookMoment.ESCALATED.value: "trigger",
+    HookMoment.LOST.value: "trigger",
     HookMoment.CLOSED.value: "resolve",
     HookMoment.CANCELLED.value: "resolve",
 }
