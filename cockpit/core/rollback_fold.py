@@ -123,7 +123,8 @@ def _outcome(rollback: Rollback, event: Event) -> Rollback:
     if text(event.body, "action") == "zero":
         again = event.body.get("lost") is True or event.body.get("unsent") is True
         stored = LOST if again else outcome if outcome == "done" else f"{outcome}: {detail}"
-        return with_flip(rollback, replace(paused(flip, event), write_id=None, stored=stored))
+        told = replace(paused(flip, event), write_id=None, stored=stored)
+        return with_flip(rollback, changed(rollback, told, event))
     return with_flip(rollback, changed(rollback, answered(flip, event), event))
 
 

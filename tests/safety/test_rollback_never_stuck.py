@@ -150,6 +150,26 @@ def test_a_stored_percentage_whose_write_died_with_its_cockpit_is_stored_again()
     assert "reads" not in sim.in_flight, "what went unanswered here is not repeated blindly"
 
 
+def test_a_raise_that_was_read_before_zero_was_stored_is_no_raise_behind_it() -> None:
+    """Storing 0 % may have taken it back already: what counts is a read that began behind that."""
+    sim = declared(reads=0, writes=0)
+    for flag in ("reads", "writes"):
+        sim.read(flag)
+    sim.turn()
+    assert sim.in_flight["reads"].action is Action.ZERO
+    sim.truth["reads"] = 2500
+    sim.read("reads")
+    sim.truth["reads"] = 0
+    sim.answer("reads", "done", lands=True)
+    sim.turn()
+    flip = next(flip for flip in sim.rollback.flips if flip.flag == "reads")
+    assert flip.state is FlipState.AT_ZERO and not flip.fought
+    sim.truth["reads"] = 2500
+    sim.read("reads")
+    sim.turn()
+    assert "reads" in sim.in_flight, "a raise that is read behind it is fought"
+
+
 def test_nobody_cancels_after_a_write_left_even_if_it_was_only_the_stored_percentage() -> None:
     """The flags are off already: no kill is needed, but their stored percentage is put to zero."""
     sim = declared(writes=0, reads=0)
