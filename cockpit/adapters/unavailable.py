@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cockpit.adapters.base import AdapterError, Announcement, Preflight
-from cockpit.core.model import Failure, ProbeValue, Sample
+from cockpit.core.model import Failure, FlagValue, ProbeValue, Sample
 from cockpit.core.parity import Count
 from cockpit.core.parity_rows import Row
 
 
 class Unavailable:
-    """Stands in for a Probe, a Monitor, an Announcer or a Store."""
+    """Stands in for a Probe, a Monitor, an Announcer, a Store, or the reader of a second lever."""
 
     def __init__(self, failure: Failure) -> None:
         self._failure = failure
@@ -25,6 +25,9 @@ class Unavailable:
     def reason(self) -> str:
         """Why it could not be built, in clean words."""
         return f"{self._failure.title} {self._failure.detail}".strip()
+
+    async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
+        raise AdapterError(self._failure, sent=False)
 
     async def probe(self) -> ProbeValue:
         raise AdapterError(self._failure, sent=False)

@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -128,25 +129,35 @@ class Builder:
         )
 
     def _readers(self, plan: Plan, web: Web) -> dict[str, FlagReader]:
+        return {
+            each.name: self._of(each, plan, partial(self._reader, each, web)) for each in plan.flag_services
+        }
+
+    def _reader(self, service: ServiceSpec, web: Web) -> FlagReader:
         from cockpit.adapters.table import FLAG_SERVICES
 
-        return {
-            each.name: FLAG_SERVICES[each.kind].reader(
-                _own(each), web, self.secret, PATIENCE * each.timeout_s
-            )
-            for each in plan.flag_services
-        }
+        build = FLAG_SERVICES[service.kind].reader
+        return build(_own(service), web, self.secret, PATIENCE * service.timeout_s)
+
+    def _of(self, service: ServiceSpec, plan: Plan, build: Callable[[], T]) -> T | Unavailable:
+        """A service that is only a second lever must not keep the first from working."""
+        first = any(flag.service == service.name for flag in plan.flags)
+        return build() if first else _or_unavailable(build)
 
     def _writers(self, plan: Plan, web: Web) -> dict[str, FlagWriter]:
         from cockpit.adapters.table import FLAG_SERVICES
+        from cockpit.adapters.unavailable import Unavailable
 
-        built = {
-            each.name: FLAG_SERVICES[each.kind].writer(
-                _own(each), web, self.secret, plan.write_limit_s(each.name) - WRITE_MARGIN_S
-            )
-            for each in plan.flag_services
+        def writer(service: ServiceSpec) -> FlagWriter | None:
+            limit_s = plan.write_limit_s(service.name) - WRITE_MARGIN_S
+            return FLAG_SERVICES[service.kind].writer(_own(service), web, self.secret, limit_s)
+
+        built = {each.name: self._of(each, plan, partial(writer, each)) for each in plan.flag_services}
+        return {
+            name: writer
+            for name, writer in built.items()
+            if writer is not None and not isinstance(writer, Unavailable)
         }
-        return {name: writer for name, writer in built.items() if writer is not None}
 
     def _monitor(self, spec: ServiceSpec, web: Web) -> Monitor:
         from cockpit.adapters.table import MONITORS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 
 from cockpit.adapters import table
 from cockpit.adapters.base import Settings
+from cockpit.adapters.unavailable import Unavailable
 from cockpit.cli.wiring import Builder
-from cockpit.core.secret import Secret
+from cockpit.core.secret import Secret, SecretRef
+from cockpit.plan.secrets import SecretProblem
 from tests.plan.plans import SMALL, load_text
 
 
@@ -40,3 +43,22 @@ def test_adapters_give_up_in_their_own_words_before_their_poll_is_ended(
     assert all(mine < poll for mine, poll in zip(probes.allowed_s, polls, strict=True))
     assert len(monitors.allowed_s) == len(plan.monitors) > 0
     assert all(mine < each.timeout_s for mine, each in zip(monitors.allowed_s, plan.monitors, strict=True))
+
+
+def test_a_second_lever_without_its_secret_keeps_nobody_from_the_first(tmp_path: Path) -> None:
+    """Its reader says why it cannot be read, its writer is not there, and the first lever works."""
+    plan = load_text(SMALL, tmp_path)
+    settings: Any = plan.flag_services[0].settings
+    first = settings.model_copy(update={"write_token": SecretRef(env="THERE")})
+    gone = {name: SecretRef(env="GONE") for name, value in first if isinstance(value, SecretRef)}
+    backup = replace(plan.flag_services[0], name="backup", settings=first.model_copy(update=gone))
+    plan = replace(plan, flag_services=(replace(plan.flag_services[0], settings=first), backup))
+
+    def secret(ref: SecretRef) -> Secret:
+        if ref.env == "GONE":
+            raise SecretProblem("env GONE is not set")
+        return Secret("throwaway")
+
+    sources = Builder(secret=secret, read_only=False)(plan)
+    assert isinstance(sources.readers["backup"], Unavailable)
+    assert set(sources.writers) == {plan.flag_services[0].name}
