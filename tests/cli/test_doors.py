@@ -15,7 +15,7 @@ from tests.e2e.conftest import COCKPIT, ROOT, Stage, run
 from tests.plan.json_check import faults
 
 SCREENS = ("demo", "fly", "watch", "wall", "drill")
-COMMANDS = (*SCREENS, "check", "status", "rollback", "report", "journal", "schema")
+COMMANDS = (*SCREENS, "announce", "check", "status", "rollback", "report", "journal", "schema")
 ENV = {"PATH": os.environ["PATH"]}
 
 

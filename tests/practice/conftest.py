@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from cockpit.adapters.flags.http_json_settings import HttpJsonSettings
 from cockpit.core.clean import Percent
 from cockpit.core.model import Side
 from cockpit.core.spec import (
@@ -155,7 +156,21 @@ def clock() -> HandClock:
     return HandClock()
 
 
+def at_home() -> ServiceSpec:
+    """A home-grown flag endpoint beside the plan's own service."""
+    settings = HttpJsonSettings.model_validate(
+        {
+            "url": "https://flags.example.com",
+            "token": {"env": "HOME_TOKEN"},
+            "read": {"path": "/flags/{key}", "percent": "/percent", "revision": "/version"},
+        }
+    )
+    return ServiceSpec(name="home", kind="http_json", settings=settings, interval_s=2, timeout_s=2)
+
+
 @pytest.fixture
 def lab(clock: HandClock) -> Iterator[Lab]:
-    with PracticeServer(a_plan(), seed=7, clock=clock) as practice, httpx.Client(timeout=5) as client:
+    plan = a_plan()
+    plan = replace(plan, flag_services=(*plan.flag_services, at_home()))
+    with PracticeServer(plan, seed=7, clock=clock) as practice, httpx.Client(timeout=5) as client:
         yield Lab(practice=practice, clock=clock, client=client)

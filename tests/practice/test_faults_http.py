@@ -18,6 +18,7 @@ from tests.practice.conftest import Lab
 ENV = "/projects/default/features/chat_reads/environments/production"
 PAGES = {
     "unleash": "/api/admin/projects/default/features",
+    "http_json": "/home/flags/chat_reads",
     "prometheus": "/api/v1/query?query=sum(cutover_requests_total)",
     "convex": "/instance_name",
     "legacy": "/health",
@@ -67,6 +68,7 @@ def test_an_outage_answers_503_on_its_own_side_only(lab: Lab, service: str) -> N
         ("outage", {"side": "legacy", "kind": "refused"}, "legacy"),
         ("outage", {"side": "new", "kind": "refused"}, "convex"),
         ("flag_service_down", {"kind": "refused"}, "unleash"),
+        ("flag_service_down", {"kind": "refused"}, "http_json"),
         ("metrics_down", {"kind": "refused"}, "prometheus"),
     ],
 )
@@ -82,7 +84,7 @@ def test_connections_can_be_refused_and_accepted_again(
     assert page(lab, service).status_code == 200
 
 
-@pytest.mark.parametrize("service", ["unleash", "prometheus", "convex", "legacy", "new"])
+@pytest.mark.parametrize("service", list(PAGES))
 def test_a_hanging_service_answers_nothing_until_it_thaws(lab: Lab, service: str) -> None:
     inject(lab, "hang", service=service)
     with pytest.raises(httpx.ReadTimeout):
