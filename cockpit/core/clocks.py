@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from cockpit.core.clock import Clock
 from cockpit.core.model import Reading
 
 T = TypeVar("T")
@@ -29,12 +30,21 @@ class ClockPair:
     wall: datetime
     steady_s: float
 
+    @classmethod
+    def of(cls, clock: Clock) -> ClockPair:
+        return cls(wall=clock.now(), steady_s=clock.monotonic())
+
 
 def jump(before: ClockPair, now: ClockPair) -> float | None:
     """Seconds by which the wall clock moved more than the steady one; None for less than JUMP_S."""
     passed_s = (now.wall - before.wall).total_seconds()
     by_s = passed_s - (now.steady_s - before.steady_s)
     return by_s if abs(by_s) > JUMP_S else None
+
+
+def longest(before: ClockPair, now: ClockPair) -> float:
+    """Seconds that may have passed, by whichever clock says more: a suspended host stops the steady one."""
+    return max(now.steady_s - before.steady_s, (now.wall - before.wall).total_seconds())
 
 
 def along(kept: T, by_s: float) -> T:

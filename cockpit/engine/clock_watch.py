@@ -23,13 +23,13 @@ class ClockWatch:
         self._senses = senses
         self._drive = drive
         self._drives = drives
-        self._last = self._read()
+        self._last = ClockPair.of(clock)
 
     def look(self) -> None:
         """A wall clock that jumped would shorten or stretch the countdown silently: journal it. Looked at
         before anything is decided, so that no decision is made between jump and journal.
         """
-        before, self._last = self._last, self._read()
+        before, self._last = self._last, ClockPair.of(self._clock)
         by_s = jump(before, self._last)
         if by_s is None:
             return
@@ -45,6 +45,3 @@ class ClockWatch:
             open_id = rollback.id if rollback is not None else None
             body: dict[str, object] = {"by_s": round(by_s, 1), "rollback": open_id}
             self._drive.record(Kind.CLOCK_JUMPED, body, must=rollback is not None)
-
-    def _read(self) -> ClockPair:
-        return ClockPair(wall=self._clock.now(), steady_s=self._clock.monotonic())

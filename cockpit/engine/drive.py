@@ -14,6 +14,7 @@ from cockpit.adapters.base import Announcement
 from cockpit.core.acts import Act, Action, Announce, ReadBack, Record, Write
 from cockpit.core.clean import ZERO, Percent, clean_text
 from cockpit.core.clock import Clock
+from cockpit.core.clocks import ClockPair
 from cockpit.core.events import MACHINE, Event, Kind, Lever
 from cockpit.core.flight import PendingWrite
 from cockpit.core.model import Failure, FlagValue, Mode, WriteOutcome, WriteResult
@@ -151,7 +152,7 @@ class Drive:
             expected=None,
             rollback=rollback.id,
             timeout_s=WRITE_TIMEOUT_S,
-            intended_s=self._clock.monotonic(),
+            intended=ClockPair.of(self._clock),
         )
 
     def intent_body(self, order: WriteOrder) -> dict[str, object]:
@@ -182,7 +183,7 @@ class Drive:
             expected=None,
             rollback=rollback.id,
             timeout_s=second_limit_s(second.takes_s),
-            intended_s=self._clock.monotonic(),
+            intended=ClockPair.of(self._clock),
             lever=Lever.SECOND,
         )
 
@@ -197,7 +198,7 @@ class Drive:
             expected=expected,
             rollback=None,
             timeout_s=WRITE_TIMEOUT_S,
-            intended_s=self._clock.monotonic(),
+            intended=ClockPair.of(self._clock),
         )
 
     def start(self, order: WriteOrder) -> None:

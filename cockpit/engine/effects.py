@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cockpit.adapters.base import Announcement, FlagWriter
 from cockpit.core.clean import Percent
 from cockpit.core.clock import Clock
+from cockpit.core.clocks import ClockPair, longest
 from cockpit.core.events import Lever
 from cockpit.core.model import Failure, FlagValue, WriteOutcome, WriteResult
 from cockpit.engine.delivery import deliver
@@ -27,7 +28,7 @@ from before may meet a flag that people have moved on since. It is decided again
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOrder:
     """One journalled intent. action: set, kill or zero; `expected` guards a set. key: the flag's name in the
-    service, which the second lever may know by another one. intended_s: when, by the steady clock."""
+    service, which the second lever may know by another one. intended: when, by both clocks."""
 
     write_id: str
     flag: str
@@ -38,7 +39,7 @@ class WriteOrder:
     expected: FlagValue | None
     rollback: str | None
     timeout_s: float
-    intended_s: float
+    intended: ClockPair
     lever: Lever = Lever.FIRST
 
 
@@ -168,7 +169,7 @@ class Effects:
     async def _ask_writer(self, writer: FlagWriter, order: WriteOrder) -> WriteResult:
         if order.write_id in self._abandoned:
             return _unsent(f"{self._abandoned[order.write_id]}: nothing was sent")
-        if self._clock.monotonic() - order.intended_s > STALE_INTENT_S:
+        if longest(order.intended, ClockPair.of(self._clock)) > STALE_INTENT_S:
             return _unsent("this cockpit stood still before it wrote: nothing was sent")
         if order.action == "kill":
             return await writer.kill(order.key)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from cockpit.core.clean import Percent
+from cockpit.core.clocks import ClockPair
 from cockpit.core.events import Lever
 from cockpit.core.model import FlagValue, WriteOutcome, WriteResult
 from cockpit.engine.effects import STALE_INTENT_S, Effects, WriteOrder
@@ -53,19 +54,31 @@ class Told:
             expected=value if action == "set" else None,
             rollback=None,
             timeout_s=5.0,
-            intended_s=self.world.clock.monotonic(),
+            intended=ClockPair.of(self.world.clock),
         )
         self.effects.write(order)
 
 
+def _stopped(world: World) -> None:
+    world.clock.advance(STALE_INTENT_S + 0.1)
+
+
+def _suspended(world: World) -> None:
+    """The host slept: its steady clock slept along."""
+    world.clock.set_ahead(STALE_INTENT_S + 0.1)
+
+
+@pytest.mark.parametrize("stood", [_stopped, _suspended])
 @pytest.mark.parametrize("action", ["set", "kill", "zero"])
-def test_a_process_that_stood_still_between_intent_and_write_sends_nothing(world: World, action: str) -> None:
+def test_a_process_that_stood_still_between_intent_and_write_sends_nothing(
+    world: World, action: str, stood: Callable[[World], None]
+) -> None:
     """Whoever was stopped there for long may have lost the seat meanwhile, and the flag moved on."""
 
     async def scenario() -> Told:
         told = Told(world)
         await told.begin(action)
-        world.clock.advance(STALE_INTENT_S + 0.1)
+        stood(world)
         await told.ended.wait()
         return told
 
