@@ -23,7 +23,7 @@ from cockpit.cli.preflight_hosts import CLOCK_LIMIT_S, Hosts
 from cockpit.cli.preflight_parity import ParityChecks
 from cockpit.cli.wiring import Builder, plan_secrets
 from cockpit.core.model import Health, ProbeValue
-from cockpit.core.spec import Plan, ProbeSpec, ServiceSpec
+from cockpit.core.spec import FlagSpec, Plan, ProbeSpec, ServiceSpec
 from cockpit.engine.clock import SystemClock
 from cockpit.engine.questions import expressions
 from cockpit.engine.sources import Sources
@@ -107,8 +107,25 @@ def _second_levers(plan: Plan, sources: Sources) -> list[Preflight]:
         takes = duration_text(second.takes_s)
         detail = f"by hand, {takes}: {second.manual}" if second.manual else f"{second.service}, {takes}"
         ok = bool(second.manual) or second.service in sources.writers
+        along = _moved_along(plan, flag)
+        detail += f"; pulling it takes {', '.join(along)} along" if along else ""
         lines.append(Preflight(subject=f"flag {flag.key}", question="second lever", ok=ok, detail=detail))
     return lines
+
+
+def _moved_along(plan: Plan, flag: FlagSpec) -> list[str]:
+    """Other flags that stand behind the same handle: one switch of a balancer for a whole side, say."""
+    second = flag.second
+    if second is None or second.manual:
+        return []
+    handle = (second.service, second.key)
+    others = [each for each in plan.flags if each.key != flag.key]
+    return [
+        each.key
+        for each in others
+        if handle == (each.service, each.key)
+        or (each.second is not None and handle == (each.second.service, each.second.key))
+    ]
 
 
 async def _service(sources: Sources, plan: Plan, service: ServiceSpec, hosts: Hosts) -> Sequence[Preflight]:

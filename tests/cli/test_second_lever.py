@@ -106,6 +106,16 @@ def test_a_healthy_service_needs_no_second_lever_and_an_unseen_drain_ends_early_
     assert "still open: " in out
 
 
+def test_check_tells_which_flags_stand_behind_the_same_handle(levered: Stage) -> None:
+    first, second, _ = FLAGS
+    text = levered.plan_path.read_text().replace(f"pool-{second}", f"pool-{first}")
+    levered.plan_path.write_text(text)
+    told = levered.run("check").stdout
+    assert f"second lever: balancer, 2s; pulling it takes {second} along" in told, told
+    assert f"second lever: balancer, 2s; pulling it takes {first} along" in told, told
+    assert told.count("along") == 2, told
+
+
 def test_check_and_status_and_report_tell_of_the_second_lever(levered: Stage) -> None:
     told = levered.run("check")
     assert "second lever: balancer, 2s" in told.stdout, told.stdout
