@@ -172,7 +172,9 @@ def flip_row(
     said = first or (flip.second.detail if flip.second is not None else "") or flip.detail or foreign
     detail: Segment = (said, Role.WARN if first else word.role)
     drain = drain_words(flip, limit_pct, seen_pct)
-    if first and width >= 100 and drain[0]:
+    if first and drain[0] and flip.by_hand:  # the traffic is the only evidence of what was done by hand
+        detail = (f"{drain[0]} · {first}" if width >= 100 else drain[0], drain[1])
+    elif first and drain[0] and width >= 100:
         detail = (f"{first} · {drain[0]}", Role.WARN)
     order = f"order {flip.layer + 1}, {number_of(flip.attempts, 'write')}"
     return clip(

@@ -31,7 +31,15 @@ from cockpit.face.view_levers import first_lever_words, flag_id, offer_block, of
 from cockpit.face.view_lines import bar, wrapped
 from cockpit.face.view_needs import cancel_refusal, close_refusal, escalation, needs, needs_row
 from cockpit.face.view_result import incident_text, late_steps
-from cockpit.face.view_rollback import before_words, countdown, drain_words, flip_word, not_at_zero, origin
+from cockpit.face.view_rollback import (
+    before_words,
+    countdown,
+    drain_words,
+    flip_row,
+    flip_word,
+    not_at_zero,
+    origin,
+)
 from cockpit.face.view_steps import (
     budget,
     finish_words,
@@ -394,6 +402,17 @@ def test_what_went_by_the_second_lever_or_by_hand_does_not_look_like_the_first()
     assert words == ["✗ NOT REACHED, try 7", "✓ at zero, 2nd 3.0 s", "☻ BY HAND, ines@bastion-2"]
     assert before_words(snapshot.rollback.flips[2]).endswith("…"), "nobody has read zero"
     assert offers(snapshot.rollback, snapshot.flags) == ()
+
+
+def test_a_flag_done_by_hand_shows_its_traffic_at_every_width() -> None:
+    """Nothing was read at zero there, so the traffic is all that speaks for it."""
+    snapshot = second_levers_pulled()
+    assert snapshot.rollback is not None
+    flip = snapshot.rollback.flips[2]
+    assert flip.by_hand
+    for width in (80, 120):
+        line = text_of(flip_row(flip, width, limit_pct=0.5, seen_pct=3.25, first="1st not readable"))
+        assert "3.25%" in line, line
 
 
 def test_a_first_lever_at_zero_is_read_now_or_not_said_to_be() -> None:
