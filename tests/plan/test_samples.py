@@ -16,6 +16,8 @@ from cockpit.plan.fields import Document, Judge, Limit, Rollback, WriteCounter
 from cockpit.plan.shape import alternatives, annotation_at, fields_of, known_keys
 from tests.plan.plans import KINDS, SAMPLES, WHOLE
 
+MIGRATIONS = {"lms-flags.toml", "neon-auth.toml"}
+"""Plans of whole migrations: every flag, check and step of one night."""
 _PLANTED = re.compile(r"#! (?P<planted>.*)$")
 
 
@@ -163,7 +165,8 @@ def test_levers_shows_splits_and_hosted_services() -> None:
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_sample_is_short_enough_to_be_read(name: str) -> None:
-    assert len((SAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 210
+    longest = 400 if name in MIGRATIONS else 210
+    assert len((SAMPLES / name).read_text(encoding="utf-8").splitlines()) <= longest
 
 
 def test_the_sample_of_probes_asks_every_ordinary_service_once() -> None:
