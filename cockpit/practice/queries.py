@@ -2,7 +2,8 @@
 
 A team's own plan asks for its own metrics. So that a drill can fly on it, a query that the small
 evaluator does not know, or that matches no counter of the world, becomes the counter that plays the
-same part here: failed, slow or unsynced requests of a side, requests of a flag, writes on the new side.
+same part here: failed, slow or unsynced requests of a side, requests of a flag, writes on the new side. A
+limit that this world breaks in good health is raised.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from cockpit.core.spec import FlagSpec, PairQuery, Plan, SignalSpec, WriteCounte
 from cockpit.practice.promql import BadQuery, evaluate
 from cockpit.practice.traffic import HELP, REQUESTS, SLOW, SYNC, WRITES, Series, initial_counters
 
+LEAST_LIMIT_PCT: Final = 5.0
 _SLOW_WORDS: Final = re.compile(r"slow|latenc|duration|p\d\d|\bms\b", re.IGNORECASE)
 _SYNC_WORDS: Final = re.compile(r"sync|replic|mismatch|parity", re.IGNORECASE)
 
@@ -61,6 +63,8 @@ def _flag(flag: FlagSpec, counters: dict[Series, int]) -> FlagSpec:
 
 
 def _signal(signal: SignalSpec, counters: dict[Series, int]) -> SignalSpec:
+    if signal.limit is not None and signal.limit.max_pct < LEAST_LIMIT_PCT:
+        signal = replace(signal, limit=replace(signal.limit, max_pct=LEAST_LIMIT_PCT))
     asked = (signal.legacy.bad, signal.legacy.total, signal.new.bad, signal.new.total)
     if all(_known(query, counters) for query in asked):
         return signal

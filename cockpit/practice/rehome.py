@@ -120,7 +120,7 @@ def rehome(plan: Plan, urls: Mapping[str, str], stand_ins: StandIns | None = Non
     monitoring source that has no double here is played by a stand-in: a drill must never move a real lever,
     run a real check or ask a real database. Raises ValueError where one is needed and not given. Parity is
     left out for the same reason: nothing here plays two stores. So are the figures that the way back stands
-    on, such as the age of a backup, and the age of the last drill: this is one.
+    on, such as the age of a backup, the age of the last drill and the point of no return: this is a drill.
     """
     known = answerable(plan)
     return replace(
@@ -131,7 +131,7 @@ def rehome(plan: Plan, urls: Mapping[str, str], stand_ins: StandIns | None = Non
         backends=tuple(_backend(each, urls, stand_ins) for each in plan.backends),
         stores=(),
         parity=(),
-        rollback=replace(known.rollback, ready=(), drill_within_s=None),
+        rollback=replace(known.rollback, ready=(), drill_within_s=None, point_of_no_return_at=None),
         announce=tuple(_hook(each) for each in plan.announce if each.kind == "webhook"),
     )
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 Schema = Mapping[str, Any]
 
 _NOTES: Final = frozenset({"title", "description", "default", "examples", "$schema", "$defs", "format"})
 _TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "string": lambda value: isinstance(value, str),
+    "string": lambda value: isinstance(
+        value, str | datetime
+    ),  # JSON has no times: editors see TOML's as text
     "boolean": lambda value: isinstance(value, bool),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),

@@ -16,7 +16,7 @@ from cockpit.plan.fields import Document, Judge, Limit, Rollback, WriteCounter
 from cockpit.plan.shape import alternatives, annotation_at, fields_of, known_keys
 from tests.plan.plans import KINDS, SAMPLES, WHOLE
 
-MIGRATIONS = {"lms-flags.toml", "neon-auth.toml"}
+MIGRATIONS = {"lms-flags.toml", "neon-auth.toml", "tutor-bake.toml", "tutor-bluegreen.toml"}
 """Plans of whole migrations: every flag, check and step of one night."""
 _PLANTED = re.compile(r"#! (?P<planted>.*)$")
 
