@@ -151,6 +151,8 @@ class CockpitApp(App[None]):
 
     def refresh_picture(self) -> None:
         """Ask the view again with the clock: ages and countdown move although nothing arrives."""
+        if not self.screen_stack:
+            return  # leaving: a snapshot that came last finds no screen any more
         live = Picture(self.port.latest(), self.clock.now())
         self._notice_commands(live.snapshot)
         if self._notice is not None and self.clock.monotonic() >= self._notice[1]:
@@ -253,7 +255,14 @@ class CockpitApp(App[None]):
             self.push_screen(CountdownScreen(self.port, self.clock, self.operator))
 
     def open_seat(self) -> None:
-        self.push_screen(SeatSheet(self.port, self.clock, self.operator))
+        """From the countdown, too: the answer then stands on the countdown, which covers the deck's line."""
+        below = self.screen
+
+        def asked(command: Command | None) -> None:
+            if command is not None and isinstance(below, CountdownScreen):
+                below.follow(command, "driver's seat")
+
+        self.push_screen(SeatSheet(self.port, self.clock, self.operator), asked)
 
     def open_advance(self) -> None:
         """The next stage of the chosen flag; while a move waits for people, that one."""

@@ -310,7 +310,8 @@ def keys_for(
     lever = ((KEY, "second lever"),) if offered else ()
     wider = (("R", "more flags"),) if widens else ()
     acts = (("enter", "done"), ("o", "override"), ("e", "reason, names"), ("C", "close"))
-    return (*question, *lever, *cancel, *retry, *wider, *acts, *always)
+    seat = (("D", "seat"),)  # after what moves the rollback: a narrow line drops it before those
+    return (*question, *lever, *cancel, *retry, *wider, *acts, *seat, *always)
 
 
 def answer_line(status: CommandStatus | None, what: str) -> Line:

@@ -10,6 +10,8 @@ import pytest
 from cockpit.core.commands import (
     ApproveAdvance,
     Command,
+    CommandState,
+    CommandStatus,
     DeclineAdvance,
     DeclineSeat,
     OfferSeat,
@@ -20,10 +22,12 @@ from cockpit.core.commands import (
 from cockpit.core.model import Mode
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.app import CockpitApp
+from cockpit.face.screens.countdown import CountdownScreen
 from cockpit.face.screens.request import RequestSheet
 from cockpit.face.screens.seat_sheet import SeatSheet
 from cockpit.face.view import text_of, width_of
 from cockpit.face.view_banner import banner, strips
+from cockpit.face.view_countdown import key_line, keys_for
 from cockpit.face.view_wall import lines as wall_lines
 from tests.face import pictures_seat
 from tests.face.pictures import HOSTILE, NOW, FakeClock, ScriptedPort, calm
@@ -114,6 +118,62 @@ async def test_the_driver_hands_over_to_the_chosen_one_or_leaves_the_seat_free()
         await pilot.press("D", "X", "L")
         await until(pilot, lambda: stage.app.screen is stage.app.deck)
     assert [type(each) for each in stage.port.commands] == [OfferSeat, ReleaseSeat]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_seat_is_taken_from_the_countdown_which_says_what_became_of_it(
+    size: tuple[int, int],
+) -> None:
+    stage = Stage(rolled_back_by_another())
+    async with stage.app.run_test(size=size) as pilot:
+        await says(pilot, " D seat ")
+        await pilot.press("D", "D")
+        await says(pilot, "D counts after half a second of silence")
+        stage.settle()
+        await says(pilot, "press D to TAKE THE SEAT FROM ana@ops-1, WHO IS DRIVING")
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(stage.app.screen, CountdownScreen))
+        await says(pilot, "driver's seat: handed to the engine")
+        assert isinstance(stage.only, TakeSeat) and (stage.only.seen, stage.only.confirmed) == ("s-ana", True)
+        refused = CommandStatus(
+            id=stage.only.id, what="take", state=CommandState.REFUSED, text="meanwhile cleo@ops-2 drives"
+        )
+        stage.port.show(replace(rolled_back_by_another(), commands=(refused,)))
+        await says(pilot, "REFUSED  driver's seat: meanwhile cleo@ops-2 drives")
+
+
+async def test_the_seat_is_handed_over_from_the_countdown_and_left_alone_with_escape() -> None:
+    stage = Stage(replace(rolled_back_by_another(), seat=driving().seat))
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await says(pilot, " D seat ")
+        await pilot.press("D")
+        await says(pilot, "(this cockpit)")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(stage.app.screen, CountdownScreen))
+        assert stage.port.commands == [], "escape hands over nothing"
+        await pilot.press("D", "down", "H")
+        await until(pilot, lambda: isinstance(stage.app.screen, CountdownScreen))
+    assert isinstance(stage.only, OfferSeat) and stage.only.to == "s-cleo"
+
+
+async def test_a_countdown_that_only_watches_offers_no_seat() -> None:
+    stage = Stage(replace(rolled_back_by_another(), mode=Mode.WATCH, read_only=True))
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await says(pilot, "escape deck")
+        assert " D seat " not in shown(stage.app.screen)
+        await pilot.press("D")
+        await pilot.pause()
+        assert isinstance(stage.app.screen, CountdownScreen)
+    assert stage.port.commands == []
+
+
+def test_a_narrow_key_line_drops_the_seat_before_what_moves_the_rollback() -> None:
+    rollback = rolled_back_by_another().rollback
+    keys = text_of(key_line(keys_for(rollback, read_only=False, offered=True), 80))
+    for key in ("L second lever", "enter done", "o override", "C close", "escape deck"):
+        assert key in keys
+    assert " D seat " not in keys and len(keys) <= 80
+    assert " D seat " in text_of(key_line(keys_for(rollback, read_only=False, offered=True), 120))
 
 
 @pytest.mark.parametrize("picture", [offered, offering])

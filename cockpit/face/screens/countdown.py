@@ -82,6 +82,7 @@ class CountdownScreen(Live[None]):
         ("c", "cancel", "cancel"),
         ("C", "close", "close"),
         ("R", "again", "roll back"),
+        ("D", "named('driver.take')", "driver's seat"),
         ("y", "text", "text"),
         ("up,k", "move(-1)", "step above"),
         ("down,j", "move(1)", "step below"),
@@ -184,10 +185,8 @@ class CountdownScreen(Live[None]):
         return snapshot.rollback
 
     def _submit(self, command: Command, what: str) -> None:
-        self._asked, self._said = (command.id, what), ()
-        self._said_at_s = self.clock.monotonic()
         self.port.submit(command)
-        self.tick()
+        self.follow(command, what)
 
     def _ask(self, form: Form, answered: Callable[[Answers], None]) -> None:
         def receive(answers: Answers | None) -> None:
@@ -358,6 +357,12 @@ class CountdownScreen(Live[None]):
     def widen(self, command: DeclareRollback) -> None:
         """Hand over a rollback of more flags; the answer stands on this page."""
         self._submit(command, "widen")
+
+    def follow(self, command: Command, what: str) -> None:
+        """A sheet over this page handed over a command: its answer stands here, too."""
+        self._asked, self._said = (command.id, what), ()
+        self._said_at_s = self.clock.monotonic()
+        self.tick()
 
     def action_text(self) -> None:
         snapshot, now = self.port.latest(), self.clock.now()

@@ -16,7 +16,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from cockpit.core.clock import Clock
-from cockpit.core.commands import DeclineSeat, OfferSeat, ReleaseSeat, TakeSeat
+from cockpit.core.commands import Command, DeclineSeat, OfferSeat, ReleaseSeat, TakeSeat
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.port import Port
 from cockpit.face.screens.arming import QUIET_S, SecondPress
@@ -35,7 +35,9 @@ from cockpit.face.view_seat import (
 from cockpit.face.view_sheets import target
 
 
-class SeatSheet(Sheet[None]):
+class SeatSheet(Sheet[Command]):
+    """Dismissed with the command that it handed over, so that the screen below can say what became of it."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         ("D", "take", "take the seat"),
         ("H", "hand_over", "hand over"),
@@ -118,26 +120,26 @@ class SeatSheet(Sheet[None]):
             return
         seen = "" if seat.holder is None else seat.holder.session
         confirmed = takes_from_living(seat)
-        self.port.submit(TakeSeat(id=str(uuid4()), by=self._operator, seen=seen, confirmed=confirmed))
-        self.dismiss(None)
+        self._submit(TakeSeat(id=str(uuid4()), by=self._operator, seen=seen, confirmed=confirmed))
+
+    def _submit(self, command: Command) -> None:
+        self.port.submit(command)
+        self.dismiss(command)
 
     def action_hand_over(self) -> None:
         snapshot = self.port.latest()
         there = others(snapshot)
         if self._drives(snapshot) and there:
             to = there[self._index(snapshot)].session
-            self.port.submit(OfferSeat(id=str(uuid4()), by=self._operator, to=to))
-            self.dismiss(None)
+            self._submit(OfferSeat(id=str(uuid4()), by=self._operator, to=to))
 
     def action_decline(self) -> None:
         snapshot = self.port.latest()
         seat = snapshot.seat
         offered = seat is not None and seat.offer is not None and (seat.drives or seat.offered_here)
         if offered and not snapshot.read_only:
-            self.port.submit(DeclineSeat(id=str(uuid4()), by=self._operator))
-            self.dismiss(None)
+            self._submit(DeclineSeat(id=str(uuid4()), by=self._operator))
 
     def action_release(self) -> None:
         if self._drives(self.port.latest()):
-            self.port.submit(ReleaseSeat(id=str(uuid4()), by=self._operator))
-            self.dismiss(None)
+            self._submit(ReleaseSeat(id=str(uuid4()), by=self._operator))
