@@ -118,7 +118,7 @@ def test_it_can_be_drilled(name: str) -> None:
     assert (at_home.stores, at_home.parity, at_home.announce) == ((), (), ())
 
 
-def test_a_drill_lasts_longer_than_a_plan_and_asks_for_nothing_that_it_has_not() -> None:
+def test_a_drill_asks_for_nothing_that_only_production_has() -> None:
     """What only production can answer would hold every forward move, or propose a rollback in good health."""
     plan = plan_of("tutor-bake.toml")
     plan = replace(
