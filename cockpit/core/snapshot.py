@@ -166,12 +166,16 @@ class ProbeStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendStatus:
-    """health is the worst of the required probes, UNKNOWN beats OK and DOWN beats all."""
+    """health is the worst of the required probes, UNKNOWN beats OK and DOWN beats all.
+
+    nature: what the plan says must be known before a rollback.
+    """
 
     side: Side
     title: str
     health: Health
     probes: tuple[ProbeStatus, ...]
+    nature: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -367,6 +367,7 @@ def _backend(frame: Frame, side: Side) -> BackendStatus:
         title=spec.title,
         health=worst_health(required),
         probes=tuple(_probe(frame.senses, probe) for probe in spec.probes),
+        nature=spec.nature,
     )
 
 

@@ -17,7 +17,7 @@ from cockpit.core.snapshot import FlagStatus, PlanChange, ProbeStatus, Snapshot
 from cockpit.core.spec import Stage
 from cockpit.face.view import HEALTH_WORD, NOTHING, Line, Role, age, clip, percent, safe, since
 from cockpit.face.view_banner import mode_words
-from cockpit.face.view_lines import column, joined, mmss, number_of, row, utc
+from cockpit.face.view_lines import column, joined, mmss, number_of, row, utc, wrapped
 
 
 def target(snapshot: Snapshot) -> Line:
@@ -134,6 +134,12 @@ def legacy_state(snapshot: Snapshot, now: datetime) -> tuple[Line, ...]:
     return (
         row((f"✓ legacy is well: {number_of(len(probes), 'required probe')} OK", Role.OK), f" · {title}"),
     )
+
+
+def legacy_nature(snapshot: Snapshot, width: int) -> tuple[Line, ...]:
+    """What users will find on legacy, where the plan has something to say about it; at most two lines."""
+    words = joined(backend.nature for backend in snapshot.backends if backend.side is Side.LEGACY)
+    return tuple(row((text, Role.CAUTION)) for text in wrapped(f"! {words}", width, limit=2)) if words else ()
 
 
 def _sick_probe(probe: ProbeStatus, now: datetime) -> Line:

@@ -102,3 +102,11 @@ def test_snapshots_are_numbered_without_gaps_or_repeats(exposed: World) -> None:
     stop()
     got = list(seqs)
     assert got == list(range(got[0], got[0] + len(got)))
+
+
+def test_observers_too_are_told_what_legacy_is(exposed: World) -> None:
+    plan = make_plan()
+    legacy = replace(plan.backends[0], nature="Mock data")
+    pilot = exposed.start(exposed.flying(plan=replace(plan, backends=(legacy, *plan.backends[1:]))))
+    seen = decode(encode(pilot.now))
+    assert [backend.nature for backend in seen.backends] == ["Mock data", ""]

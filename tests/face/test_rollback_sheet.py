@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cockpit.core.commands import DeclareRollback, VetoProposal
+from cockpit.core.model import Side
 from cockpit.core.snapshot import Snapshot
 from cockpit.engine.clock import SystemClock
 from cockpit.face.screens.arming import SecondPress
@@ -188,6 +189,22 @@ async def test_a_sick_or_unseen_legacy_is_loud(snapshot: Snapshot, words: str) -
     async with stage.app.run_test() as pilot:
         await stage.app.push_screen(stage.sheet)
         await says(pilot, words)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_legacy_is_stands_there_before_anybody_goes_back(size: tuple[int, int]) -> None:
+    picture = regressed()
+    nature = "Invented content: purchases and enrolments made on Convex are out of sight"
+    backends = [replace(each, nature=nature if each.side is Side.LEGACY else "") for each in picture.backends]
+    stage = Stage(replace(picture, backends=tuple(backends)))
+    async with stage.app.run_test(size=size) as pilot:
+        await stage.app.push_screen(stage.sheet)
+        stage.settle()
+        await says(pilot, "press R to roll back")
+        text = " ".join(shown(stage.sheet).split())
+    assert "! Invented content: purchases and enrolments" in text
+    for words in ("convex_courses", "15:00", "escape"):
+        assert words in text
 
 
 @pytest.mark.parametrize(

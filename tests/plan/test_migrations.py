@@ -146,4 +146,4 @@ def test_every_drill_can_be_staged_and_no_figure_of_the_real_night_holds_it_up(p
             assert (flown.parity, flown.announce, flown.rollback.ready) == ((), (), ())
             assert flown.rollback.drill_within_s is None
             assert flown.rollback.steps == plan.rollback.steps
-            assert flown.rollback.point_of_no_return_at == plan.rollback.point_of_no_return_at
+            assert flown.rollback.point_of_no_return_at is None

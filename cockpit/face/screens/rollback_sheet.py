@@ -30,6 +30,7 @@ from cockpit.face.view_lines import blocks, column, row, wrapped
 from cockpit.face.view_sheets import (
     Scope,
     budget_line,
+    legacy_nature,
     legacy_state,
     order_words,
     reason_line,
@@ -80,7 +81,7 @@ class RollbackSheet(Sheet[None]):
         name = "WIDEN" if chosen.widens else "ROLL BACK"
         title = blocks(big(name), Role.BAD)
         head = (target(snapshot), (), scope_line(chosen, self._focused), row((order_words(chosen), Role.DIM)))
-        legacy = legacy_state(snapshot, now)[:3]
+        legacy = (*legacy_state(snapshot, now)[:3], *legacy_nature(snapshot, width))
         tail = ((), *legacy, reason_line(snapshot), budget_line(snapshot, now), ())
         flags = scope_flags(snapshot, chosen, now, width)
         if len(title) + len(head) + len(tail) + min(len(flags), 3) > room:
