@@ -25,6 +25,7 @@ from cockpit.cli.output import STANDARD_ERROR, STANDARD_OUTPUT, let_go, say, say
 from cockpit.cli.plans import USAGE, complain, load_plan
 from cockpit.cli.who import operator_name
 from cockpit.core.commands import CommandState, DeclareRollback, PullSecondLever
+from cockpit.core.drain import undrained
 from cockpit.core.levers import told
 from cockpit.core.model import Side
 from cockpit.core.rollback import Rollback, StepState, layers
@@ -348,6 +349,10 @@ def _say_result(rollback: Rollback, snapshot: Snapshot, teller: _Teller) -> int:
     if open_flags:
         words = f"every flag is at zero, but no traffic proves that {', '.join(open_flags)} drained"
         teller.say(f"{words}: look, then settle the open lines on the deck (cockpit fly)")
+        return UNPROVED
+    left = [each.name for each in undrained(snapshot.gauges, rollback, snapshot.engine_at)]
+    if left and any(step.key is StepKey.DRAIN and not step.settled for step in rollback.steps):
+        teller.say(f"traffic is back on legacy, but the new side is not drained: {', '.join(left)}")
         return UNPROVED
     teller.say("users are back on legacy")
     return 0

@@ -22,8 +22,8 @@ from cockpit.cli.output import say
 from cockpit.cli.preflight_hosts import CLOCK_LIMIT_S, Hosts
 from cockpit.cli.preflight_parity import ParityChecks
 from cockpit.cli.wiring import Builder, plan_secrets
-from cockpit.core.model import Health, ProbeValue
-from cockpit.core.spec import FlagSpec, Plan, ProbeSpec, ServiceSpec
+from cockpit.core.model import Health, ProbeValue, Side
+from cockpit.core.spec import FlagSpec, Plan, ProbeSpec, ServiceSpec, StepKey
 from cockpit.engine.clock import SystemClock
 from cockpit.engine.questions import expressions
 from cockpit.engine.sources import Sources
@@ -75,8 +75,26 @@ async def _ask(plan: Plan) -> list[Preflight]:
     finally:
         await sources.aclose()
     asked = [line for group in groups for line in group]
-    rest = (*_second_levers(plan, sources), *parity.stores(), *compared, *_hooks(sources, plan))
+    rest = (
+        *_gauges(plan),
+        *_second_levers(plan, sources),
+        *parity.stores(),
+        *compared,
+        *_hooks(sources, plan),
+    )
     return [*asked, *rest, *hosts.lines()]
+
+
+def _gauges(plan: Plan) -> list[Preflight]:
+    """What the step drain will wait for; whether it can be read is said with its monitor."""
+    lines: list[Preflight] = []
+    drains = any(step.key is StepKey.DRAIN for step in plan.rollback.steps)
+    for gauge in plan.rollback.drain:
+        holds = "the step drain waits for it" if drains and gauge.side is Side.NEW else "only shown"
+        owner = f", ask {gauge.owner}" if gauge.owner else ""
+        detail = f"{gauge.side}, below {gauge.below:g} by {gauge.monitor}; {holds}{owner}"
+        lines.append(Preflight(subject=f"drain {gauge.name}", question="gauge", ok=True, detail=detail))
+    return lines
 
 
 def _hooks(sources: Sources, plan: Plan) -> list[Preflight]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from cockpit.core.clean import Percent
+from cockpit.core.drain import DrainGauge
 from cockpit.core.events import Kind, Lever
 from cockpit.core.model import Health
 from cockpit.core.rollback import Rollback, Step, StepState
@@ -52,7 +53,7 @@ class Facts:
     """seconds: flags as their pulled second lever reads them. hooks: (name, moments). announcing: hooks in
     flight. counters: write counters of the new side now, and counted_after the last event folded when the
     reading of each began (without that it is taken as it is). awaited: counters whose first answer may still
-    come: nobody can say yet that they cannot be read.
+    come: nobody can say yet that they cannot be read. gauges: what besides traffic has to drain.
     """
 
     flags: Mapping[str, FlagFact]
@@ -61,6 +62,7 @@ class Facts:
     counters: Mapping[str, float | None] = field(default_factory=dict)
     counted_after: Mapping[str, int] = field(default_factory=dict)
     awaited: frozenset[str] = frozenset()
+    gauges: tuple[DrainGauge, ...] = ()
     hooks: tuple[tuple[str, tuple[HookMoment, ...]], ...] = ()
     announcing: frozenset[tuple[str, str]] = frozenset()
 

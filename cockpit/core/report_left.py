@@ -16,7 +16,10 @@ def settled(step: StepRecord) -> bool:
 
 
 def users_safe(flags: Sequence[FlagRecord], steps: Sequence[StepRecord]) -> tuple[datetime | None, str]:
-    """When the last flag was drained and legacy verified, by evidence; and what is to be said about it."""
+    """When the new side was drained and legacy verified, by evidence; and what is to be said about it.
+
+    Where gauges have to run out too, the step drain is done later than the traffic of the last flag.
+    """
     overridden = [
         f"step {step.title} was overridden by {step.done_by}"
         for step in steps
@@ -24,11 +27,12 @@ def users_safe(flags: Sequence[FlagRecord], steps: Sequence[StepRecord]) -> tupl
     ]
     waiting = [f"{flag.flag} was not seen drained" for flag in flags if flag.drained_at is None]
     verify = [step for step in steps if step.key == StepKey.VERIFY]
-    waiting += [f"step {step.title} was not done" for step in verify if not settled(step)]
+    proofs = [*(step for step in steps if step.key == StepKey.DRAIN), *verify]
+    waiting += [f"step {step.title} was not done" for step in proofs if not settled(step)]
     if overridden or waiting or not flags:
         return None, "; ".join(overridden + waiting)
     moments = [flag.drained_at for flag in flags if flag.drained_at is not None]
-    moments += [step.done_at for step in verify if step.done_at is not None]
+    moments += [step.done_at for step in proofs if step.done_at is not None]
     said = [f"{flag.flag}: share not observed" for flag in flags if flag.share_pct is None]
     if not verify:
         said.append("the plan has no step that verifies legacy")

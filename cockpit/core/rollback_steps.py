@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from cockpit.core.acts import Act, Announce, Facts, FlagFact, done, record, start, step_of
+from cockpit.core.drain import drained_words, undrained
 from cockpit.core.events import Kind
 from cockpit.core.model import Health
 from cockpit.core.rollback import Flip, Rollback, StepState, open_lines
@@ -40,7 +41,7 @@ def decide(rollback: Rollback, facts: Facts, spec: RollbackSpec, now: datetime) 
     acts.extend(question)
     if not question and not held(rollback, facts):
         acts.extend(bring_flags_to_zero(rollback, facts, now))
-    acts.extend(_observe(rollback, facts, spec))
+    acts.extend(_observe(rollback, facts, spec, now))
     acts.extend(_prove(rollback, facts, spec, now))
     acts.extend(_verify(rollback, facts))
     acts.extend(_reconcile(rollback, facts))
@@ -79,7 +80,7 @@ def _question(rollback: Rollback, facts: Facts) -> tuple[Act, ...]:
     return (record(rollback, Kind.ROLLBACK_ASKED, question=question),)
 
 
-def _observe(rollback: Rollback, facts: Facts, spec: RollbackSpec) -> Iterator[Act]:
+def _observe(rollback: Rollback, facts: Facts, spec: RollbackSpec, now: datetime) -> Iterator[Act]:
     step = step_of(rollback, StepKey.DRAIN)
     if step is None or not any(flip.at_zero for flip in rollback.flips):
         return
@@ -87,8 +88,10 @@ def _observe(rollback: Rollback, facts: Facts, spec: RollbackSpec) -> Iterator[A
     for flip in rollback.flips:
         if flip.at_zero and flip.drained_at is None:
             yield from _drained(rollback, flip, facts.flags.get(flip.flag, FlagFact()), spec)
-    if not step.settled and all(flip.drained_at is not None for flip in rollback.flips):
-        yield done(rollback, step, _drain_words(rollback, spec))
+    if step.settled or any(flip.drained_at is None for flip in rollback.flips):
+        return
+    if not undrained(facts.gauges, rollback, now):
+        yield done(rollback, step, _drain_words(rollback, facts, spec))
 
 
 def _drained(rollback: Rollback, flip: Flip, fact: FlagFact, spec: RollbackSpec) -> Iterator[Act]:
@@ -102,11 +105,13 @@ def _drained(rollback: Rollback, flip: Flip, fact: FlagFact, spec: RollbackSpec)
         yield record(rollback, Kind.ROLLBACK_DRAINED, flag=flip.flag, share_pct=last[-1], note="")
 
 
-def _drain_words(rollback: Rollback, spec: RollbackSpec) -> str:
+def _drain_words(rollback: Rollback, facts: Facts, spec: RollbackSpec) -> str:
     seen = [flip.share_pct for flip in rollback.flips if flip.share_pct is not None]
     never = len(rollback.flips) - len(seen)
     words = f"{len(seen)} observed below {spec.drain_below_pct:g}%"
-    return words + (f", {never} never exposed" if never else "")
+    words += f", {never} never exposed" if never else ""
+    gauges = drained_words(facts.gauges)
+    return f"{words}; {gauges}" if gauges else words
 
 
 def _prove(rollback: Rollback, facts: Facts, spec: RollbackSpec, now: datetime) -> Iterator[Act]:

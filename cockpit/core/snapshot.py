@@ -16,6 +16,7 @@ from cockpit.core.approvals import AdvanceRequest
 from cockpit.core.checklist import ItemStatus
 from cockpit.core.clean import Percent
 from cockpit.core.commands import CommandStatus
+from cockpit.core.drain import DrainGauge
 from cockpit.core.driver import Holder, Offer
 from cockpit.core.model import (
     FlagValue,
@@ -371,7 +372,7 @@ class Snapshot:
     past_no_return is True once the plan's point of no return lies behind.
     drain_below_pct is the share under which the new side counts as drained, None when not told.
     seat is None where no driver's seat is known of: an older cockpit published it. request: the forward
-    move that waits for more people.
+    move that waits for more people. gauges: what besides traffic has to drain in a rollback.
     """
 
     seq: int
@@ -411,3 +412,4 @@ class Snapshot:
     phases: tuple[str, ...] = ()
     way_back: tuple[WayBackLine, ...] = ()
     request: AdvanceRequest | None = None
+    gauges: tuple[DrainGauge, ...] = ()

@@ -222,6 +222,21 @@ class ReadySpec:
     unit: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainSpec:
+    """Something besides traffic that must run out on a side, such as open sockets or queued jobs.
+
+    below: it counts as drained under this number. owner: whom to ask about what is left.
+    """
+
+    name: str
+    side: Side
+    monitor: str
+    query: str
+    below: float
+    owner: str = ""
+
+
 class AutoRollback(StrEnum):
     """What a REGRESSED verdict or a hard limit leads to: nothing, a proposal, or a rollback unless vetoed."""
 
@@ -250,6 +265,7 @@ class RollbackSpec:
     auto: AutoRollback = AutoRollback.PROPOSE
     veto_s: float = 60.0
     ready: tuple[ReadySpec, ...] = ()
+    drain: tuple[DrainSpec, ...] = ()
     drill_within_s: float | None = None
 
 

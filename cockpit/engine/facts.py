@@ -9,6 +9,7 @@ from cockpit.core.flight import Flight
 from cockpit.core.model import STALE_AFTER_INTERVALS, Freshness, Health, Reading, Side
 from cockpit.core.spec import ProbeSpec
 from cockpit.engine.effects import Effects
+from cockpit.engine.gauge_senses import drawn
 from cockpit.engine.senses import FlagSense, ProbeSense, Senses
 
 _WORST_FIRST = (Health.DOWN, Health.UNKNOWN, Health.DEGRADED, Health.OK)
@@ -85,6 +86,7 @@ def rollback_facts(senses: Senses, effects: Effects, flight: Flight, now: dateti
         counters={name: reading.fresh_value(now) for name, reading in senses.counters.items()},
         counted_after=dict(senses.counted_after),
         awaited=frozenset(name for name, reading in senses.counters.items() if _awaited(reading, now)),
+        gauges=drawn(senses.gauges, plan),
         hooks=tuple((hook.name, hook.moments) for hook in plan.announce),
         announcing=effects.announcing,
     )

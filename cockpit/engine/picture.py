@@ -48,6 +48,7 @@ from cockpit.core.way_back import LeverFact, WayBackFacts, way_back
 from cockpit.core.wording import line
 from cockpit.engine.effects import Effects
 from cockpit.engine.facts import effective_health, flag_fact, legacy_fact, worst_health
+from cockpit.engine.gauge_senses import drawn
 from cockpit.engine.identity import Identity
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.reasons import reasons, worst_level
@@ -182,6 +183,7 @@ def draw(
         checklist=situation.checklist,
         way_back=situation.way_back,
         phases=plan.phases,
+        gauges=drawn(frame.senses.gauges, plan),
         request=None if request is None or now >= request.lapses_at else request,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from cockpit.adapters.base import AdapterError
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Quality, Sample
-from cockpit.core.spec import Plan, SignalSpec
+from cockpit.core.spec import DrainSpec, Plan, ReadySpec, SignalSpec
 
 Answers = Mapping[str, Sample | AdapterError]
 Origins = Mapping[tuple[str, Hashable], object]
@@ -40,6 +40,7 @@ def origins(plan: Plan) -> Origins:
             ("figure", figure.name): (monitors[figure.monitor], figure.query)
             for figure in plan.rollback.ready
         },
+        **{("gauge", gauge.name): (monitors[gauge.monitor], gauge.query) for gauge in plan.rollback.drain},
     }
 
 
@@ -55,7 +56,8 @@ def expressions(plan: Plan, monitor: str) -> tuple[str, ...]:
     for counter in plan.rollback.write_counters:
         if counter.monitor == monitor:
             wanted[counter.query] = None
-    for figure in plan.rollback.ready:
+    figures: tuple[ReadySpec | DrainSpec, ...] = (*plan.rollback.ready, *plan.rollback.drain)
+    for figure in figures:
         if figure.monitor == monitor:
             wanted[figure.query] = None
     return tuple(wanted)

@@ -38,6 +38,8 @@ from cockpit.core.tracker import (
     share_note,
     start_signal,
 )
+from cockpit.engine import gauge_senses
+from cockpit.engine.gauge_senses import GaugeSense
 from cockpit.engine.parity_senses import ParitySenses
 from cockpit.engine.questions import (
     Answers,
@@ -120,6 +122,7 @@ class Senses:
         self.counters: dict[str, Reading[float]] = {}
         self.counted_after: dict[str, int] = {}
         self.figures: dict[str, Reading[float]] = {}
+        self.gauges: dict[str, GaugeSense] = {}
         self.share_trackers: dict[str, ShareTracker] = {}
         self.parity = ParitySenses(clock, changed)
         self.plan = plan
@@ -164,6 +167,7 @@ class Senses:
         for figure in plan.rollback.ready:
             stood = self.figures.get(figure.name, Reading())
             self.figures[figure.name] = replace(stood, interval_s=monitors[figure.monitor].interval_s)
+        gauge_senses.adopt(self.gauges, plan)
 
     def _forget_what_changed(self, before: Origins, after: Origins) -> None:
         """What another address or another question answered proves nothing about the new one."""
@@ -175,6 +179,7 @@ class Senses:
             "signal": (self.signal_readings,),
             "counter": (self.counters, self.counted_after),
             "figure": (self.figures,),
+            "gauge": (self.gauges,),
         }
         for (what, key), origin in before.items():
             if after.get((what, key)) != origin:
@@ -268,6 +273,11 @@ class Senses:
             if figure.monitor == monitor.name:
                 stood = self.figures[figure.name]
                 self.figures[figure.name] = self._sampled(stood, answers, (figure.query,), asked)
+        for gauge in self.plan.rollback.drain:
+            if gauge.monitor == monitor.name:
+                sense = self.gauges[gauge.name]
+                counted = self._sampled(sense.reading, answers, (gauge.query,), asked)
+                sense.take(counted, self._proves(asked))
         self._changed(monitor.name)
         return failures[0] if failures and len(failures) == len(answers) else None
 
@@ -286,6 +296,10 @@ class Senses:
         for figure in self.plan.rollback.ready:
             if figure.monitor == monitor.name:
                 self.figures[figure.name] = self._bad(self.figures[figure.name], failure)
+        for gauge in self.plan.rollback.drain:
+            if gauge.monitor == monitor.name:
+                sense = self.gauges[gauge.name]
+                sense.take(self._bad(sense.reading, failure), 0)
         self._changed(monitor.name)
 
     def restart_judges(self) -> None:
@@ -309,6 +323,7 @@ class Senses:
         for observed in self.shares.values():
             observed.shares = deque(((0, pct) for _, pct in observed.shares), maxlen=HISTORY)
         self.counted_after = dict.fromkeys(self.counted_after, 0)
+        gauge_senses.prove_nothing(self.gauges)
 
     def clock_set_back(self, by_s: float) -> None:
         """Take everything that was kept along with the wall clock, so that its age stays what it is.
@@ -323,6 +338,7 @@ class Senses:
             observed.reading = along(observed.reading, by_s)
         self.counters = along(self.counters, by_s)
         self.figures = along(self.figures, by_s)
+        gauge_senses.clock_set_back(self.gauges, by_s)
         self.parity.clock_set_back(by_s)
         self.signal_readings = along(self.signal_readings, by_s)
         self.trackers = along(self.trackers, by_s)

@@ -15,6 +15,7 @@ from typing import TypeVar
 from cockpit.core.approvals import AdvanceRequest
 from cockpit.core.checklist import ItemStatus
 from cockpit.core.clean import Percent
+from cockpit.core.drain import DrainGauge, is_drained, proved_from
 from cockpit.core.model import Failure, Freshness, Health, Reading
 from cockpit.core.rollback import Flip, Rollback, SecondWay, Step
 from cockpit.core.snapshot import (
@@ -70,6 +71,7 @@ def as_json(snapshot: Snapshot) -> Json:
         "way_back": [
             {"level": line.level.value, "title": line.title, "text": line.text} for line in snapshot.way_back
         ],
+        "drain_gauges": [_gauge(gauge, snapshot.rollback, now) for gauge in snapshot.gauges],
         "proposal": _proposal(snapshot.proposal),
         "rollback": _rollback(snapshot.rollback),
         "last_closed_rollback": _rollback(snapshot.last_closed),
@@ -262,6 +264,22 @@ def _item(item: ItemStatus) -> Json:
         "signed_at": _instant(item.at),
         "note": item.note,
         "expires_at": _instant(item.expires_at),
+    }
+
+
+def _gauge(gauge: DrainGauge, rollback: Rollback | None, now: datetime) -> Json:
+    """`drained` is null outside a rollback: there is nothing yet that it could have drained after."""
+    since = None if rollback is None else proved_from(rollback)
+    return {
+        "name": gauge.name,
+        "side": gauge.side.value,
+        "owner": gauge.owner or None,
+        "value": _number(_known(gauge.reading, now)),
+        "below": _number(gauge.below),
+        "drained": None if rollback is None else is_drained(gauge, since, now),
+        "freshness": gauge.reading.freshness(now).value,
+        "observed_at": _instant(gauge.reading.observed_at),
+        "failure": _failure(gauge.reading.failure),
     }
 
 

@@ -221,10 +221,11 @@ _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 SPARK_FLOOR_MS: Final = 20.0
 
 
-def sparkline(history: Sequence[float | None], width: int) -> str:
-    """The last values as blocks on a scale from zero, so that small wobbles stay small; `x` is no answer."""
+def sparkline(history: Sequence[float | None], width: int, floor: float = SPARK_FLOOR_MS) -> str:
+    """The last values as blocks on a scale from zero to `floor` at least, so that small wobbles stay small;
+    `x` is no answer."""
     shown = history[-width:] if width > 0 else ()
-    top = max([SPARK_FLOOR_MS, *(value for value in shown if value is not None)])
+    top = max([floor, *(value for value in shown if value is not None)])
     blocks = "".join(
         "x" if value is None else _BLOCKS[min(7, int(8 * max(0.0, value) / top))] for value in shown
     )

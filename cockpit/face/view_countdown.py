@@ -19,6 +19,7 @@ from cockpit.core.snapshot import Snapshot
 from cockpit.face.bigtype import Size, big
 from cockpit.face.view import Line, Role, Segment, clip, pad, width_of
 from cockpit.face.view_banner import banner
+from cockpit.face.view_drain import gauges_block
 from cockpit.face.view_journal import journal_lines
 from cockpit.face.view_levers import KEY, offer_block, offers
 from cockpit.face.view_lines import blocks, column, joined, row, rule, utc, wrapped
@@ -239,14 +240,15 @@ def _stacked(parts: Sequence[Block], room: int) -> Block:
 
 
 def _side_parts(rollback: Rollback, page: Page, width: int) -> tuple[Block, ...]:
-    """Flags first, then what was counted and how it ended, then legacy as its probes see it."""
+    """Flags first, then what was counted and how it ended, what is left to drain, legacy by its probes."""
     note = "" if rollback.open else "as they were at the end"
     heading = ("", rule("flags", width, note))
     flags = (heading, *flips_block(rollback, page.snapshot, page.now, width, focus=page.focus))
     counted = result_block(rollback, page.snapshot, page.now, width)
+    gauges = gauges_block(rollback, page.snapshot, page.now, width) if rollback.open else ()
     legacy = legacy_block(page.snapshot, page.now, width) if rollback.open else ()
     journal = (rule("journal", width), *journal_lines(page.snapshot.tail, width, JOURNAL_LINES))
-    others = (tuple(("", each) for each in part) for part in (counted, legacy, journal))
+    others = (tuple(("", each) for each in part) for part in (counted, gauges, legacy, journal))
     return (flags, *others)
 
 

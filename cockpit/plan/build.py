@@ -12,6 +12,7 @@ from cockpit.core.parity_spec import StoreSpec
 from cockpit.core.spec import (
     AnnounceSpec,
     BackendSpec,
+    DrainSpec,
     FlagSpec,
     HardLimit,
     JudgeSpec,
@@ -219,6 +220,17 @@ def _rollback(rollback: fields.Rollback) -> RollbackSpec:
                 unit=figure.unit,
             )
             for figure in rollback.ready
+        ),
+        drain=tuple(
+            DrainSpec(
+                name=gauge.name,
+                side=gauge.side,
+                monitor=gauge.monitor,
+                query=gauge.query,
+                below=gauge.below,
+                owner=gauge.owner or "",
+            )
+            for gauge in rollback.drain
         ),
         drill_within_s=rollback.drill_within,
     )

@@ -39,6 +39,7 @@ _LISTS: Final[Mapping[str, str]] = {
     "steps": "step",
     "write_counters": "write counter",
     "ready": "way back figure",
+    "drain": "drain gauge",
 }
 _UNSHOWN: Final = frozenset(
     {"bad", "total", "query", "legacy", "new", "command", "fields", "read", "write", "phases"}

@@ -31,6 +31,7 @@ _NAMED: Final = (
     ("backend", "new", "probe", "name"),
     ("rollback", "write_counter", "name"),
     ("rollback", "ready", "name"),
+    ("rollback", "drain", "name"),
     ("rollback", "step", "id"),
 )
 
@@ -71,6 +72,7 @@ def _check_references(document: Document, report: Report) -> None:
         items(document, "signal"),
         items(document, "rollback", "write_counter"),
         items(document, "rollback", "ready"),
+        items(document, "rollback", "drain"),
         inner(items(document, "flag"), "traffic"),
     )
     for tables in asking:

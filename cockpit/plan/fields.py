@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field
 
+from cockpit.core.model import Side
 from cockpit.core.spec import AutoRollback, HookMoment
 from cockpit.plan.checklist import Check, Phases
 from cockpit.plan.parity_fields import Parity, Store
@@ -241,6 +242,26 @@ class Ready(Table):
     """Of the number; "s" is shown as a length of time."""
 
 
+class Drain(Table):
+    """What besides traffic has to run out in a rollback: open sockets, queued jobs, undelivered webhooks.
+
+    The step drain is done only when every gauge of the new side is below its limit, seen after the flip.
+    """
+
+    name: Name
+    """What is counted; unique."""
+    side: Side
+    """"new" holds the step drain until it is drained; "legacy" is only shown."""
+    monitor: Name
+    """Which [monitor.NAME] answers the query."""
+    query: Query
+    """One number: how many are left."""
+    below: Annotated[float, Field(gt=0)]
+    """It is drained while fewer than this are left, such as 1 for none at all."""
+    owner: Line | None = None
+    """Whom to ask about what is left."""
+
+
 class Step(Table):
     """A change to the steps of the rollback.
 
@@ -286,6 +307,8 @@ class Rollback(Table):
     """What was written on the new side since the flip, for the reconciliation."""
     ready: tuple[Ready, ...] = ()
     """Figures that the way back stands on: lag of the reverse sync, age of the backup, room on legacy."""
+    drain: tuple[Drain, ...] = ()
+    """What besides traffic has to run out before the step drain is done."""
     drill_within: Length | None = None
     """How old the last passed drill of this plan may be, such as "30d", before no flag goes forward."""
     step: tuple[Step, ...] = ()

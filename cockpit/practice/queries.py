@@ -4,6 +4,7 @@ A team's own plan asks for its own metrics. So that a drill can fly on it, a que
 evaluator does not know, or that matches no counter of the world, becomes the counter that plays the
 same part here: failed, slow or unsynced requests of a side, requests of a flag, writes on the new side. A
 limit that this world breaks in good health is raised.
+Drain gauges are left out: nothing in this world could run out.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def answerable(plan: Plan) -> Plan:
                 _document_count(each) if each.monitor in convex else _counter(each, counters)
                 for each in plan.rollback.write_counters
             ),
+            drain=(),
         ),
     )
 

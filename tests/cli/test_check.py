@@ -66,6 +66,22 @@ def test_the_requests_that_a_plan_sends_to_each_host_are_told(stage: Stage) -> N
     assert len(re.findall("(?m)^ok .* clocks within a second: they agree$", told.stdout)) == len(rates) == 5
 
 
+def test_what_the_drain_will_wait_for_is_told(stage: Stage) -> None:
+    gauge = """
+[[rollback.drain]]
+name = "sockets"
+side = "new"
+monitor = "prom"
+query = 'sum(cutover_requests_total{backend="new"})'
+below = 1
+owner = "ana"
+"""
+    stage.plan_path.write_text(stage.plan_path.read_text() + gauge)
+    told = stage.run("check").stdout
+    line = next(line for line in told.splitlines() if "drain sockets" in line)
+    assert line.startswith("ok") and "new, below 1 by prom; the step drain waits for it, ask ana" in line
+
+
 def test_a_person_reads_it_within_the_width_of_the_terminal(stage: Stage) -> None:
     with Terminal(stage.unhurried().command("check"), env={**stage.env, "COLUMNS": "80"}) as terminal:
         wait_until(lambda: terminal.process.poll() is not None, "the process ended", 40)

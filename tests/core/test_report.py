@@ -212,6 +212,8 @@ def test_a_share_that_nobody_observed_is_said() -> None:
     story.step(1001, "verify")
     story.drained(1002, "send")
     story.drained(1003, "read", None)
+    assert "was not done" in only(story).users_safe_text, "the gauges of the new side may not be drained yet"
+    story.step(1003, "drain")
     record = only(story)
     assert record.users_safe_at == BEGAN_AT + timedelta(seconds=1003)
     assert record.users_safe_text == "read: share not observed"

@@ -105,6 +105,7 @@ def test_the_names_that_scripts_read() -> None:
         "parity",
         "checklist",
         "way_back",
+        "drain_gauges",
         "proposal",
         "rollback",
         "last_closed_rollback",

@@ -10,6 +10,7 @@ from cockpit.plan import describe_change, load
 from tests.plan.plans import KINDS, SAMPLES, SMALL, changed, load_text
 
 COUNTER = '[[rollback.write_counter]]\nname = "w"\nmonitor = "prom"\nquery = "q"\n'
+SOCKETS = COUNTER.replace("write_counter", "drain") + 'side = "new"\nbelow = 1\n'
 PAGER = '[[announce]]\nname = "p"\nkind = "command"\ncommand = ["x"]\non = ["closed"]\n'
 
 
@@ -53,6 +54,7 @@ PAGER = '[[announce]]\nname = "p"\nkind = "command"\ncommand = ["x"]\non = ["clo
             "rollback: step announce: removed"
         ]),
         ('budget = "15m"', f'budget = "15m"\n{COUNTER}', ["rollback: write counter w: added"]),
+        ('budget = "15m"', f'budget = "15m"\n{SOCKETS}', ["rollback: drain gauge w: added"]),
         ("[rollback]\n", "[judge]\nalpha = 0.02\n[rollback]\n", ["judge: alpha 0.01 -> 0.02"]),
         ("[rollback]\n", f"{PAGER}[rollback]\n", ["announcement p: added"]),
         ('key = "chat_reads"', 'key = "chat_read"', ["flag chat_reads: removed", "flag chat_read: added"]),

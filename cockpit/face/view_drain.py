@@ -1,0 +1,101 @@
+"""What is left besides traffic: the drain gauges of a plan as lines of the countdown. Pure, no Textual."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from cockpit.core.acts import step_of
+from cockpit.core.drain import DrainGauge, is_drained, low_in_a_row, proved_from, undrained
+from cockpit.core.model import Side
+from cockpit.core.rollback import Rollback
+from cockpit.core.snapshot import Snapshot
+from cockpit.core.spec import StepKey
+from cockpit.face import view
+from cockpit.face.view import Line, Role, Segment, Word, clip
+from cockpit.face.view_lines import column, row, rule
+
+SPARK_CELLS: Final = 8
+_UNKNOWN: Final = Word("?", "UNKNOWN", Role.UNKNOWN)
+
+
+def gauges_block(rollback: Rollback, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
+    """Every gauge in one line, in the order of the plan; nothing where the plan has none."""
+    if not snapshot.gauges:
+        return ()
+    heading = rule("left to drain", width, _left_words(rollback, snapshot, now))
+    since = proved_from(rollback)
+    return (heading, *(_gauge_row(gauge, since, now, width) for gauge in snapshot.gauges))
+
+
+def _left_words(rollback: Rollback, snapshot: Snapshot, now: datetime) -> str:
+    """A step that was done or overridden waits for nothing; what is left then is still told."""
+    left = len(undrained(snapshot.gauges, rollback, now))
+    step = step_of(rollback, StepKey.DRAIN)
+    if not left:
+        return ""
+    waits = step is not None and not step.settled
+    return f"the step drain waits for {left}" if waits else f"{left} not drained"
+
+
+def gauge_word(gauge: DrainGauge, since: int | None, now: datetime) -> Word:
+    """Green is only what a fresh reading proves; before the flip a low number proves nothing."""
+    value = gauge.reading.fresh_value(now)
+    if value is None:
+        return _UNKNOWN
+    if gauge.side is Side.LEGACY:
+        return Word("✓", "low", Role.OK) if value < gauge.below else Word("→", "not low", Role.WARN)
+    if is_drained(gauge, since, now):
+        return Word("✓", "drained", Role.OK)
+    if not value < gauge.below:
+        return Word("→", "not drained", Role.WARN if since is not None else Role.NOTE)
+    if since is None:
+        return Word("○", "low, not flipped yet", Role.NOTE)
+    return Word("→", f"low {low_in_a_row(gauge, since)} of {gauge.needed}", Role.NOTE)
+
+
+def direction(gauge: DrainGauge) -> str:
+    """Whether it falls, rises or stands still between the last two numbers; nothing before there are two."""
+    numbers = [value for _, value in gauge.polls if value is not None][-2:]
+    if len(numbers) < 2:
+        return " "
+    before, now = numbers
+    return "↓" if now < before else "↑" if now > before else "="
+
+
+def _gauge_row(gauge: DrainGauge, since: int | None, now: datetime, width: int) -> Line:
+    word = gauge_word(gauge, since, now)
+    value = gauge.reading.fresh_value(now)
+    number = "?" if value is None else f"{view.safe(f'{value:g}')} {direction(gauge)}"
+    side = "" if gauge.side is Side.NEW else " (legacy)"
+    return clip(
+        row(
+            column(str(word), 23, word.role),
+            " ",
+            column(f"{gauge.name}{side}", max(12, min(32, width - 58)), Role.STRONG),
+            " ",
+            column(number, 11),
+            " ",
+            *_since_when(gauge, now),
+            *((f" {_spark(gauge)}", Role.DIM) for _ in range(width >= 100 and value is not None)),
+            (f" ask {gauge.owner}" if gauge.owner else "", Role.DIM),
+        ),
+        width,
+    )
+
+
+def _since_when(gauge: DrainGauge, now: datetime) -> tuple[Segment, ...]:
+    """The limit and the age of the number, or why there is none."""
+    reading, age_s = gauge.reading, gauge.reading.age_s(now)
+    if reading.fresh_value(now) is None:
+        why = reading.failure.title if reading.failure is not None else "no fresh answer"
+        seen = "never read" if age_s is None else f"last read {view.age(age_s)} ago"
+        return ((f"{seen}: {why}", Role.UNKNOWN), (f", below {gauge.below:g}", Role.DIM))
+    failing: tuple[Segment, ...] = ()
+    if reading.failure is not None:
+        failing = ((f", now failing: {reading.failure.title}", Role.WARN),)
+    return ((f"below {gauge.below:g}, {view.age(age_s or 0.0)} ago", Role.DIM), *failing)
+
+
+def _spark(gauge: DrainGauge) -> str:
+    return view.sparkline([value for _, value in gauge.polls], SPARK_CELLS, floor=gauge.below).strip()
