@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -119,7 +120,9 @@ def test_beside_a_deck_that_flies_it_takes_the_seat_and_gives_it_back(stage: Sta
     assert declared.actor == "robot" and declared.body["reason"] == "by script"
 
 
-def _start(stage: Stage) -> subprocess.Popen[str]:
+@contextmanager
+def _start(stage: Stage) -> Iterator[subprocess.Popen[str]]:
+    """A rollback without a screen that has been declared; it does not outlive the test."""
     process = subprocess.Popen(
         stage.command("rollback", "--reason", "x"),
         env=dict(stage.env),
@@ -129,8 +132,12 @@ def _start(stage: Stage) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
-    wait_until(lambda: "rollback.declared" in stage.kinds(), "declared")
-    return process
+    with process:
+        try:
+            wait_until(lambda: "rollback.declared" in stage.kinds(), "declared")
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
