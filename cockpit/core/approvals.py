@@ -108,7 +108,10 @@ def _requested(
     if rollback_open:
         raise IllegalEvent("no forward move while a rollback is open")
     if request is not None:
-        raise IllegalEvent(f"a request is open already: {request.flag} to {request.percent}")
+        asked = f"{request.flag} to {request.percent}, asked for by {request.asker.name}"
+        raise IllegalEvent(
+            f"a request is open already: {asked}; it lapses at {request.lapses_at:%H:%M:%S} UTC"
+        )
     body = event.body
     wanted, before = percent(body, "percent"), percent(body, "before")
     if wanted is None or before is None:

@@ -159,7 +159,9 @@ def test_what_does_not_concern_it_leaves_it_open(told: Told, kind: Kind, body: d
 
 
 def test_one_request_at_a_time_and_only_by_the_driver(told: Told) -> None:
-    with pytest.raises(IllegalEvent, match="open already: writes to 25%"):
+    until = f"{AT + timedelta(seconds=600):%H:%M:%S} UTC"
+    said = f"open already: writes to 25%, asked for by ana@ops-1; it lapses at {until}"
+    with pytest.raises(IllegalEvent, match=said):
         told.ask()
     free = Told()
     body = {"request": "r", "needed": 2, "lapses_at": AT.isoformat(), "session": "s9", "host": "h"}

@@ -71,7 +71,8 @@ def test_the_driver_alone_gets_nowhere(two: World) -> None:
     driver = two.start()
     ask(driver)
     assert "this cockpit has said yes already" in driver.refused(approve(driver, by="ana"))
-    assert "open already" in driver.refused(advance("writes", 10))
+    again = driver.refused(advance("writes", 10))
+    assert "open already: writes to 10%, asked for by ana@test-host; it lapses at " in again
     with second(two, operator="ana") as twin:
         assert "ana has said yes already" in twin.refused(approve(twin, by="ana"))
     assert not two.service.writes
