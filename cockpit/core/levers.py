@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Final
 
 from cockpit.core.acts import FlagFact
+from cockpit.core.clean import clean_text
+from cockpit.core.driver import DriverSeat
 from cockpit.core.events import Lever
-from cockpit.core.rollback import Flip, FlipState, Rollback
+from cockpit.core.rollback import Flip, FlipState, Rollback, SecondWay
 
 SLOW_S: Final = 15.0
 """A first lever that has not brought the flag to zero by then is offered the second, whatever it says."""
@@ -34,6 +36,28 @@ def offer(rollback: Rollback, flip: Flip, fact: FlagFact, now: datetime) -> str:
     if flip.began_at is not None and (now - flip.began_at).total_seconds() >= SLOW_S:
         return f"the first lever takes longer than {SLOW_S:g} s"
     return ""
+
+
+def no_right(who: str, service: str) -> str:
+    """Why a write was not even tried. It is journalled with the driver's name: others read it, too."""
+    return f"{who} has no right to write to {service}"
+
+
+def barred(second: SecondWay | None, service: str, seat: DriverSeat, session: str, *, writable: bool) -> str:
+    """Why the second lever cannot be pulled from here; empty when it can. writable: this process could
+    write it.
+
+    The driver writes it, whoever pulls. Where that one had no right to, pulling it again helps nothing:
+    a cockpit that has the right takes the seat first.
+    """
+    failed, here = second is not None and second.used_up, seat.held_by(session)
+    if not writable:
+        elsewhere = ": D takes the seat in one that has it, L then pulls it there" if failed and here else ""
+        return no_right("this cockpit", service) + elsewhere
+    if second is None or not failed or here or seat.holder is None:
+        return ""
+    why = no_right(seat.holder.name, service)
+    return f"D takes the seat, then L pulls it: the driver {why}" if second.detail == clean_text(why) else ""
 
 
 def told(flip: Flip) -> str:

@@ -17,6 +17,7 @@ from cockpit.core.clock import Clock
 from cockpit.core.clocks import ClockPair
 from cockpit.core.events import MACHINE, Event, Kind, Lever
 from cockpit.core.flight import PendingWrite
+from cockpit.core.levers import no_right
 from cockpit.core.model import Failure, FlagValue, Mode, WriteOutcome, WriteResult
 from cockpit.core.rollback import IllegalEvent, Rollback
 from cockpit.core.rollback_steps import decide
@@ -209,7 +210,8 @@ class Drive:
         elif order.service in self._effects.writable:
             self._effects.write(order)
         else:
-            detail = f"this cockpit has no right to write to {order.service}"
+            holder = self._logbook.flight.seat.holder
+            detail = no_right("this cockpit" if holder is None else holder.name, order.service)
             self.wrote(order, WriteResult(outcome=WriteOutcome.REFUSED, detail=detail))
 
     def wrote(self, order: WriteOrder, result: WriteResult) -> None:

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cockpit.core import levers
 from cockpit.core.agreement import agreement
 from cockpit.core.checklist import item_status
 from cockpit.core.clean import ZERO
 from cockpit.core.commands import CommandStatus
 from cockpit.core.figures import length
 from cockpit.core.flight import FlagFlight, Flight
-from cockpit.core.levers import offer
 from cockpit.core.model import Reading, Side, WriteOutcome
 from cockpit.core.rollout import (
     FlagFacts,
@@ -325,22 +325,24 @@ def _flag(frame: Frame, situation: Situation, spec: FlagSpec) -> FlagStatus:
 
 
 def _second(frame: Frame, key: str, lever: SecondLever) -> SecondLeverStatus:
-    """A lever that this process could not write is not offered, and says why."""
+    """A lever that this process or the driver could not write is not offered, and says why."""
     sense = frame.senses.seconds.get(key)
     rollback, offered, barred = frame.flight.rollback, "", ""
     flip = next((flip for flip in rollback.flips if flip.flag == key), None) if rollback is not None else None
     if rollback is not None and flip is not None:
         fact = flag_fact(frame.senses, frame.effects, frame.flight, key)
-        offered = offer(rollback, flip, fact, frame.now)
-    if lever.service and lever.service not in frame.effects.writable:
-        barred, offered = f"this cockpit has no right to write to {lever.service}", ""
+        offered = levers.offer(rollback, flip, fact, frame.now)
+    if lever.service:
+        writable, pulled = lever.service in frame.effects.writable, flip.second if flip is not None else None
+        seat, session = frame.flight.seat, frame.identity.session
+        barred = levers.barred(pulled, lever.service, seat, session, writable=writable)
     return SecondLeverStatus(
         service=lever.service,
         key=lever.key,
         manual=lever.manual,
         takes_s=lever.takes_s,
         reading=sense.reading if sense is not None else Reading(),
-        offer=offered,
+        offer="" if barred else offered,
         barred=barred,
     )
 

@@ -45,6 +45,14 @@ def chosen(found: Sequence[Offer], focus: str) -> Offer | None:
     return next((each for each in found if flag_id(each.flag) == focus), found[0] if found else None)
 
 
+def not_offered(rollback: Rollback, flags: Sequence[FlagStatus], focus: str) -> str:
+    """Why the key does nothing: what bars the focused flag's lever, else any flag's."""
+    down = {flip.flag for flip in rollback.flips if not flip.at_zero}
+    found = {flag_id(flag.key): flag.second.barred for flag in flags if flag.second and flag.key in down}
+    why = found.get(focus) or next((barred for barred in found.values() if barred), "")
+    return why or "no second lever is offered: the first one is still at work, or has none beside it"
+
+
 def flag_id(flag: str) -> str:
     """How the focus names a flag's row; steps go by their own ids."""
     return f"flag:{flag}"

@@ -66,6 +66,7 @@ def _urgent_needs(rollback: Rollback, now: datetime, flags: Sequence[FlagStatus]
         what = f"{KEY} pulls the second lever of {each.flag} ({each.name}, {view.age(each.lever.takes_s)})"
         spoken = f"{each.flag}: {each.lever.offer}; second lever {each.name} is offered"
         found.append(Need(what=what, how=each.lever.offer, role=Role.BAD, spoken=spoken))
+    found.extend(_pulled_in_vain(rollback, flags))
     if asks(rollback):
         found.append(Need(what="legacy looks down", how="g goes anyway · h holds", role=Role.BAD))
     if held(rollback):
@@ -86,6 +87,16 @@ def _urgent_needs(rollback: Rollback, now: datetime, flags: Sequence[FlagStatus]
     if escalation(rollback, now):
         found.append(Need(what="page a second person, look at plan B", role=Role.BAD))
     return found
+
+
+def _pulled_in_vain(rollback: Rollback, flags: Sequence[FlagStatus]) -> list[Need]:
+    """A second lever that no pull from here brings to zero: what bars it says what helps."""
+    barred = {flag.key: flag.second.barred for flag in flags if flag.second is not None}
+    return [
+        Need(what=flip.flag, how=barred[flip.flag], role=Role.BAD)
+        for flip in rollback.flips
+        if barred.get(flip.flag) and flip.second is not None and flip.second.used_up and not flip.at_zero
+    ]
 
 
 def _step_needs(rollback: Rollback, now: datetime) -> list[Need]:

@@ -207,6 +207,36 @@ def test_a_cockpit_without_the_writer_offers_nothing_and_says_why(exposed: World
     assert "no right to write to backup" in pilot.refused(pull("reads"))
 
 
+def test_a_lever_that_the_driver_had_no_right_to_write_is_pulled_again_once_the_seat_is_taken(
+    exposed: World,
+) -> None:
+    exposed.service.always["reads"] = CLOSED
+
+    def without_backup(plan: Plan) -> Sources:
+        return replace(exposed.sources(plan), writers={"flags": exposed.service})
+
+    driver = exposed.start(exposed.flying(sources=without_backup))
+    driver.until(lambda shot: shot.level.value == "ok")
+    driver.done(declare("reads"))
+    beside = exposed.start(exposed.flying(operator="ben"))
+    offered(beside, "reads", "not reached")
+    beside.done(pull("reads"))
+    beside.until(lambda _: "D takes the seat" in second(beside, "reads").barred)
+    assert driver.now.seat is not None and driver.now.seat.holder is not None
+    holder = driver.now.seat.holder
+    why = f"{holder.name} has no right to write to backup"
+    assert second(beside, "reads").barred == f"D takes the seat, then L pulls it: the driver {why}"
+    assert second(beside, "reads").offer == "", "the driver would refuse it again"
+    assert why in beside.refused(pull("reads"))
+    assert "in one that has it" in second(driver, "reads").barred
+    assert not exposed.backup.writes
+    beside.done(asked.TakeSeat(id=ident(), by="ben", seen=holder.session, confirmed=True))
+    offered(beside, "reads", "not reached")
+    beside.done(pull("reads"))
+    beside.until(lambda _: beside.flip("reads").lever is Lever.SECOND)
+    assert exposed.backup.exposure("pool-reads") == 0
+
+
 def test_a_second_lever_that_dies_with_its_cockpit_is_read_and_written_by_the_next(exposed: World) -> None:
     exposed.service.always["reads"] = CLOSED
     exposed.service.failing = down()

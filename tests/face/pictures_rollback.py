@@ -137,6 +137,28 @@ def flags_down() -> Snapshot:
     )
 
 
+def driver_without_right() -> Snapshot:
+    """The balancer was pulled beside a driver that may not write it: D takes the seat."""
+    base = flags_down()
+    assert base.rollback is not None
+    live, courses, resources = base.rollback.flips
+    why = "ana@ops-1 has no right to write to balancer"
+    refused = SecondWay(
+        service="balancer",
+        key="pool-new",
+        takes_s=40,
+        pulled_by="ines@bastion-2",
+        pulled_at=ago(9),
+        state=FlipState.REFUSED,
+        attempts=2,
+        began_at=ago(9),
+        detail=why,
+    )
+    barred = f"D takes the seat, then L pulls it: the driver {why}"
+    shown = with_seconds(base, convex_courses=replace(BALANCER, barred=barred), convex_resources=RUNBOOK)
+    return with_rollback(shown, flips=(live, replace(courses, second=refused), resources))
+
+
 def second_levers_pulled() -> Snapshot:
     """One flag went by the balancer, one by hand, and the flag service still cannot be reached."""
     base = flags_down()

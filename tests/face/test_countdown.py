@@ -34,6 +34,7 @@ from tests.face.pictures_rollback import (
     Host,
     cancelled,
     closed,
+    driver_without_right,
     escalated,
     flags_down,
     flipping,
@@ -462,3 +463,17 @@ async def test_any_size_is_drawn(size: tuple[int, int]) -> None:
         stage.clock.advance(timedelta(minutes=9).total_seconds())
         stage.port.show(stage.port.latest())
         await pilot.pause()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_driver_that_may_not_write_the_second_lever_is_told_of_with_the_key_that_helps(
+    size: tuple[int, int],
+) -> None:
+    stage = Stage(driver_without_right())
+    async with stage.app.run_test(size=size) as pilot:
+        await stage.app.push_screen(stage.screen)
+        await says(pilot, "NEEDS YOU    convex_courses: D takes the seat, then L pulls it: the")
+        assert " D seat " in shown(stage.screen)
+        await pilot.press("L")
+        await says(pilot, " D takes the seat, then L pulls it: the driver ana@ops-1 has no right")
+    assert stage.port.commands == []

@@ -49,7 +49,7 @@ from cockpit.face.view_countdown import (
     lines,
     status_of,
 )
-from cockpit.face.view_levers import KEY, Offer, chosen, flag_id, offers
+from cockpit.face.view_levers import KEY, Offer, chosen, flag_id, not_offered, offers
 from cockpit.face.view_lines import row
 from cockpit.face.view_needs import asks, cancel_refusal, close_refusal, held, retryable
 from cockpit.face.view_result import incident_lines, incident_text
@@ -275,7 +275,7 @@ class CountdownScreen(Live[None]):
         found = offers(rollback, self.port.latest().flags)
         offer = chosen(found, self._focused_id(rollback))
         if offer is None:
-            self._say("no second lever is offered: the first one is still at work, or has none beside it")
+            self._say(not_offered(rollback, self.port.latest().flags, self._focused_id(rollback)))
         elif offer.lever.manual:
             self._ask_by_hand(offer)
         else:
