@@ -104,11 +104,13 @@ def driver_words(snapshot: Snapshot) -> str:
 
 
 def _ends(head: Line, middle: str, right: str, width: int, role: Role) -> Line:
-    """Head and right end whole, the middle gives way; where even they do not fit, the right end is cut."""
+    """Exactly `width` cells: head and right end whole, the middle gives way; where even they do not fit, the
+    right end is cut."""
     tail: Line = ((right, role),)
     room = max(0, width - width_of(head) - width_of(tail))
     body = pad(((middle, role),), room)
-    return clip(tuple((text, role) for text, _ in (*head, *body, *tail)), width)
+    line = clip(tuple((text, role) for text, _ in (*head, *body, *tail)), width)
+    return (*line, (" " * (width - width_of(line)), role)) if width_of(line) < width else line
 
 
 # --- the reason line ---------------------------------------------------------------------------------

@@ -67,8 +67,8 @@ def agree(stage: Stage, deck: Flown, *, level: str) -> None:
         told, screens = _asked(stage, deck)
         picture = json.loads(told.stdout)
         assert picture["mode"] == "live" and told.returncode == EXIT[picture["level"]]
-        said = [differences(picture, screen) for screen in screens]
-        found[:] = min(said, key=len)
+        nearest: list[str] = min((differences(picture, screen) for screen in screens), key=len)
+        found[:] = nearest
         if picture["level"] != level:
             found.append(f"level {picture['level']}")
         return not found

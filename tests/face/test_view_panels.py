@@ -423,3 +423,9 @@ def test_no_line_of_any_panel_exceeds_its_width(
         lines += [each for row in rows for each in row.lines]
     lines += [journal_line(entry, width) for entry in snapshot.tail]
     assert [text_of(each) for each in lines if width_of(each) > width] == []
+
+
+@pytest.mark.parametrize("width", range(20, 131))
+def test_the_banner_fills_its_line_wherever_it_is_cut(width: int) -> None:
+    """Its clock is a widget of its own: a shorter line would open a gap in the middle of the mode."""
+    assert width_of(banner(pictures.calm(), NOW, width)) == width
