@@ -180,7 +180,7 @@ def test_a_rollback_without_a_screen(tonight: Night) -> None:
     assert off_for_everybody(tonight)
     events = tonight.events()
     kinds = [event.kind for event in events]
-    assert kinds[0] is Kind.FLIGHT_OPENED and kinds[-1] is Kind.FLIGHT_ENDED
+    assert kinds[:2] == [Kind.DRIVER_TAKEN, Kind.FLIGHT_OPENED] and Kind.FLIGHT_ENDED in kinds[-2:]
     assert kinds.count(Kind.ROLLBACK_DECLARED) == 1 and kinds.count(Kind.ROLLBACK_DRAINED) == 3
     assert intents(events) == outcomes(events) and len(intents(events)) == 6
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
