@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from cockpit.core.secret import Secret
 
 _CONCURRENT: Final = 4
+# A poll ends before a single evaluation is given up as unanswered, so that what was decided by then counts.
+_POLL_PART: Final = 0.9
 _PATH: Final = "/ofrep/v1/evaluate/flags"
 _WORDS: Final = ("legacy", "new", "share")
 _Z_95: Final = 1.959964
@@ -146,7 +148,7 @@ class OfrepMonitor:
         began = tally.turn
         turns = iter(range(began, began + self._settings.per_poll))
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s * _POLL_PART):
                 while batch := list(islice(turns, _CONCURRENT)):
                     await self._take(key, tally, batch)
         except TimeoutError:
