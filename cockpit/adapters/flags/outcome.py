@@ -70,6 +70,33 @@ def answered(error: AdapterError) -> Stop:
     return Stop(outcome, words(error), error.failure, again_after_s=asked_to_wait_s(error))
 
 
+def is_no(stop: Stop) -> bool:
+    """Whether the service said no. What is unknown, never left or was asked to wait is less than that."""
+    return stop.outcome is WriteOutcome.REFUSED and not stop.unsent and stop.again_after_s is None
+
+
+async def by_another_way(closed: Stop, way: Awaitable[str]) -> str:
+    """What another kind of write gives, where the first kind is closed to us.
+
+    Two noes are told as the first one. Anything less than a no is told as it is: the first one's no would
+    end the tries, and hide a write that may have happened. Raises Stop.
+    """
+    try:
+        await way
+    except AdapterError as error:
+        stop = unanswered(error)
+    except Stop as early:
+        stop = early
+    else:
+        return f"put to 0% instead of switched off: {closed.detail}"
+    if is_no(stop):
+        raise closed from None
+    detail = f"{closed.detail}; 0% instead: {stop.detail}"
+    raise Stop(
+        stop.outcome, detail, stop.failure, unsent=stop.unsent, again_after_s=stop.again_after_s
+    ) from None
+
+
 def asked_to_wait_s(error: AdapterError) -> float | None:
     """How long a service asks to be left alone (429, or 503 with Retry-After); None when it does not."""
     if not isinstance(error, Throttled):

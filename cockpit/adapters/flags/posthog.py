@@ -20,6 +20,8 @@ from cockpit.adapters.flags.lines import flag_lines
 from cockpit.adapters.flags.outcome import (
     Stop,
     answered,
+    by_another_way,
+    is_no,
     not_read_back,
     not_written,
     refused,
@@ -33,7 +35,7 @@ from cockpit.adapters.flags.posthog_answers import StoredFlag, as_number
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
 from cockpit.core.agreement import setting_words
 from cockpit.core.clean import ZERO, Percent
-from cockpit.core.model import Fault, FlagValue, WriteOutcome, WriteResult
+from cockpit.core.model import Fault, FlagValue, WriteResult
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Answer, Web
@@ -152,21 +154,13 @@ class PostHogWriter:
             if answer.status == 409:
                 raise answered(answer.as_error())
         except Stop as stop:
-            if stop.outcome is not WriteOutcome.REFUSED or stop.unsent or stop.again_after_s is not None:
+            if not is_no(stop):
                 raise
-            return await self._second_way(key, stop)
+            return await by_another_way(stop, self._zero(key))
         now = (await self._look_back(key)).value
         if now.exposure == ZERO:
             return "switched off"
         raise unknown(f"switching off was accepted, but it reads {setting_words(now)}")
-
-    async def _second_way(self, key: str, closed: Stop) -> str:
-        """Where a flag may not be switched off, its percentage may still be open."""
-        try:
-            await self._zero(key)
-        except (Stop, AdapterError):
-            raise closed from None
-        return f"put to 0% instead of switched off: {closed.detail}"
 
     async def _zero(self, key: str) -> str:
         stored = await self._look_first(key)

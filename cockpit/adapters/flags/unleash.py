@@ -23,6 +23,7 @@ from cockpit.adapters.fields import BaseUrl, Reference
 from cockpit.adapters.flags.outcome import (
     Stop,
     asked_to_wait_s,
+    by_another_way,
     not_read_back,
     not_written,
     refused,
@@ -294,11 +295,7 @@ class UnleashWriter:
         try:
             await self._send("POST", self._place.switch(key, on=False))
         except _Closed as closed:
-            try:
-                await self._zero(key)
-            except (Stop, AdapterError):
-                raise closed from None
-            return f"put to 0% instead of switched off: {closed.detail}"
+            return await by_another_way(closed, self._zero(key))
         return "switched off"
 
     async def _zero(self, key: str) -> str:

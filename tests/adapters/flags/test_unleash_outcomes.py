@@ -298,3 +298,41 @@ async def test_a_service_that_is_down_fails_as_a_whole(service: Service) -> None
     with pytest.raises(AdapterError) as caught:
         await service.reader.read([FLAG, "another"])
     assert caught.value.status == 502
+
+
+NOT_YOURS = as_json({"name": "PermissionError", "message": "UPDATE_FEATURE_ENVIRONMENT"}, 403)
+
+
+@pytest.mark.parametrize(
+    ("instead", "outcome", "again"),
+    [
+        (as_text("no healthy upstream", 503), WriteOutcome.UNKNOWN, False),
+        (Hang(), WriteOutcome.UNKNOWN, False),
+        (as_text("later", 429), WriteOutcome.REFUSED, True),
+        (NOT_YOURS, WriteOutcome.REFUSED, False),
+    ],
+    ids=["broken", "hangs", "throttled", "closed too"],
+)
+async def test_how_the_other_way_ended_is_not_hidden_behind_the_first_no(
+    service: Service, instead: Step, outcome: WriteOutcome, again: bool
+) -> None:
+    """A no ends the tries and says that nothing was changed: for a write that nobody answered it is wrong."""
+
+    def handler(request: Request) -> Step:
+        if request.path.endswith("/off"):
+            return NOT_YOURS
+        return as_json(feature()) if request.method == "GET" else instead
+
+    service.server.handler = handler
+    result = await service.writer.kill(FLAG)
+    assert (result.outcome, result.again_after_s is not None) == (outcome, again), result
+
+
+async def test_a_kill_whose_other_way_cannot_be_looked_at_is_tried_again(service: Service) -> None:
+    def handler(request: Request) -> Step:
+        return NOT_YOURS if request.path.endswith("/off") else Hang()
+
+    service.server.handler = handler
+    result = await service.writer.kill(FLAG)
+    assert (result.outcome, result.unsent) == (WriteOutcome.REFUSED, True), result
+    assert "UPDATE_FEATURE_ENVIRONMENT" in result.detail and "no answer" in result.detail
