@@ -147,10 +147,15 @@ def _standing_by(path: Path, rule: Rule, show: Show) -> int:
 
 def standby(path: Path, rule: Rule) -> Standby:
     """Of the plan at `path`, loaded anew for every own look. Not started yet."""
+    from cockpit.adapters.base import AdapterError
     from cockpit.engine.clock import SystemClock
+    from cockpit.engine.journal_port import JournalFailure
     from cockpit.engine.standby import Standby
+    from cockpit.plan import PlanProblems
+    from cockpit.plan.secrets import SecretProblem
 
-    return Standby(follower(path), lambda: own_look(path), rule, SystemClock())
+    ours = (PlanProblems, SecretProblem, JournalFailure, AdapterError)
+    return Standby(follower(path), lambda: own_look(path), rule, SystemClock(), ours=ours)
 
 
 def own_look(path: Path) -> OwnLook:

@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -66,7 +67,7 @@ class RescueFiles:
         }
         content = "\n".join([json.dumps(head), *lines(unsaved), ""]).encode()
         for place in self._places:
-            written = _in_time(lambda place=place: self._write(place, content))  # type: ignore[misc]  # bound now
+            written = _in_time(partial(self._write, place, content))
             if written is not None:
                 return written
         return None

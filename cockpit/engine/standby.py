@@ -55,15 +55,25 @@ class OwnLook:
 class Standby:
     """A port for the face in front of a follower and, at times, an engine.
 
-    look: makes the own engine; it may raise whatever keeps it from looking, which is told in words and
-    tried again. follower: not started yet.
+    look: makes the own engine; it may raise whatever keeps it from looking, which is told and tried again.
+    ours: the exceptions whose own words may be shown. A library's may hold the secret that it choked on, so
+    that of any other its name alone is. follower: not started yet.
     """
 
-    def __init__(self, follower: Follower, look: Callable[[], OwnLook], rule: Rule, clock: Clock) -> None:
+    def __init__(
+        self,
+        follower: Follower,
+        look: Callable[[], OwnLook],
+        rule: Rule,
+        clock: Clock,
+        *,
+        ours: tuple[type[Exception], ...] = (),
+    ) -> None:
         self._follower = follower
         self._make_look = look
         self._rule = rule
         self._clock = clock
+        self._ours = ours
         self._guard = threading.Lock()
         self._subscribers: dict[int, Callable[[], None]] = {}
         self._next_subscriber = 0
@@ -148,7 +158,7 @@ class Standby:
         try:
             self._choose()
         except Exception as error:  # the screen's edge: a broken one keeps nobody else from following
-            self._refusal = clean_text(f"the screen's own fault: {type(error).__name__}: {error}")
+            self._refusal = f"the screen's own fault: {type(error).__name__}"
 
     def _choose(self) -> None:
         if not self._must_look():
@@ -162,7 +172,7 @@ class Standby:
         try:
             own = self._make_look()
         except Exception as error:  # the poll edge: not being able to look is told, following goes on
-            words = clean_text(error) or type(error).__name__
+            words = clean_text(error) if isinstance(error, self._ours) else type(error).__name__
             self._refusal = f"this screen cannot look by itself: {words}"
             self._tell()
         else:

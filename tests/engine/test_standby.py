@@ -67,7 +67,7 @@ class WarRoom:
 
     def stand_by(self, rule: Rule) -> Standby:
         follower = Follower(lambda: self.shelf, self.world.clock)
-        screen = Standby(follower, self.look, rule, self.world.clock)
+        screen = Standby(follower, self.look, rule, self.world.clock, ours=(RuntimeError,))
         screen.subscribe(self.world.bell.tell)
         screen.start()
         self.screens.append(screen)
@@ -151,6 +151,20 @@ def test_what_keeps_it_from_looking_is_told_and_tried_again(room: WarRoom) -> No
     room.refusal = None
     room.world.clock.advance(TRY_AGAIN_S)
     room.until(screen, polls_itself, "it looks by itself")
+
+
+def test_a_fault_of_a_library_is_told_by_name_alone(room: WarRoom) -> None:
+    """`Illegal header value b'Bearer ...'` is how one of them says that a token has a line break."""
+    room.publish(seq=1)
+    screen = room.stand_by(driver_silent)
+    room.refusal = ValueError("Illegal header value b'Bearer s3cret'")
+    room.world.clock.advance(POLL_AFTER_S + 1)
+
+    def refused(shown: Snapshot) -> bool:
+        return any(reason.what.endswith("cannot look by itself: ValueError") for reason in shown.reasons)
+
+    shown = room.until(screen, refused, "the refusal")
+    assert "s3cret" not in str(shown)
 
 
 def test_what_keeps_it_from_looking_at_once_is_raised(room: WarRoom) -> None:

@@ -162,7 +162,7 @@ class DeckScreen(Screen[None]):
         """One part that cannot be drawn says so in its place and is recorded; the others stay."""
         try:
             paint()
-        except Exception as error:
+        except Exception as error:  # the paint's edge: a panel that breaks must not take the others along
             if paper is not None:
                 paper.write([((f" ✗ cannot draw this: {type(error).__name__}", Role.BAD),)])
             self._on_trouble(error)
