@@ -42,13 +42,13 @@ class Turns:
 
 class Turn:
     def __init__(self, kills: Counter[str], key: str) -> None:
+        self.key = key
         self._kills = kills
-        self._key = key
         self._before = kills[key]
 
     def check(self) -> None:
         """Called right before every write. Raises Stop (refused) once a kill came in between."""
-        if self._kills[self._key] != self._before:
+        if self._kills[self.key] != self._before:
             raise refused("a rollback of the same flag came in between")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Final
@@ -32,6 +31,7 @@ from cockpit.adapters.flags.outcome import (
     unknown,
     words,
 )
+from cockpit.adapters.flags.turns import Turn, Turns
 from cockpit.adapters.flags.unleash_answers import Rollout, StoredFlag, newest_change, reads, stored_flag
 from cockpit.adapters.flags.unleash_preflight import (
     clock_line,
@@ -191,16 +191,14 @@ class UnleashWriter:
     def __init__(self, settings: UnleashSettings, host: HttpHost) -> None:
         self._place = _Place(project=settings.project, environment=settings.environment)
         self._host = host
-        self._forward: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._kills: Counter[str] = Counter()
+        self._turns = Turns()
 
     async def set_percent(self, key: str, percent: Percent, *, expected: FlagValue) -> WriteResult:
-        move = _Move(key, self._kills[key])
-        async with self._forward[key]:
-            return await reported(self._set_percent(move, percent, expected))
+        async with self._turns.forward(key) as turn:
+            return await reported(self._set_percent(turn, percent, expected))
 
     async def kill(self, key: str) -> WriteResult:
-        return await reported(self._kill(key))
+        return await reported(self._turns.kill(key, lambda: self._switch_off(key)))
 
     async def zero(self, key: str) -> WriteResult:
         return await reported(self._zero(key))
@@ -212,18 +210,18 @@ class UnleashWriter:
     async def aclose(self) -> None:
         await self._host.aclose()
 
-    async def _set_percent(self, move: _Move, percent: Percent, expected: FlagValue) -> str:
+    async def _set_percent(self, turn: Turn, percent: Percent, expected: FlagValue) -> str:
         """Store the percentage, read it back, and only then switch on what was off."""
-        stored = await self._as_expected(move.key, percent, expected)
+        stored = await self._as_expected(turn.key, percent, expected)
         if stored.value.exposure == percent and stored.value.on:
             return f"it reads {percent} already"
         if stored.value.percent != percent or stored.rollout is None:
-            await self._store(move, stored.rollout or await self._create_at_zero(move), percent)
-            stored = await self._look_back(move.key)
+            await self._store(turn, stored.rollout or await self._create_at_zero(turn.key, turn), percent)
+            stored = await self._look_back(turn.key)
         if stored.value.percent != percent or stored.value.complexities:
             raise unknown(f"{percent} was accepted, but somebody else wrote: it reads {reads(stored.value)}")
         if not stored.value.on and percent != ZERO:
-            await self._switch_on(move, percent)
+            await self._switch_on(turn, percent)
         return f"it reads {percent}"
 
     async def _as_expected(self, key: str, percent: Percent, expected: FlagValue) -> StoredFlag:
@@ -247,11 +245,11 @@ class UnleashWriter:
         if line.ok is False:
             raise refused(f"no way back from here: {line.detail}")
 
-    async def _create_at_zero(self, move: _Move) -> Rollout:
+    async def _create_at_zero(self, key: str, turn: Turn | None = None) -> Rollout:
         """A strategy that serves nobody: switched on without one, Unleash would add one for everybody."""
-        parameters = {"rollout": "0", "stickiness": "default", "groupId": move.key}
+        parameters = {"rollout": "0", "stickiness": "default", "groupId": key}
         body = {"name": "flexibleRollout", "parameters": parameters}
-        answer = await self._send("POST", self._place.strategies(move.key), body, move=move)
+        answer = await self._send("POST", self._place.strategies(key), body, turn=turn)
         try:
             created = answer.json()
         except BrokenAnswer as error:
@@ -260,35 +258,27 @@ class UnleashWriter:
             raise unknown("Unleash did not name the strategy that it created")
         return Rollout(id=created["id"], stored="0")
 
-    async def _store(self, move: _Move, rollout: Rollout, percent: Percent) -> None:
+    async def _store(self, turn: Turn, rollout: Rollout, percent: Percent) -> None:
         """Change the stored percentage if it still is what was read."""
         guard = {"op": "test", "path": _ROLLOUT, "value": rollout.stored}
         try:
-            path = self._place.strategy(move.key, rollout)
-            await self._send("PATCH", path, [guard, _replaced(percent)], move=move)
+            path = self._place.strategy(turn.key, rollout)
+            await self._send("PATCH", path, [guard, _replaced(percent)], turn=turn)
         except _GuardFailed as failed:
-            now = await self._look_back(move.key)
+            now = await self._look_back(turn.key)
             detail = f"somebody else changed it: it reads {reads(now.value)}"
             raise Stop(WriteOutcome.REFUSED, detail, failed.failure) from None
 
-    async def _switch_on(self, move: _Move, percent: Percent) -> None:
+    async def _switch_on(self, turn: Turn, percent: Percent) -> None:
         """Switch on a strategy that was read back. Should more be served than was asked, switch off again."""
-        await self._send("POST", self._place.switch(move.key, on=True), move=move)
-        now = (await self._look_back(move.key)).value
+        await self._send("POST", self._place.switch(turn.key, on=True), turn=turn)
+        now = (await self._look_back(turn.key)).value
         if now.exposure == percent:
             return
         if now.on:
-            await self._send("POST", self._place.switch(move.key, on=False))
+            await self._send("POST", self._place.switch(turn.key, on=False))
             raise unknown(f"after switching on it read {reads(now)}; it was switched off again")
         raise unknown("switching on was accepted, but it reads off")
-
-    async def _kill(self, key: str) -> str:
-        self._kills[key] += 1
-        detail = await self._switch_off(key)
-        if self._forward[key].locked():
-            async with self._forward[key]:
-                detail = await self._switch_off(key)
-        return detail
 
     async def _switch_off(self, key: str) -> str:
         """Where `off` is closed to us the percentage may be open: maintenance mode lets PATCH through."""
@@ -301,7 +291,7 @@ class UnleashWriter:
     async def _zero(self, key: str) -> str:
         stored = await self._look_first(key)
         if stored.strategies == 0:
-            await self._create_at_zero(_Move(key, self._kills[key]))
+            await self._create_at_zero(key)
             return "no percentage was stored; 0% is now"
         if stored.rollout is None:
             notes = "; ".join(stored.value.complexities)
@@ -310,12 +300,10 @@ class UnleashWriter:
             await self._send("PATCH", self._place.strategy(key, stored.rollout), [_replaced(ZERO)])
         return "the stored percentage is 0%"
 
-    async def _send(
-        self, method: str, path: str, body: object = None, *, move: _Move | None = None
-    ) -> Answer:
+    async def _send(self, method: str, path: str, body: object = None, *, turn: Turn | None = None) -> Answer:
         """One write. Returns only for a yes; else stops with what is known."""
-        if move is not None and self._kills[move.key] != move.kills:
-            raise refused("a rollback of the same flag came in between")
+        if turn is not None:
+            turn.check()
         try:
             answer = await self._host.write(method, path, json=body)
         except AdapterError as error:
@@ -337,14 +325,6 @@ class UnleashWriter:
             return await _look(self._host, self._place, key)
         except AdapterError as error:
             raise not_read_back(error) from None
-
-
-@dataclass(frozen=True, slots=True)
-class _Move:
-    """A forward move: its flag, and how often that was killed before the move began."""
-
-    key: str
-    kills: int
 
 
 class _Closed(Stop):
