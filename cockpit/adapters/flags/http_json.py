@@ -35,6 +35,7 @@ from cockpit.adapters.flags.outcome import (
     unknown,
     words,
 )
+from cockpit.adapters.flags.reading import read_each
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
 from cockpit.adapters.flags.unleash_preflight import flag_lines
 from cockpit.adapters.http_path import segment
@@ -71,11 +72,7 @@ class HttpJsonReader:
             answer.raise_for_status()
             flags = listed_flags(answer.json(), self._settings.read_all)
             return {key: listed_flag(flags, key, self._settings) for key in keys}
-        found = await asyncio.gather(*(self._read_one(key) for key in keys))
-        errors = [each for each in found if isinstance(each, AdapterError)]
-        if errors and len(errors) == len(found) and not any(_about_one_flag(each) for each in errors):
-            raise errors[0]
-        return dict(zip(keys, found, strict=True))
+        return await read_each(keys, self._read_one)
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
         try:
@@ -87,11 +84,8 @@ class HttpJsonReader:
     async def aclose(self) -> None:
         await self._host.aclose()
 
-    async def _read_one(self, key: str) -> FlagValue | AdapterError:
-        try:
-            return (await _look(self._host, self._settings, key)).value
-        except AdapterError as error:
-            return error
+    async def _read_one(self, key: str) -> FlagValue:
+        return (await _look(self._host, self._settings, key)).value
 
 
 class HttpJsonWriter:
@@ -283,10 +277,6 @@ class HttpJsonWriter:
 
 class _Stale(Stop):
     """The guard did not hold; nothing was changed."""
-
-
-def _about_one_flag(error: AdapterError) -> bool:
-    return isinstance(error, RefusedByService) and error.failure.fault is Fault.PLAN
 
 
 def build_reader(settings: HttpJsonSettings, web: Web, secret: Secrets, timeout_s: float) -> HttpJsonReader:

@@ -14,11 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
+from cockpit.adapters.base import AdapterError, Preflight, RefusedByService
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.launchdarkly_access import Flags, LaunchDarklySettings, open_host, raise_for
 from cockpit.adapters.flags.launchdarkly_answers import StoredFlag
-from cockpit.adapters.flags.lines import flag_lines
 from cockpit.adapters.flags.outcome import (
     answered,
     not_read_back,
@@ -29,6 +28,7 @@ from cockpit.adapters.flags.outcome import (
     unknown,
     words,
 )
+from cockpit.adapters.flags.reading import lines_of_each, read_each
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
 from cockpit.core.agreement import setting_words
 from cockpit.core.clean import ZERO, Percent
@@ -52,24 +52,16 @@ class LaunchDarklyReader:
         self._may_audit = True
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
-        found = await asyncio.gather(*(self._read_one(key) for key in keys))
-        for each in found:
-            if isinstance(each, AdapterError) and not _about_one_flag(each):
-                raise each
-        return dict(zip(keys, found, strict=True))
+        return await read_each(keys, self._read_one)
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        found = await asyncio.gather(*(self._read_one(key) for key in keys))
-        return [line for key, each in zip(keys, found, strict=True) for line in flag_lines(key, each)]
+        return await lines_of_each(keys, self._read_one)
 
     async def aclose(self) -> None:
         await self._flags.host.aclose()
 
-    async def _read_one(self, key: str) -> FlagValue | AdapterError:
-        try:
-            value = (await self._flags.look(key)).value
-        except AdapterError as error:
-            return error
+    async def _read_one(self, key: str) -> FlagValue:
+        value = (await self._flags.look(key)).value
         last = self._last.get(key)
         if last is not None and last.revision == value.revision and last.changed_by is not None:
             return replace(value, changed_by=last.changed_by)
@@ -233,11 +225,6 @@ def _semantic(environment: str, kind: str) -> Mapping[str, object]:
 
 def _json_patch(patch: Sequence[Mapping[str, object]], what: str) -> tuple[object, str]:
     return {"comment": f"{_COMMENT}: {what}", "patch": patch}, "application/json"
-
-
-def _about_one_flag(error: AdapterError) -> bool:
-    """Whether the error says something about a flag and nothing about the service."""
-    return isinstance(error, BrokenAnswer) or error.failure.fault is Fault.PLAN
 
 
 def build_reader(

@@ -9,14 +9,12 @@ and a change request left behind; an active flag that depends on this one forbid
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
+from cockpit.adapters.base import AdapterError, Preflight, RefusedByService
 from cockpit.adapters.credentials import Secrets
-from cockpit.adapters.flags.lines import flag_lines
 from cockpit.adapters.flags.outcome import (
     Stop,
     answered,
@@ -32,6 +30,7 @@ from cockpit.adapters.flags.outcome import (
 )
 from cockpit.adapters.flags.posthog_access import Flags, PostHogSettings, open_host
 from cockpit.adapters.flags.posthog_answers import StoredFlag, as_number
+from cockpit.adapters.flags.reading import lines_of_each, read_each
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
 from cockpit.core.agreement import setting_words
 from cockpit.core.clean import ZERO, Percent
@@ -52,24 +51,16 @@ class PostHogReader:
         self._may_audit = True
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
-        found = await asyncio.gather(*(self._read_one(key) for key in keys))
-        for each in found:
-            if isinstance(each, AdapterError) and not _about_one_flag(each):
-                raise each
-        return dict(zip(keys, found, strict=True))
+        return await read_each(keys, self._read_one)
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        found = await asyncio.gather(*(self._read_one(key) for key in keys))
-        return [line for key, each in zip(keys, found, strict=True) for line in flag_lines(key, each)]
+        return await lines_of_each(keys, self._read_one)
 
     async def aclose(self) -> None:
         await self._flags.host.aclose()
 
-    async def _read_one(self, key: str) -> FlagValue | AdapterError:
-        try:
-            value = (await self._flags.look(key)).value
-        except AdapterError as error:
-            return error
+    async def _read_one(self, key: str) -> FlagValue:
+        value = (await self._flags.look(key)).value
         last = self._last.get(key)
         if last is not None and last.revision == value.revision and last.changed_by is not None:
             return replace(value, changed_by=last.changed_by, changed_at=last.changed_at)
@@ -207,11 +198,6 @@ def _conflict(before: StoredFlag, after: StoredFlag, answer: Answer) -> str:
     if (before.version, before.value.revision) != (after.version, after.value.revision):
         return f"somebody else changed it: it reads {setting_words(after.value)} ({said})"
     return f"nothing was written; a change request may wait in PostHog now: {said}"
-
-
-def _about_one_flag(error: AdapterError) -> bool:
-    """Whether the error says something about a flag and nothing about the service."""
-    return isinstance(error, BrokenAnswer) or error.failure.fault is Fault.PLAN
 
 
 def build_reader(settings: PostHogSettings, web: Web, secret: Secrets, timeout_s: float) -> PostHogReader:

@@ -8,7 +8,6 @@ one at 100 %; a write that timed out may still happen; /health is GOOD without a
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,12 +30,12 @@ from cockpit.adapters.flags.outcome import (
     unknown,
     words,
 )
+from cockpit.adapters.flags.reading import lines_of_each, read_each
 from cockpit.adapters.flags.turns import Turn, Turns
 from cockpit.adapters.flags.unleash_answers import Rollout, StoredFlag, newest_change, reads, stored_flag
 from cockpit.adapters.flags.unleash_preflight import (
     clock_line,
     environment_line,
-    flag_lines,
     maintenance_line,
     rights_line,
 )
@@ -125,33 +124,20 @@ class UnleashReader:
         self._may_audit = True
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
-        found = await self._read_all(keys)
-        results = dict(zip(keys, found, strict=True))
-        errors = [each for each in found if isinstance(each, AdapterError)]
-        if errors and len(errors) == len(found) and not any(_about_one_flag(each) for each in errors):
-            raise errors[0]
-        return results
+        return await read_each(keys, self._read_one)
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        lines = [
+        return [
             await environment_line(self._host, self._place.environment),
             await clock_line(self._host, self._clock),
+            *await lines_of_each(keys, self._read_one),
         ]
-        for key, found in zip(keys, await self._read_all(keys), strict=True):
-            lines += flag_lines(key, found)
-        return lines
 
     async def aclose(self) -> None:
         await self._host.aclose()
 
-    async def _read_all(self, keys: Sequence[str]) -> list[FlagValue | AdapterError]:
-        return await asyncio.gather(*(self._read_one(key) for key in keys))
-
-    async def _read_one(self, key: str) -> FlagValue | AdapterError:
-        try:
-            value = (await _look(self._host, self._place, key)).value
-        except AdapterError as error:
-            return error
+    async def _read_one(self, key: str) -> FlagValue:
+        value = (await _look(self._host, self._place, key)).value
         last = self._last.get(key)
         if last is not None and last.revision == value.revision and key not in self._unsigned:
             value = replace(value, changed_by=last.changed_by, changed_at=last.changed_at)
@@ -355,11 +341,6 @@ def _stop_for(answer: Answer) -> Stop:
 
 def _replaced(percent: Percent) -> Mapping[str, str]:
     return {"op": "replace", "path": _ROLLOUT, "value": str(percent.hundredths // 100)}
-
-
-def _about_one_flag(error: AdapterError) -> bool:
-    """Whether the error says something about a flag and nothing about the service."""
-    return isinstance(error, RefusedByService) and error.failure.fault is Fault.PLAN
 
 
 def build_reader(settings: UnleashSettings, web: Web, secret: Secrets, timeout_s: float) -> UnleashReader:

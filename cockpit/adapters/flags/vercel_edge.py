@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
 from cockpit.adapters.credentials import Secrets
-from cockpit.adapters.flags.lines import flag_lines, trouble_line
+from cockpit.adapters.flags.lines import trouble_line
 from cockpit.adapters.flags.outcome import answered, not_read_back, not_written, reported, unanswered, unknown
+from cockpit.adapters.flags.reading import lines_of_each, read_each
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
 from cockpit.adapters.flags.vercel_host import Name, VercelSettings, open_host
 from cockpit.adapters.http_path import plan_fault, segment
 from cockpit.core.agreement import setting_words
 from cockpit.core.clean import ZERO, Percent, clean_text
-from cockpit.core.model import Failure, Fault, FlagValue, WriteResult
+from cockpit.core.model import Failure, FlagValue, WriteResult
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import HttpHost, Web
@@ -85,24 +86,13 @@ class VercelEdgeReader:
         self._items = items
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
-        found = await asyncio.gather(*(self._read_one(key) for key in keys))
-        for each in found:
-            if isinstance(each, AdapterError) and not _about_one_item(each):
-                raise each
-        return dict(zip(keys, found, strict=True))
+        return await read_each(keys, self._items.look)
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        found = await asyncio.gather(*(self._read_one(key) for key in keys))
-        return [line for key, each in zip(keys, found, strict=True) for line in flag_lines(key, each)]
+        return await lines_of_each(keys, self._items.look)
 
     async def aclose(self) -> None:
         await self._items.host.aclose()
-
-    async def _read_one(self, key: str) -> FlagValue | AdapterError:
-        try:
-            return await self._items.look(key)
-        except AdapterError as error:
-            return error
 
 
 class VercelEdgeWriter:
@@ -165,10 +155,6 @@ class VercelEdgeWriter:
         if now.percent != percent:
             raise unknown(f"{percent} was accepted, but it reads {setting_words(now)}")
         return f"it reads {percent}; readers at the edge follow within seconds"
-
-
-def _about_one_item(error: AdapterError) -> bool:
-    return isinstance(error, BrokenAnswer) or error.failure.fault is Fault.PLAN
 
 
 def build_reader(

@@ -10,6 +10,7 @@ import os
 import stat
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -457,8 +458,8 @@ async def test_a_broken_file_is_no_setting_and_stays_as_it_is(tmp_path: Path, ki
     seen = await file.value()
     file.path.write_bytes(text.encode("utf-8", "surrogatepass"))
     before = file.path.read_bytes()
-    with pytest.raises(AdapterError):
-        raise (await file.reader.read(["f"]))["f"]  # type: ignore[misc]  # an error is what is found
+    with suppress(AdapterError):
+        assert isinstance((await file.reader.read(["f"]))["f"], AdapterError)
     results = [
         await file.writer.set_percent("f", QUARTER, expected=seen),
         await file.writer.kill("f"),
