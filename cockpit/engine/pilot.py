@@ -18,22 +18,24 @@ from cockpit.core.commands import Command
 from cockpit.core.driver import How
 from cockpit.core.events import Event, Kind, Lever
 from cockpit.core.flight import elsewhere
-from cockpit.core.model import Failure, Fault
-from cockpit.core.rollback import IllegalEvent, StepState
-from cockpit.core.snapshot import HostStatus, Level, Reason, Snapshot
+from cockpit.core.leaving import Here, may_leave
+from cockpit.core.rollback import IllegalEvent
+from cockpit.core.snapshot import Level, Reason, Snapshot
 from cockpit.core.spec import Plan
 from cockpit.engine.clock_watch import ClockWatch
 from cockpit.engine.drive import Drive
 from cockpit.engine.effects import Effects
 from cockpit.engine.flying import Flying
 from cockpit.engine.guard import Guard
-from cockpit.engine.host import HostSampler
+from cockpit.engine.host import HostGauge
+from cockpit.engine.identity import signing_in
 from cockpit.engine.journal_port import Draft, FailureKind, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.orders import Orders
 from cockpit.engine.patient_journal import PatientJournal
 from cockpit.engine.picture import Agreements, Frame, agree, draw, flag_status
 from cockpit.engine.polls import Polls
+from cockpit.engine.read_back import read_back
 from cockpit.engine.replan import PlanOffer, Replan
 from cockpit.engine.salvage import Salvage
 from cockpit.engine.seat import Seat
@@ -44,7 +46,6 @@ from cockpit.engine.teller import Teller
 from cockpit.engine.veto import VetoTime
 
 BEAT_S = 0.25
-HOST_SPACING_S = 2.0
 MEND_SPACING_S = 0.5
 LEAVE_LIMIT_S = 2.0
 
@@ -109,7 +110,7 @@ class Pilot:
             status_of=lambda key: flag_status(self._frame(), key),
             seat=self._seat,
             identity=flying.identity,
-            poll_now=self._poke,
+            poll_now=lambda: self._polls.poke(),
             take_plan=lambda *asked_for: self._replan.take(*asked_for),
         )
         self._veto_time = VetoTime(
@@ -134,8 +135,7 @@ class Pilot:
             clock=self._clock,
         )
         self._polls = Polls(self._senses, flying.rng)
-        self._sampler = HostSampler()
-        self._host: HostStatus | None = None
+        self._host = HostGauge(self._clock, self._senses.clock_skew_s)
         self._agreements: Agreements = {}
         self._clock_watch = ClockWatch(
             clock=self._clock,
@@ -150,8 +150,7 @@ class Pilot:
         self._leave_open = False
         self._signed_off = False
         self._stop = asyncio.Event()
-        self._sampled_at = self._mended_at = float("-inf")
-        self._lag_s = 0.0
+        self._mended_at = float("-inf")
         self._studio = Studio(
             paint=self._picture,
             show=self._show,
@@ -253,17 +252,7 @@ class Pilot:
         return self._salvage.last_words
 
     def _sign_in(self) -> Draft:
-        identity, plan = self._flying.identity, self._plan
-        kind = Kind.FLIGHT_OPENED if self._logbook.flight.opened_at is None else Kind.FLIGHT_RESUMED
-        body: dict[str, object] = {
-            "plan_title": plan.title,
-            "plan_digest": plan.digest,
-            "environment": plan.environment,
-            "mode": identity.mode.value,
-            "host": identity.host,
-            "version": identity.version,
-        }
-        return Draft(kind=kind, body=body)
+        return signing_in(self._flying.identity, self._plan, first=self._logbook.flight.opened_at is None)
 
     def _gained(self, how: How) -> None:
         """Nobody answers any more for what one that is gone has written; a living one gets a moment."""
@@ -283,11 +272,11 @@ class Pilot:
         due = loop.time() + BEAT_S
         while not (self._stop.is_set() and self._may_leave()):
             await asyncio.sleep(max(0.0, due - loop.time()))
-            self._lag_s = max(self._lag_s, loop.time() - due)
+            self._host.late(loop.time() - due)
             due = max(due + BEAT_S, loop.time())
             self._guard.run("journal", self._tend_journal)
             self._guard.run("driver's seat", self._seat.look)
-            self._guard.run("host", self._sample_host)
+            self._guard.run("host", self._host.look)
             self._turn()
 
     def _tend_journal(self) -> None:
@@ -303,33 +292,14 @@ class Pilot:
                 self._drive.record(Kind.NOTE_ADDED, {"text": words})
 
     def _may_leave(self) -> bool:
-        """Nobody is needed any more: no rollback, or the machine's part is done, or its time is over.
-
-        A rollback that was found open gets its whole time once more, however late it is.
-        """
-        rollback = self._logbook.flight.rollback
-        if self._leave_open:
-            return True
-        if rollback is None:
-            return not self._effects.writing
-        if not self._seat.taken:
-            return not self._effects.writing
-        waiting = [step for step in rollback.steps if step.machine and not step.settled]
-        stuck = all(step.state is StepState.FAILED for step in waiting) and rollback.flip_begun
-        budget_s = (rollback.deadline_at - rollback.declared_at).total_seconds()
-        here_s = self._clock.monotonic() - self._started_s
-        over = here_s > budget_s and rollback.left(self._clock.now()).total_seconds() < 0
-        return (over and not self._effects.writing) or (self._effects.idle and (not waiting or stuck))
-
-    def _sample_host(self) -> None:
-        now_s = self._clock.monotonic()
-        if now_s - self._sampled_at < HOST_SPACING_S:
-            return
-        self._sampled_at = now_s
-        self._host = self._sampler.sample(
-            self._clock.now(), loop_lag_ms=self._lag_s * 1000, clock_skew_s=self._senses.clock_skew_s()
+        here = Here(
+            drives=self._seat.taken,
+            at_once=self._leave_open,
+            writing=self._effects.writing,
+            idle=self._effects.idle,
+            since_s=self._clock.monotonic() - self._started_s,
         )
-        self._lag_s = 0.0
+        return may_leave(self._logbook.flight.rollback, here, self._clock.now())
 
     def _sensed(self, source: str) -> None:
         self._turn()
@@ -378,23 +348,7 @@ class Pilot:
                 self._senses.restart_share(flag.key)
 
     async def _read_flag(self, flag: str, lever: Lever) -> bool:
-        """A read-back: one flag through one lever, now, beside the poller. True when it gave a value."""
-        service, key = self._plan.read_through(flag, second=lever is Lever.SECOND)
-        if service is None:
-            return False
-        try:
-            async with asyncio.timeout(service.timeout_s):
-                return await self._senses.read_service(service, (key,)) is None
-        except TimeoutError:
-            failure = Failure(title=f"no answer in {service.timeout_s:g} s", fault=Fault.NETWORK)
-        except Exception as error:  # the poll edge: a broken reader is one more way of not knowing
-            title = f"the cockpit's own fault while reading: {type(error).__name__}"
-            failure = Failure(title=title, fault=Fault.COCKPIT)
-        self._senses.service_failed(service.name, (key,), failure)
-        return False
-
-    def _poke(self) -> None:
-        self._polls.poke()
+        return await read_back(self._senses, self._plan, flag, lever)
 
     async def _watch_plan(self) -> None:
         try:
@@ -459,7 +413,7 @@ class Pilot:
             seq=seq,
             started_at=self._started_at,
             commands=self._orders.statuses,
-            host=self._host,
+            host=self._host.status,
             plan_change=self._replan.change,
             hint=self._flying.hint(self._logbook.flight, self._clock.now()),
         )
