@@ -20,35 +20,22 @@ from textual.screen import Screen
 
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
-from cockpit.core.commands import AddNote, Command, CommandState, PollNow
-from cockpit.core.model import Verdict
+from cockpit.core.commands import Command, CommandState, PollNow
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.actions import ACTIONS, BY_ID
 from cockpit.face.crash import write_crash
+from cockpit.face.doors import Doors
 from cockpit.face.dressing import Dressing
 from cockpit.face.keys import why_not
 from cockpit.face.panels.panel import Picture
 from cockpit.face.port import Port
-from cockpit.face.screens.advance import AdvanceSheet, HoldSheet
 from cockpit.face.screens.countdown import CountdownScreen
 from cockpit.face.screens.deck import DeckScreen, Frame
-from cockpit.face.screens.detail import DetailScreen
-from cockpit.face.screens.help import HelpScreen
-from cockpit.face.screens.override import OverrideSheet
-from cockpit.face.screens.palette import PaletteScreen
-from cockpit.face.screens.plan_change import PlanChangeSheet
-from cockpit.face.screens.quit import QuitSheet
-from cockpit.face.screens.reason import Answers, Field, Form
-from cockpit.face.screens.request import RequestSheet
-from cockpit.face.screens.rollback_sheet import RollbackSheet
-from cockpit.face.screens.seat_sheet import SeatSheet
 from cockpit.face.screens.sheet import PageScreen
-from cockpit.face.screens.sign import SignSheet
 from cockpit.face.themes import Inks
 from cockpit.face.view import Line, Role
-from cockpit.face.view_detail import Topic, detail_text
+from cockpit.face.view_detail import detail_text
 from cockpit.face.view_journal import command_line
-from cockpit.face.view_sheets import can_widen
 from cockpit.face.view_summary import summary_lines
 
 TICK_S: Final = 1.0
@@ -104,6 +91,7 @@ class CockpitApp(App[None]):
         self._woken = False
         self._cooling = False
         self._again = False
+        self.doors = Doors(self)
         self.acts = self._make_acts()
 
     def fly(self) -> int:
@@ -206,17 +194,17 @@ class CockpitApp(App[None]):
         self.say(((" ctrl+c does nothing here: ", Role.STRONG), ("q quits, ? helps", Role.TEXT)))
 
     def _make_acts(self) -> dict[str, Callable[[], None]]:
-        deck = self.deck
+        deck, doors = self.deck, self.doors
         return {
-            "rollback.open": self.open_rollback_sheet,
-            "rollout.advance": self.open_advance,
-            "rollout.hold": self.open_hold,
-            "verdict.override": self._override_verdict,
-            "checklist.sign": self._sign_check,
-            "plan.review": self.open_plan_change,
-            "driver.take": self.open_seat,
-            "note.add": self._add_note,
-            "detail.open": self._open_detail,
+            "rollback.open": doors.rollback,
+            "rollout.advance": doors.advance,
+            "rollout.hold": doors.hold,
+            "verdict.override": doors.override,
+            "checklist.sign": doors.sign,
+            "plan.review": doors.plan_change,
+            "driver.take": doors.seat,
+            "note.add": doors.note,
+            "detail.open": doors.detail,
             "poll.now": self._poll_now,
             "view.pause": self._pause,
             "copy.row": self._copy_row,
@@ -230,72 +218,13 @@ class CockpitApp(App[None]):
             "panel.journal": lambda: deck.look_at(deck.journal),
             "panel.next": lambda: deck.turn(1),
             "panel.previous": lambda: deck.turn(-1),
-            "command.open": self._open_palette,
-            "help.open": self._open_help,
+            "command.open": doors.palette,
+            "help.open": doors.help,
             "theme.next": self._next_theme,
-            "quit.ask": self.open_quit,
-            "quit.now": self.open_quit,
+            "quit.ask": doors.quit,
+            "quit.now": doors.quit,
             "back": self._back,
         }
-
-    # --- the other screens --------------------------------------------------------------------------
-
-    def open_rollback_sheet(self) -> None:
-        """The sheet that declares; with a rollback open, its countdown, and on it the sheet that widens."""
-        snapshot = self.port.latest()
-        widens = isinstance(self.screen, CountdownScreen) and can_widen(snapshot) and not snapshot.read_only
-        if self._rollback_open() and not widens:
-            self.open_countdown()
-        elif not isinstance(self.screen, RollbackSheet):
-            flag = self.deck.rollout.chosen_key
-            self.push_screen(RollbackSheet(self.port, self.clock, self.operator, focused=flag))
-
-    def open_countdown(self) -> None:
-        if not isinstance(self.screen, CountdownScreen):
-            self.push_screen(CountdownScreen(self.port, self.clock, self.operator))
-
-    def open_seat(self) -> None:
-        """From the countdown, too: the answer then stands on the countdown, which covers the deck's line."""
-        below = self.screen
-
-        def asked(command: Command | None) -> None:
-            if command is not None and isinstance(below, CountdownScreen):
-                below.follow(command, "driver's seat")
-
-        self.push_screen(SeatSheet(self.port, self.clock, self.operator), asked)
-
-    def open_advance(self) -> None:
-        """The next stage of the chosen flag; while a move waits for people, that one."""
-        request = self.port.latest().request
-        if request is not None:
-            self.push_screen(RequestSheet(self.port, self.clock, self.operator, request))
-            return
-        flag = self.deck.rollout.chosen_key
-        if flag is not None:
-            self.push_screen(AdvanceSheet(self.port, self.clock, self.operator, flag))
-
-    def open_hold(self) -> None:
-        flag = self.deck.rollout.chosen_key
-        if flag is not None:
-            self.push_screen(HoldSheet(self.port, self.clock, self.operator, flag))
-
-    def open_plan_change(self) -> None:
-        self.push_screen(PlanChangeSheet(self.port, self.clock, self.operator))
-
-    def open_quit(self) -> None:
-        """Leave; with a rollback open, say what goes on without the person and ask."""
-        if not self._rollback_open() or self.port.latest().read_only:
-            self.exit()
-        elif not isinstance(self.screen, QuitSheet):
-            self.push_screen(QuitSheet(self.port, self.clock), self._leave)
-
-    def _leave(self, sure: bool | None) -> None:
-        if sure:
-            self.exit()
-
-    def _rollback_open(self) -> bool:
-        rollback = self.port.latest().rollback
-        return rollback is not None and rollback.open
 
     def _show_new_rollback(self, snapshot: Snapshot) -> None:
         """A rollback that opens, or was open at the start, shows its countdown once by itself."""
@@ -303,67 +232,19 @@ class CockpitApp(App[None]):
         if rollback is None or not rollback.open or rollback.id in self._countdowns_shown:
             return
         if self.screen is self.deck:
-            self.open_countdown()
+            self.doors.countdown()
         elif not isinstance(self.screen, CountdownScreen):
             return
         self._countdowns_shown.add(rollback.id)
 
-    def _open_help(self) -> None:
-        if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.port, self.clock))
-
-    def _open_palette(self) -> None:
-        self.push_screen(PaletteScreen(self.port), self._run_chosen)
-
-    def _run_chosen(self, action_id: str | None) -> None:
-        if action_id is not None:
-            self.action_act(action_id)
-
-    def _open_detail(self) -> None:
-        subject = self.deck.subject
-        if subject is not None:
-            self.push_screen(DetailScreen(self.port, self.clock, subject=subject))
-
-    def _override_verdict(self) -> None:
-        """The chosen signal where it is UNDECIDED, else the first that is, for the chosen flag."""
-        undecided = [
-            signal.name
-            for signal in self.port.latest().signals
-            if signal.evidence.verdict is Verdict.UNDECIDED
-        ]
-        chosen, flag = self.deck.signals.chosen_key, self.deck.rollout.chosen_key
-        if flag is not None and undecided:
-            signal = chosen if chosen in undecided else undecided[0]
-            sheet = OverrideSheet(self.port, self.clock, self.operator, flag=flag, signal=signal)
-            self.push_screen(sheet)
-
-    def _sign_check(self) -> None:
-        """The chosen check; without one, the checklist to choose from."""
-        subject = self.deck.subject
-        items = {item.name: item for item in self.port.latest().checklist}
-        if subject is None or subject.topic is not Topic.ITEM:
-            self.deck.look_at(self.deck.checklist)
-        elif subject.key not in items:
-            self.say(((" choose a check first", Role.STRONG),))
-        else:
-            self.push_screen(SignSheet(self.port, self.clock, self.operator, items[subject.key]))
-
-    def _add_note(self) -> None:
-        field = Field(name="note", label="note", required=True)
-        self.push_screen(Form(self.port, self.clock, title="NOTE", fields=(field,)), self._note_given)
-
-    def _note_given(self, answers: Answers | None) -> None:
-        if answers is not None:
-            self._submit(AddNote(id=str(uuid4()), by=self.operator, text=answers["note"]))
-
     # --- small acts ------------------------------------------------------------------------------------
 
-    def _submit(self, command: Command) -> None:
+    def send(self, command: Command) -> None:
         self.port.submit(command)
         self.refresh_picture()
 
     def _poll_now(self) -> None:
-        self._submit(PollNow(id=str(uuid4()), by=self.operator))
+        self.send(PollNow(id=str(uuid4()), by=self.operator))
 
     def _pause(self) -> None:
         picture = Picture(self.port.latest(), self.clock.now())

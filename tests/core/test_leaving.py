@@ -15,7 +15,7 @@ HERE = Here(drives=True, at_once=False, writing=False, idle=True, since_s=60)
 
 
 def declared(*, begun: bool = True, machine: StepState | None = None) -> tuple[Rollback, Sim]:
-    """A rollback of one flag. begun: its first write is on its way. machine: how the machine's steps stand."""
+    """A rollback of one flag. begun: its first write is on its way. machine: how its steps stand."""
     sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
     sim.declare()
     if begun:
