@@ -13,12 +13,16 @@ import pytest
 from tests.e2e.conftest import FLAGS, Stage
 
 LEVER = """
-import json, sys
-store, asked = sys.argv[1], json.load(sys.stdin)
-pools = json.load(open(store))
-if asked["action"] != "read":
-    pools[asked["flag"]] = {"on": False, "percent": 0}
-    json.dump(pools, open(store, "w"))
+import fcntl, json, sys
+asked = json.load(sys.stdin)
+with open(sys.argv[1], "r+") as store:  # three of them at once share one file
+    fcntl.flock(store, fcntl.LOCK_EX)
+    pools = json.load(store)
+    if asked["action"] != "read":
+        pools[asked["flag"]] = {"on": False, "percent": 0}
+        store.seek(0)
+        json.dump(pools, store)
+        store.truncate()
 print(json.dumps(pools))
 """
 
