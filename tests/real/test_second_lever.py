@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from cockpit.core.commands import CommandState, PullSecondLever
+from cockpit.core.commands import CommandState, PullSecondLever, RetryFlag
 from cockpit.core.events import Lever
 from cockpit.core.rollback import Flip, FlipState
 from cockpit.core.snapshot import Snapshot
@@ -94,6 +94,17 @@ def pull(cockpit: Cockpit, flag: str) -> None:
     cockpit.wait("zero by the second lever", lambda picture: flip_of(picture, flag).lever is Lever.SECOND)
 
 
+def gave_up(cockpit: Cockpit, flag: str) -> None:
+    """A flag without a second lever: the machine has no tries left, a person is asked."""
+    cockpit.wait(f"no tries left for {flag}", lambda picture: flip_of(picture, flag).exhausted)
+    assert flip_of(cockpit.pictures[-1], flag).lied
+
+
+def try_again(cockpit: Cockpit, flag: str) -> None:
+    status = cockpit.order(RetryFlag(id=str(uuid4()), by=OPERATOR, flag=flag))
+    assert status.state is CommandState.DONE, status
+
+
 def seen_at_25(cockpit: Cockpit, flag: str) -> None:
     cockpit.wait("25 %", lambda picture: configured_pct(flag_of(picture, flag), picture) == 25)
 
@@ -146,7 +157,12 @@ def test_a_proxy_that_says_yes_and_changes_nothing_is_found_out(tonight: Night, 
         offered(cockpit, realtime, "the first lever")
         pull(cockpit, realtime)
         assert door.written >= 1
+        others = tonight.flags[:2]
+        for flag in others:
+            gave_up(cockpit, flag)
         door.mode = Mode.OPEN
+        for flag in others:
+            try_again(cockpit, flag)
         put_right(cockpit, staged, realtime)
 
 
