@@ -1,9 +1,11 @@
 """A small honest evaluator for the PromQL that plans use on counters; everything else is a parse error.
 
 Grammar: EXPR = TERM {"or" TERM} ; TERM = PART {("/" | "*") PART | ("+" | "-") PART} with the usual
-precedence ; PART = number | "vector(" number ")" | "sum" ["by (label, ...)"] "(" EXPR ")" | SELECTOR |
-"(" EXPR ")" ; SELECTOR = name ["{" label ("=" | "!=" | "=~" | "!~") "text" {"," ...} "}"].
-Vectors match one to one on equal labels, `or` adds what the left side lacks, as Prometheus does.
+precedence ; PART = number | "vector(" EXPR ")" | "sum" ["by (label, ...)"] "(" EXPR ")" | SELECTOR |
+"label_replace(" EXPR ", label, text, source label, regex)" | "(" EXPR ")" ;
+SELECTOR = name ["{" label ("=" | "!=" | "=~" | "!~") "text" {"," ...} "}"].
+Vectors match one to one on equal labels, `or` adds what the left side lacks, as Prometheus does. The text
+of label_replace holds no groups of the regex.
 """
 
 from __future__ import annotations
@@ -103,6 +105,8 @@ class _Parser:
             raise _unexpected(token)
         if token.text == "vector":
             return {(): self._argument()}
+        if token.text == "label_replace":
+            return self._relabelled()
         if token.text == "sum":
             return self._aggregate()
         if self._peek() == _Token("op", "(", self._peek().at):
@@ -111,9 +115,40 @@ class _Parser:
 
     def _argument(self) -> float:
         self._expect("op", "(")
-        number = self._expect("number", None)
+        value = self._or()
         self._expect("op", ")")
-        return float(number.text)
+        if isinstance(value, dict):
+            raise BadQuery(
+                '1:1: parse error: expected type scalar in call to function "vector", got instant vector'
+            )
+        return value
+
+    def _relabelled(self) -> Vector:
+        self._expect("op", "(")
+        value = self._or()
+        label, text, source, pattern = (self._text_argument() for _ in range(4))
+        self._expect("op", ")")
+        if not isinstance(value, dict):
+            raise BadQuery(
+                "1:1: parse error: expected type instant vector in call to function "
+                '"label_replace", got scalar'
+            )
+        if "$" in text:
+            raise BadQuery("1:1: parse error: the practice world replaces no groups")
+        matches = _matcher(source, "=~", pattern)
+        relabelled: Vector = {}
+        for labels, each in value.items():
+            named = dict(labels)
+            if matches(named):
+                named = {**named, label: text}
+            relabelled[tuple(sorted(pair for pair in named.items() if pair[1]))] = each
+        if len(relabelled) != len(value):
+            raise BadQuery("vector cannot contain metrics with the same labelset")
+        return relabelled
+
+    def _text_argument(self) -> str:
+        self._expect("op", ",")
+        return self._expect("text", None).text[1:-1]
 
     def _aggregate(self) -> Vector:
         kept: tuple[str, ...] = ()

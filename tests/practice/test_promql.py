@@ -48,6 +48,7 @@ def number(query: str) -> float:
         ("1 + sum(hits) * 2", 201),
         ("sum(hits) - sum(hits)", 0),
         ("sum(sum by (backend) (hits))", 100),
+        ("vector(1 / 4)", 0.25),
     ],
 )
 def test_one_number(query: str, value: float) -> None:

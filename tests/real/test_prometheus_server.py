@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -90,3 +91,42 @@ async def test_a_series_that_vanished_is_no_data(
     server.wait_until(lambda: not result_of(f"{server.url}{BASE_PATH}", gone), "without the series")
     sample = await ask(monitor, gone)
     assert isinstance(sample, Sample) and sample.quality is Quality.NO_DATA
+
+
+EVERYTHING = (
+    'sum(a{job="whole"})',
+    'sum(a{job="whole"}) # of both',
+    'a{job="whole"}',
+    '{__name__=~"a|gone",job="whole"}',
+    'not_a_number{job="whole"}',
+    "vector(1) / vector(0)",
+    "vector(0) - vector(3)",
+    "21 * 2",
+    "scalar(no_such_series)",
+    "no_such_series",
+    'sum by (b) (a{b="1",job="whole"})',
+    'label_replace(sum(a{job="whole"}), "cockpit_asks", "7", "", "")',
+    'sum(a{job="patchy"})',
+    'a{job="whole"} * on(job) a{job="whole"}',
+    'a{job="whole"}[1m]',
+    '"text"',
+    "sum(",
+    "vector(1)), (vector(2)",
+    'vector(1), "x", "y", "", "") or label_replace(vector(2)',
+)
+
+
+async def test_asked_together_every_expression_says_what_it_says_alone(monitor: PrometheusMonitor) -> None:
+    alone = {each: await ask(monitor, each) for each in EVERYTHING}
+    for _ in range(3):
+        together = await monitor.query(EVERYTHING)
+        assert {each: told(answer) for each, answer in together.items()} == {
+            each: told(answer) for each, answer in alone.items()
+        }
+
+
+def told(answer: Sample | AdapterError) -> object:
+    """All of it but the instant and the server's words for an error, which are others in every poll."""
+    if isinstance(answer, AdapterError):
+        return type(answer), answer.failure.title
+    return replace(answer, source_time=None)

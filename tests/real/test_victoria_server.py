@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -87,3 +88,36 @@ async def test_no_alert_means_nothing_where_nobody_raises_any(web: Web, server: 
     value = await probe.probe()
     assert value.health is Health.UNKNOWN
     assert "silence means nothing" in value.detail
+
+
+EVERYTHING = (
+    "sum(shop_requests_total)",
+    "sum(shop_requests_total) # of both",
+    "shop_requests_total",
+    "shop_nothing",
+    "shop_endless",
+    "0 / (shop_endless * 0)",
+    "21 * 2",
+    "scalar(sum(shop_requests_total))",
+    "no_such_metric",
+    "WITH (x = 1) x",
+    '{__name__=~"shop_.*"}',
+    "shop_requests_total[1m]",
+    "sum(rate(x[5m])",
+)
+
+
+async def test_asked_together_every_expression_says_what_it_says_alone(monitor: PrometheusMonitor) -> None:
+    alone = {each: await ask(monitor, each) for each in EVERYTHING}
+    for _ in range(3):
+        together = await monitor.query(EVERYTHING)
+        assert {each: told(answer) for each, answer in together.items()} == {
+            each: told(answer) for each, answer in alone.items()
+        }
+
+
+def told(answer: Sample | AdapterError) -> object:
+    """All of it but the instant and the server's words for an error, which are others in every poll."""
+    if isinstance(answer, AdapterError):
+        return type(answer), answer.failure.title
+    return replace(answer, source_time=None)

@@ -49,16 +49,21 @@ class QueryFailed(ServiceTrouble):
 
 def read_sample(body: object) -> Sample:
     """The one number of a successful answer. Raises BrokenAnswer for another shape."""
+    return read_typed(body)[1]
+
+
+def read_typed(body: object) -> tuple[str, Sample]:
+    """The same, after the type of the result as the source names it."""
     data, warning = read_envelope(body)
     kind, result = data.get("resultType"), data.get("result")
     if not isinstance(kind, str) or not isinstance(result, list):
         _broken("data holds no result")
     if kind == "scalar":
-        return _withheld(_point(result), warning)
+        return kind, _withheld(_point(result), warning)
     if kind == "vector":
-        return _withheld(_only_element(result), warning)
+        return kind, _withheld(read_vector(result), warning)
     if kind in _ONE_NUMBER:
-        return _unusable(_ONE_NUMBER[kind])
+        return kind, _unusable(_ONE_NUMBER[kind])
     _broken(f"unknown result type {clean_text(kind, limit=40)!r}")
 
 
@@ -89,7 +94,8 @@ def read_error(status: int, body: object) -> AdapterError | None:
     return None
 
 
-def _only_element(result: Sequence[object]) -> Sample:
+def read_vector(result: Sequence[object]) -> Sample:
+    """The one number of a vector. Raises BrokenAnswer for another shape."""
     if not result:
         return Sample(value=None, quality=Quality.NO_DATA, note="no series matched (this is not zero)")
     if len(result) > 1:

@@ -1,11 +1,14 @@
 """Counters from a Prometheus HTTP API: one number per expression, or the reason why there is none.
 
+A poll is one request, for every expression that has once been answered alone; where one request for many
+does not work (a query that fails, a warning whose cause nobody can name, a server that does not take it),
+each is asked alone, and told by its own answer. `together` joins and parts them.
+
 All expressions of one call are evaluated at the same instant, so that "bad" and "total" belong
-together. That instant is the source's own: the first expression is asked without a time, and the
-instant at which the source evaluated it is sent with the others. No clock of ours takes part, so a
-skewed one does no harm, and the delay that VictoriaMetrics adds by itself is kept. When the first
-expression has no sample, the others are asked without a time, which a few milliseconds of distance
-make good enough.
+together. That instant is the source's own: the first request goes without a time, and the instant at which
+the source evaluated it is sent with the others. No clock of ours takes part, so a skewed one does no harm,
+and the delay that VictoriaMetrics adds by itself is kept. When the first request has no sample, the others
+are asked without a time, which a few milliseconds of distance make good enough.
 
 An instant query answers with the time of evaluation, not with the time of the last scrape: it proves
 that the source is alive, not that its scrapes are. A vanished target shows as "no series".
@@ -19,11 +22,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.again import once_more_after_reset
-from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight
+from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.signals.api import explain, open_api
-from cockpit.adapters.signals.instant import QueryFailed, QueryRefused, read_sample
+from cockpit.adapters.signals.instant import QueryFailed, QueryRefused, read_typed
 from cockpit.adapters.signals.preflight import in_words, judge_expression
+from cockpit.adapters.signals.together import Question, Together
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Sample
 
@@ -41,21 +45,54 @@ def build(settings: PrometheusSettings, web: Web, secret: Secrets, timeout_s: fl
 
 
 class PrometheusMonitor:
-    """Reads instant values. Holds no state between calls."""
+    """Reads instant values. Remembers between calls which expressions can be asked in one request."""
 
     def __init__(self, host: HttpHost, *, base_path: str, timeout_s: float, clock: Clock | None) -> None:
         self._host = host
         self._api = f"{base_path}/api/v1"
         self._timeout_s = timeout_s
         self._clock = clock
+        self._together = Together()
 
     async def query(self, expressions: Sequence[str]) -> Mapping[str, Sample | AdapterError]:
         """One entry per expression. Raises AdapterError when the source as a whole cannot be asked."""
-        if not expressions:
+        once = tuple(dict.fromkeys(expressions))
+        results: dict[str, Sample | AdapterError] = {}
+        failed: Question | None = None
+        for question in self._together.questions(once):
+            samples = await self._ask_together(question, _instant(results))
+            results.update(samples)
+            if not samples:
+                failed = question
+                break
+        alone = [each for each in once if each not in results]
+        if alone:
+            results.update(await self._one_by_one(alone, _instant(results)))
+        if failed is not None:
+            self._together.blamed(failed.expressions)
+        elif alone:
+            self._together.lived_apart()
+        return results
+
+    async def _ask_together(self, question: Question, instant: datetime | None) -> Mapping[str, Sample]:
+        """Nothing where each has to be asked alone. Raises AdapterError when the source as a whole fails."""
+        self._together.trying()
+        try:
+            samples = question.apart(await self._ask(question.query, instant))
+        except (QueryFailed, RefusedByService, BrokenAnswer):
             return {}
-        first, *others = dict.fromkeys(expressions)
-        results: dict[str, Sample | AdapterError] = {first: await self._lead(first)}
-        instant = _instant(results[first])
+        self._together.worked(samples)
+        return samples
+
+    async def _one_by_one(
+        self, expressions: Sequence[str], instant: datetime | None
+    ) -> Mapping[str, Sample | AdapterError]:
+        results: dict[str, Sample | AdapterError] = {}
+        others = list(expressions)
+        if instant is None:
+            first = others.pop(0)
+            results[first] = await self._lead(first)
+            instant = _instant(results)
         answers = await asyncio.gather(*(self._follow(expression, instant) for expression in others))
         results.update(zip(others, answers, strict=True))
         return results
@@ -85,8 +122,18 @@ class PrometheusMonitor:
             return error
 
     async def _evaluate(self, expression: str, instant: datetime | None) -> Sample:
+        try:
+            kind, sample = read_typed(await self._ask(expression, instant))
+        except AdapterError:
+            self._together.refused_alone(expression)
+            raise
+        self._together.told_alone(expression, kind, sample)
+        return sample
+
+    async def _ask(self, query: str, instant: datetime | None) -> object:
+        """The body of a successful answer. Raises AdapterError."""
         # The server reads durations without fractions: "3750ms" is one, "3.75s" is refused.
-        form = {"query": expression, "timeout": f"{self._timeout_s * 1000:.0f}ms"}
+        form = {"query": query, "timeout": f"{self._timeout_s * 1000:.0f}ms"}
         if instant is not None:
             form["time"] = f"{instant.timestamp():.3f}"
         answer = await once_more_after_reset(
@@ -94,7 +141,7 @@ class PrometheusMonitor:
         )
         if answer.status != 200:
             raise explain(answer)
-        return read_sample(answer.json())
+        return answer.json()
 
     async def _ask_version(self) -> list[Preflight]:
         subject, question = self._host.address, "answers as Prometheus"
@@ -119,8 +166,10 @@ class PrometheusMonitor:
         return Preflight(subject=subject, question=question, ok=ok, detail=detail)
 
 
-def _instant(lead: Sample | AdapterError) -> datetime | None:
-    return lead.source_time if isinstance(lead, Sample) else None
+def _instant(results: Mapping[str, Sample | AdapterError]) -> datetime | None:
+    """When the source evaluated these; None where none of them tells."""
+    samples = (each for each in results.values() if isinstance(each, Sample))
+    return next((each.source_time for each in samples if each.source_time is not None), None)
 
 
 def _version(body: object) -> str:

@@ -166,6 +166,37 @@ async def test_all_expressions_of_a_call_are_of_one_instant(web: Web, world: Mon
     assert len({(sample.value, sample.source_time) for sample in samples}) == 1
 
 
+async def test_from_the_second_poll_on_all_expressions_are_one_request_of_one_instant(
+    world: MonitorWorld,
+) -> None:
+    sent: list[str] = []
+    web = Web(heard=lambda address, answer: sent.append(address))
+    expressions = [world.one, "21 * 2", "no_such_metric", *(f"{world.one} + {n} * 0" for n in range(12))]
+    try:
+        source = monitor(web, world)
+        for requests in (len(expressions), 1, 1):
+            sent.clear()
+            answers = await source.query(expressions)
+            assert len(sent) == requests
+    finally:
+        await web.aclose()
+    samples = [answer for answer in answers.values() if isinstance(answer, Sample)]
+    assert samples[1].value == 42 and samples[2].quality is Quality.NO_DATA
+    assert len({(sample.value, sample.source_time) for sample in (samples[0], *samples[3:])}) == 1
+
+
+async def test_a_partial_answer_of_one_withholds_no_other(web: Web, world: MonitorWorld) -> None:
+    source, whole = monitor(web, world), "vector(7)"
+    await source.query([world.patchy, whole, world.one])
+    with world.partial():
+        for _ in range(2):
+            answers = await source.query([world.patchy, whole, world.one])
+            patchy = answers[world.patchy]
+            assert isinstance(patchy, Sample) and patchy.quality is Quality.PARTIAL
+    answers = await source.query([whole, world.one])
+    assert all(isinstance(each, Sample) and each.quality is Quality.GOOD for each in answers.values())
+
+
 async def test_a_hanging_source_is_unreachable_and_then_back(web: Web, world: MonitorWorld) -> None:
     source = monitor(web, world, timeout_s=1.0)
     with world.hanging(), pytest.raises(Unreachable):
