@@ -149,14 +149,13 @@ def _moved_along(plan: Plan, flag: FlagSpec) -> list[str]:
 async def _service(sources: Sources, plan: Plan, service: ServiceSpec, hosts: Hosts) -> Sequence[Preflight]:
     name, keys = service.name, plan.keys_in(service.name)
     subject, reader, writer = f"flags {name}", sources.readers[name], sources.writers.get(name)
-    lines = [*await _guarded(subject, reader.preflight(keys))]
+    looks = _guarded(subject, reader.preflight(keys))
+    lines = [*await (hosts.polled(subject, service.interval_s, looks, lever=True) if keys else looks)]
     if writer is None:
         detail = "the plan names nothing to write with: this cockpit can watch but not roll back"
         lines.append(Preflight(subject=subject, question="may write", ok=False, detail=detail))
     else:
         lines.extend(await _guarded(subject, writer.preflight(keys)))
-    if keys:
-        await hosts.only_count(subject, service.interval_s, service.timeout_s, reader.read(keys), lever=True)
     return lines if len(plan.flag_services) == 1 else _named(lines, name, subject)
 
 
@@ -166,9 +165,8 @@ async def _monitor(sources: Sources, plan: Plan, spec: ServiceSpec, hosts: Hosts
         expressions(plan, spec.name),
         sources.monitors[spec.name],
     )
-    lines = await _guarded(subject, monitor.preflight(asked))
-    if asked:
-        await hosts.only_count(subject, spec.interval_s, spec.timeout_s, monitor.query(asked))
+    looks = _guarded(subject, monitor.preflight(asked))
+    lines = await (hosts.polled(subject, spec.interval_s, looks) if asked else looks)
     return lines if len(plan.monitors) == 1 else _named(lines, spec.name, subject)
 
 

@@ -1,20 +1,21 @@
 """What `cockpit check` says of hosts: how often this plan asks each of them, and whether its clock is ours.
 
 Nothing is guessed from settings: every source is polled once as a flight polls it, and what went over the
-wire is counted. A flight asks more often only where somebody pokes it: a rollback, the refresh key.
+wire is counted, but for what an adapter asks only once. A flight asks more often only where somebody pokes
+it: a rollback, the refresh key.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from cockpit.adapters.base import AdapterError, Preflight
+from cockpit.adapters.base import Preflight
 from cockpit.adapters.http import Answer
+from cockpit.adapters.once import is_asked_once
 from cockpit.adapters.rates import Allowance, allowance
 from cockpit.core.clock import Clock
 
@@ -23,7 +24,6 @@ T = TypeVar("T")
 CLOCK_LIMIT_S: Final = 1.0
 _RATE: Final = "requests a minute"
 _CLOCK: Final = "clocks within a second"
-_POLL: Final[ContextVar[Counter[str] | None]] = ContextVar("the poll that asks now", default=None)
 
 
 @dataclass(slots=True)
@@ -34,14 +34,18 @@ class _Host:
     skew_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Polled:
-    """One poll of one source. requests: by the host they went to."""
+    """One poll of one source. requests: by the host they went to. over_http: it sent any, counted or not."""
 
     source: str
     interval_s: float
     lever: bool
     requests: Counter[str] = field(default_factory=Counter)
+    over_http: bool = False
+
+
+_POLL: Final[ContextVar[_Polled | None]] = ContextVar("the poll that asks now", default=None)
 
 
 class Hosts:
@@ -54,13 +58,15 @@ class Hosts:
 
     def heard(self, address: str, answer: Answer | None) -> None:
         """One request went to `host:port`; None when no answer came."""
-        requests = _POLL.get()
-        if requests is not None:
-            requests[address] += 1
+        poll = _POLL.get()
+        counts = poll is not None and not is_asked_once()
+        if poll is not None:
+            poll.over_http = True
+            poll.requests[address] += counts
         host = self._hosts[address]
         if answer is None:
             return
-        if requests is not None:  # what only `check` asks may have a limit of its own
+        if counts:  # what only `check` asks may have a limit of its own
             host.allowed = _stricter(allowance(address, answer.headers), host.allowed)
         skew_s = self._skew_s(answer)
         if skew_s is not None and (host.skew_s is None or abs(skew_s) < abs(host.skew_s)):
@@ -70,38 +76,22 @@ class Hosts:
         """What one poll returns or raises; what it sends is counted. lever: a flag service is polled."""
         poll = _Polled(source=source, interval_s=interval_s, lever=lever)
         self._polls.append(poll)
-        token = _POLL.set(poll.requests)
+        token = _POLL.set(poll)
         try:
             return await work
         finally:
             _POLL.reset(token)
 
-    async def only_count(
-        self,
-        source: str,
-        interval_s: float,
-        timeout_s: float,
-        work: Awaitable[object],
-        *,
-        lever: bool = False,
-    ) -> None:
-        """A poll whose outcome has been told already."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.polled(source, interval_s, work, lever=lever)
-        except (AdapterError, TimeoutError):
-            return
-
     def asked(self, source: str) -> bool:
         """Whether that source's poll went over HTTP."""
-        return any(poll.requests for poll in self._polls if poll.source == source)
+        return any(poll.over_http for poll in self._polls if poll.source == source)
 
     def lines(self) -> list[Preflight]:
         found: list[Preflight] = []
         for address in sorted(self._hosts):
             found.extend(self._rate(address))
             found.extend(_clock_line(address, self._hosts[address].skew_s))
-        quiet = [poll for poll in self._polls if not poll.requests]
+        quiet = [poll for poll in self._polls if not poll.over_http]
         if quiet:
             text = ", ".join(f"{poll.source} {_figure(60 / poll.interval_s)}" for poll in quiet)
             found.append(Preflight(subject="not over HTTP", question="polls a minute", ok=True, detail=text))

@@ -43,6 +43,8 @@ class Endpoint:
         found = [Route(_path(read), self.read, methods=["GET"])]
         if listed:
             found.insert(0, Route(_path(listed), self.read_all, methods=["GET"]))
+        if self._settings.get("rights"):
+            found.insert(0, Route(_path(self._settings["rights"]), self.rights, methods=["GET"]))
         for name, handler in (("write", self.write), ("kill", self.kill)):
             where = self._settings.get(name)
             if where:
@@ -73,6 +75,15 @@ class Endpoint:
             return JSONResponse(put({}, where["flags"], flags))
         named = [put(document, where["key"], key) for key, document in flags.items()]
         return JSONResponse(put({}, where["flags"], named))
+
+    async def rights(self, request: Request) -> Response:
+        refused = self._unwelcome(request, writes=False)
+        if refused is not None:
+            return refused
+        where = self._settings["rights"]
+        writes = self._unwelcome(request, writes=True) is None
+        held = writes if where["needs"] is None else [where["needs"]] if writes else []
+        return JSONResponse(put({}, where["at"], held))
 
     async def write(self, request: Request) -> Response:
         return await self._changed(request, self._settings["write"], guarded=True)

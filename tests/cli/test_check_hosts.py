@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -12,9 +12,14 @@ import pytest
 
 from cockpit.adapters.base import AdapterError, Preflight
 from cockpit.adapters.http import HttpHost, Web
+from cockpit.adapters.once import asked_once
+from cockpit.adapters.table import FLAG_SERVICES
 from cockpit.cli.preflight_hosts import Hosts
+from cockpit.core.secret import Secret
+from cockpit.engine.clock import SystemClock
+from tests.adapters.flags import launchdarkly_double, posthog_double
 from tests.adapters.probes.rig import StandingClock
-from tests.adapters.probes.scripted import Reply, Reset, Step, scripted
+from tests.adapters.probes.scripted import Reply, Request, Reset, Step, scripted
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -92,10 +97,50 @@ async def test_the_lowest_limit_of_a_host_counts_and_only_where_a_flight_asks() 
 
 async def test_a_poll_that_fails_was_sent_all_the_same() -> None:
     async with asked(Reset()) as (hosts, host):
-        await hosts.only_count("flags main", 60.0, 30.0, several(host, 1))
         with pytest.raises(AdapterError):
             await hosts.polled("legacy api", 60.0, several(host, 1))
-        assert line(hosts, "requests a minute").detail == "4; no limit known (flags main 2, legacy api 2)"
+        assert line(hosts, "requests a minute").detail == "2; no limit known (legacy api 2)"
+
+
+async def test_what_is_asked_once_is_no_part_of_the_rate() -> None:
+    async def first_poll(host: HttpHost) -> None:
+        with asked_once():
+            await several(host, 3)
+        await several(host, 1)
+
+    async with asked(Reply()) as (hosts, host):
+        await hosts.polled("flags main", 60.0, first_poll(host), lever=True)
+        assert line(hosts, "requests a minute").detail == "1; no limit known (flags main 1)"
+
+
+@pytest.mark.parametrize("kind", ["launchdarkly", "posthog"])
+async def test_the_first_round_of_a_lever_counts_as_the_later_ones(kind: str) -> None:
+    """Who did it and under which number a flag stands is asked once, not with every poll."""
+    settings, token, answer = _double(kind)
+    hosts = Hosts(SystemClock())
+    web = Web(clock=SystemClock(), heard=hosts.heard)
+    async with scripted(answer) as server:
+        row = FLAG_SERVICES[kind]
+        wanted = row.settings.model_validate({**settings, "url": server.url, "token": {"env": "TOKEN"}})
+        reader = row.reader(wanted, web, lambda ref: Secret(token))
+        await hosts.polled("first", 60.0, reader.preflight(["reads"]), lever=True)
+        sent = len(server.requests)
+        await hosts.polled("later", 60.0, reader.read(["reads"]), lever=True)
+        assert len(server.requests) - sent == 1 < sent
+        assert line(hosts, "requests a minute").detail == "2; no limit known (first 1, later 1)"
+        await web.aclose()
+
+
+async def test_a_source_that_got_no_further_than_its_first_question_is_not_taken_for_one_without_http() -> (
+    None
+):
+    async def refused(host: HttpHost) -> None:
+        with asked_once():
+            await several(host, 1)
+
+    async with asked(Reply()) as (hosts, host):
+        await hosts.polled("flags main", 60.0, refused(host), lever=True)
+        assert [each.question for each in hosts.lines()] == []
 
 
 async def test_what_is_not_http_is_told_as_polls() -> None:
@@ -128,3 +173,16 @@ async def test_an_answer_out_of_a_cache_tells_no_time(headers: Mapping[str, str]
     async with asked(step) as (hosts, host):
         await hosts.polled("legacy api", 5.0, several(host, 1))
         assert [each.question for each in hosts.lines()] == ["requests a minute"]
+
+
+def _double(kind: str) -> tuple[Mapping[str, object], str, Callable[[Request], Reply]]:
+    """What its plan says, a token that reads, and how it answers."""
+    if kind == "posthog":
+        posthog = posthog_double.PostHogDouble()
+        posthog.add("reads", 10)
+        return {"project": posthog_double.PROJECT}, posthog_double.READER, posthog.answer
+    launchdarkly = launchdarkly_double.LaunchDarklyDouble()
+    launchdarkly.add("reads", 10_000)
+    launchdarkly.store("reads", 20_000, who="ada@example.org")
+    place = {"project": launchdarkly_double.PROJECT, "environment": launchdarkly_double.ENVIRONMENT}
+    return place, launchdarkly_double.READER, launchdarkly.answer

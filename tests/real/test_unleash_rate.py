@@ -31,8 +31,7 @@ async def test_its_limit_is_told_beside_what_a_plan_asks(
     hosts = Hosts(clock)
     web = Web(clock=clock, heard=hosts.heard)
     asked, flag = reader(raw.url, raw.tokens.person if person else raw.tokens.admin, web), raw.flag("10")
-    assert all(line.ok for line in await asked.preflight([flag]))
-    await hosts.only_count("flags main", 2.0, 20.0, asked.read([flag]), lever=True)
+    assert all(line.ok for line in await hosts.polled("flags main", 2.0, asked.preflight([flag]), lever=True))
     rate, clocks = hosts.lines()
     assert rate.ok and rate.detail.startswith(said)
     assert clocks.ok and clocks.detail == "they agree"

@@ -18,6 +18,7 @@ from cockpit.adapters.convex import Deployment, WrongDeployment, deployment
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.convex_preflight import name_line, rights_line
 from cockpit.adapters.flags.convex_rows import Row, rows
+from cockpit.adapters.flags.lines import flag_lines
 from cockpit.adapters.flags.outcome import (
     UNTOLD_WAIT_S,
     Stop,
@@ -30,7 +31,7 @@ from cockpit.adapters.flags.outcome import (
     words,
 )
 from cockpit.adapters.flags.unleash_answers import reads
-from cockpit.adapters.flags.unleash_preflight import flag_lines
+from cockpit.adapters.once import asked_once
 from cockpit.adapters.probes.convex_answer import read_call, request_code
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import FlagValue, WriteOutcome, WriteResult
@@ -59,7 +60,8 @@ class ConvexTableReader:
         return {key: row.value if isinstance(row, Row) else row for key, row in found.items()}
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        lines = [await name_line(self._host), await rights_line(self._host, writes=False)]
+        with asked_once():
+            lines = [await name_line(self._host), await rights_line(self._host, writes=False)]
         try:
             found = await self.read(keys)
         except AdapterError as error:

@@ -20,9 +20,9 @@ from cockpit.adapters.flags.file_settings import VARIANTS, FileFormat, FlagFileS
 from cockpit.adapters.flags.file_shapes import Told, shape_of
 from cockpit.adapters.flags.file_store import Content, FileStore
 from cockpit.adapters.flags.file_syntax import EnvSyntax, JsonSyntax, TomlSyntax
+from cockpit.adapters.flags.lines import flag_lines
 from cockpit.adapters.flags.outcome import Stop, not_read_back, not_written, refused, reported, unknown, words
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
-from cockpit.adapters.flags.unleash_preflight import flag_lines
 from cockpit.core.agreement import setting_words
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import Fault, FlagValue, WriteResult

@@ -23,7 +23,9 @@ from cockpit.adapters.flags.http_json_answers import (
     listed_flags,
     stored_flag,
 )
+from cockpit.adapters.flags.http_json_preflight import guard_line, rights_line
 from cockpit.adapters.flags.http_json_settings import KEY, ON, Guard, HttpJsonSettings, WriteFlag, texts
+from cockpit.adapters.flags.lines import flag_lines, trouble_line
 from cockpit.adapters.flags.outcome import (
     Stop,
     asked_to_wait_s,
@@ -37,7 +39,6 @@ from cockpit.adapters.flags.outcome import (
 )
 from cockpit.adapters.flags.reading import read_each
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
-from cockpit.adapters.flags.unleash_preflight import flag_lines
 from cockpit.adapters.http_path import segment
 from cockpit.core.agreement import setting_words
 from cockpit.core.clean import ZERO, Percent
@@ -109,7 +110,15 @@ class HttpJsonWriter:
         return await reported(self._zero(key))
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        return [line for key in keys[:1] for line in await self._about(key)]
+        """Rights first: a token that may not even read says nothing of the guard."""
+        lines: list[Preflight] = []
+        for key in keys[:1]:
+            try:
+                stored = await _look(self._host, self._settings, key)
+            except AdapterError as error:
+                return [trouble_line(f"flags at {self._host.address}", "the write token may read", error)]
+            lines.append(guard_line(self._host, self._settings.guard, stored.etag))
+        return [await rights_line(self._host, self._settings.rights), *lines]
 
     async def aclose(self) -> None:
         await self._host.aclose()
@@ -249,30 +258,6 @@ class HttpJsonWriter:
             return await _look(self._host, self._settings, key)
         except AdapterError as error:
             raise not_read_back(error) from None
-
-    async def _about(self, key: str) -> list[Preflight]:
-        """Rights cannot be asked for without writing; that the token reads is all that can be known."""
-        subject, question = f"flags at {self._host.address}", "the write token may write"
-        try:
-            stored = await _look(self._host, self._settings, key)
-        except AdapterError as error:
-            ok = False if isinstance(error, RefusedByService) else None
-            return [Preflight(subject=subject, question=question, ok=ok, detail=words(error))]
-        detail = "it may read; whether it may write shows with the first write"
-        return [
-            Preflight(subject=subject, question=question, ok=None, detail=detail),
-            self._guard_line(subject, stored),
-        ]
-
-    def _guard_line(self, subject: str, stored: Stored) -> Preflight:
-        question = "a stale write is refused"
-        if self._settings.guard is Guard.NONE:
-            detail = "unguarded: read right before and after a write; what changes in between is overwritten"
-            return Preflight(subject=subject, question=question, ok=None, detail=detail)
-        if self._settings.guard is Guard.VERSION:
-            return Preflight(subject=subject, question=question, ok=True, detail="by a version in the body")
-        detail = "by its ETag" if stored.etag else "the answer has no strong ETag"
-        return Preflight(subject=subject, question=question, ok=stored.etag is not None, detail=detail)
 
 
 class _Stale(Stop):

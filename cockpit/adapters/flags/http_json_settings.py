@@ -110,6 +110,17 @@ class ReadAll(Settings):
     """Where a flag in a list says its key."""
 
 
+class ReadRights(Settings):
+    """Where the service tells what the write token may do, such as a page about who asks."""
+
+    path: Path
+    """Such as "/me"."""
+    at: Pointer
+    """Where in the answer: true or false, or with `needs` a list of rights or a text such as "read write"."""
+    needs: str | None = None
+    """The right that a write takes, such as "flags:write"."""
+
+
 class WriteFlag(Settings):
     """How one flag is written. In its body "{percent}", "{on}", "{revision}" and "{key}" stand for values
     with their type.
@@ -141,6 +152,8 @@ class HttpJsonSettings(Settings):
     """How all are read with one request. A write looks at its flag alone all the same."""
     write: WriteFlag | None = None
     """How a flag is written; needed with write_token."""
+    rights: ReadRights | None = None
+    """Where the service tells whether the write token may write. Without it `check` leaves that open."""
     kill: WriteFlag | None = None
     """How a flag is switched off at once, unguarded. Without it: percent 0 and off, by `write`."""
     guard: Guard = Field(default=Guard.NONE, strict=False)

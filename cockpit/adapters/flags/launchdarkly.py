@@ -18,6 +18,7 @@ from cockpit.adapters.base import AdapterError, Preflight, RefusedByService
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.launchdarkly_access import Flags, LaunchDarklySettings, open_host, raise_for
 from cockpit.adapters.flags.launchdarkly_answers import StoredFlag
+from cockpit.adapters.flags.launchdarkly_rights import approvals_line, rights_line
 from cockpit.adapters.flags.outcome import (
     answered,
     not_read_back,
@@ -30,6 +31,7 @@ from cockpit.adapters.flags.outcome import (
 )
 from cockpit.adapters.flags.reading import lines_of_each, read_each
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
+from cockpit.adapters.once import asked_once
 from cockpit.core.agreement import setting_words
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import Fault, FlagValue, WriteResult
@@ -49,6 +51,7 @@ class LaunchDarklyReader:
     def __init__(self, settings: LaunchDarklySettings, host: HttpHost) -> None:
         self._flags = Flags(settings, host)
         self._last: dict[str, FlagValue] = {}
+        self._unsigned: set[str] = set()
         self._may_audit = True
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
@@ -63,20 +66,24 @@ class LaunchDarklyReader:
     async def _read_one(self, key: str) -> FlagValue:
         value = (await self._flags.look(key)).value
         last = self._last.get(key)
-        if last is not None and last.revision == value.revision and last.changed_by is not None:
+        if last is not None and last.revision == value.revision and key not in self._unsigned:
             return replace(value, changed_by=last.changed_by)
         self._last[key] = await self._with_author(value)
         return self._last[key]
 
     async def _with_author(self, value: FlagValue) -> FlagValue:
-        """Good to know, but no reason to fail."""
+        """Good to know, but no reason to fail: without an answer it is asked next time."""
         if not self._may_audit:
             return value
         try:
-            return replace(value, changed_by=await self._flags.author(value.key))
+            with asked_once():
+                author = await self._flags.author(value.key)
         except AdapterError as error:
             self._may_audit = not isinstance(error, RefusedByService)
+            self._unsigned.add(value.key)
             return value
+        self._unsigned.discard(value.key)
+        return replace(value, changed_by=author)
 
 
 class LaunchDarklyWriter:
@@ -97,20 +104,11 @@ class LaunchDarklyWriter:
         return await reported(self._zero(key))
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        subject, question = f"LaunchDarkly at {self._flags.host.address}", "the write token may write"
-        detail = "LaunchDarkly tells it only when something is written"
-        for key in keys[:1]:
-            try:
-                await self._flags.look(key)
-            except AdapterError as error:
-                no = error.failure.fault is Fault.CREDENTIAL
-                return [
-                    Preflight(
-                        subject=subject, question=question, ok=False if no else None, detail=words(error)
-                    )
-                ]
-            detail = f"it may read; {detail}"
-        return [Preflight(subject=subject, question=question, ok=None, detail=detail)]
+        host, environment = self._flags.host, self._settings.environment
+        return [
+            await rights_line(host, environment),
+            await approvals_line(host, self._settings.project, environment),
+        ]
 
     async def aclose(self) -> None:
         await self._flags.host.aclose()

@@ -30,8 +30,10 @@ from cockpit.adapters.flags.outcome import (
 )
 from cockpit.adapters.flags.posthog_access import Flags, PostHogSettings, open_host
 from cockpit.adapters.flags.posthog_answers import StoredFlag, as_number
+from cockpit.adapters.flags.posthog_rights import line, rights_line
 from cockpit.adapters.flags.reading import lines_of_each, read_each
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
+from cockpit.adapters.once import asked_once
 from cockpit.core.agreement import setting_words
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import Fault, FlagValue, WriteResult
@@ -48,6 +50,7 @@ class PostHogReader:
     def __init__(self, flags: Flags) -> None:
         self._flags = flags
         self._last: dict[str, FlagValue] = {}
+        self._unsigned: set[str] = set()
         self._may_audit = True
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
@@ -62,20 +65,23 @@ class PostHogReader:
     async def _read_one(self, key: str) -> FlagValue:
         value = (await self._flags.look(key)).value
         last = self._last.get(key)
-        if last is not None and last.revision == value.revision and last.changed_by is not None:
+        if last is not None and last.revision == value.revision and key not in self._unsigned:
             return replace(value, changed_by=last.changed_by, changed_at=last.changed_at)
         self._last[key] = await self._with_author(value)
         return self._last[key]
 
     async def _with_author(self, value: FlagValue) -> FlagValue:
-        """Good to know, but no reason to fail."""
+        """Good to know, but no reason to fail: without an answer it is asked next time."""
         if not self._may_audit:
             return value
         try:
-            author, moment = await self._flags.author(value.key)
+            with asked_once():
+                author, moment = await self._flags.author(value.key)
         except AdapterError as error:
             self._may_audit = not isinstance(error, RefusedByService)
+            self._unsigned.add(value.key)
             return value
+        self._unsigned.discard(value.key)
         return replace(value, changed_by=author, changed_at=moment)
 
 
@@ -95,15 +101,13 @@ class PostHogWriter:
         return await reported(self._zero(key))
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        subject, question = f"PostHog at {self._flags.host.address}", "the write token may write"
         for key in keys[:1]:
             try:
                 await self._flags.look(key)
             except AdapterError as error:
                 ok = False if error.failure.fault is Fault.CREDENTIAL else None
-                return [Preflight(subject=subject, question=question, ok=ok, detail=words(error))]
-        detail = "PostHog tells it only when something is written"
-        return [Preflight(subject=subject, question=question, ok=None, detail=detail)]
+                return [line(self._flags.host, ok, words(error))]
+        return [await rights_line(self._flags.host)]
 
     async def aclose(self) -> None:
         await self._flags.host.aclose()

@@ -11,6 +11,7 @@ from cockpit.adapters.base import RefusedByService, Settings
 from cockpit.adapters.credentials import bearer
 from cockpit.adapters.fields import BaseUrl, Reference
 from cockpit.adapters.flags.posthog_answers import StoredFlag, find_id, newest_change, stored_flag
+from cockpit.adapters.once import asked_once
 from cockpit.core.secret import Secret
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Flags:
     async def look(self, key: str) -> StoredFlag:
         """Raises AdapterError."""
         if key not in self._ids:
-            answer = await self.host.get(self._all, params={"search": key, "limit": _MOST})
+            with asked_once():
+                answer = await self.host.get(self._all, params={"search": key, "limit": _MOST})
             answer.raise_for_status()
             self._ids[key] = find_id(answer.json(), key)
         answer = await self.host.get(f"{self._all}{self._ids[key]}/")

@@ -40,6 +40,7 @@ from cockpit.adapters.flags.unleash_preflight import (
     rights_line,
 )
 from cockpit.adapters.http_path import segment
+from cockpit.adapters.once import asked_once
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import Failure, Fault, FlagValue, WriteOutcome, WriteResult
 from cockpit.core.secret import Secret
@@ -127,11 +128,12 @@ class UnleashReader:
         return await read_each(keys, self._read_one)
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        return [
-            await environment_line(self._host, self._place.environment),
-            await clock_line(self._host, self._clock),
-            *await lines_of_each(keys, self._read_one),
-        ]
+        with asked_once():
+            lines = [
+                await environment_line(self._host, self._place.environment),
+                await clock_line(self._host, self._clock),
+            ]
+        return lines + await lines_of_each(keys, self._read_one)
 
     async def aclose(self) -> None:
         await self._host.aclose()
@@ -156,7 +158,8 @@ class UnleashReader:
             "limit": str(_EVENTS_LOOKED_AT),
         }
         try:
-            answer = await self._host.get(f"{_ADMIN}/search/events", params=params)
+            with asked_once():
+                answer = await self._host.get(f"{_ADMIN}/search/events", params=params)
             answer.raise_for_status()
             author, moment = newest_change(answer.json())
         except AdapterError as error:

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
 from cockpit.adapters.flags.outcome import words
-from cockpit.adapters.flags.unleash_answers import reads
-from cockpit.core.clean import ZERO
-from cockpit.core.model import Failure, FlagValue
+from cockpit.core.model import Failure
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import HttpHost
@@ -75,19 +73,6 @@ async def maintenance_line(host: HttpHost) -> Preflight:
     return _line(
         host, question, not closed, "maintenance mode: switching off is refused" if closed else "they are"
     )
-
-
-def flag_lines(key: str, found: FlagValue | AdapterError) -> list[Preflight]:
-    """Whether the flag can be read, is plain, and hides no percentage behind its switch."""
-    if isinstance(found, AdapterError):
-        ok = False if isinstance(found, RefusedByService) else None
-        return [Preflight(subject=key, question="it can be read", ok=ok, detail=words(found))]
-    plain = "; ".join(found.complexities) or f"it reads {reads(found)}"
-    lines = [Preflight(subject=key, question="one plain percentage", ok=not found.complexities, detail=plain)]
-    if not found.on and found.percent not in (None, ZERO):
-        detail = f"whoever switches it on exposes {found.percent} at once"
-        lines.append(Preflight(subject=key, question="nothing stored while off", ok=False, detail=detail))
-    return lines
 
 
 def missing_rights(body: Mapping[str, object], project: str, environment: str) -> tuple[str, ...]:

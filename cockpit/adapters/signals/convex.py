@@ -24,6 +24,7 @@ from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.convex_preflight import look_line, name_line
 from cockpit.adapters.flags.outcome import words
 from cockpit.adapters.http_path import plan_fault
+from cockpit.adapters.once import asked_once
 from cockpit.adapters.probes.convex_answer import Called
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault, Quality, Sample
@@ -73,10 +74,12 @@ class ConvexMonitor:
         return {each: _sample(found[each]) for each in once}
 
     async def preflight(self, expressions: Sequence[str]) -> Sequence[Preflight]:
-        lines = [await name_line(self._host), await look_line(self._host, ("ViewData",))]
+        with asked_once():
+            lines = [await name_line(self._host), await look_line(self._host, ("ViewData",))]
         try:
             answers = await self.query(expressions)
-            tables = await self._tables()
+            with asked_once():
+                tables = await self._tables()
         except AdapterError as error:
             return [*lines, _line("the counts", False if _of_the_plan(error) else None, words(error))]
         return [*lines, *(_judge(each, answer, tables) for each, answer in answers.items())]

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
 from cockpit.adapters.credentials import Secrets
+from cockpit.adapters.once import asked_once
 from cockpit.adapters.signals.api import explain, open_api
 from cockpit.adapters.signals.instant import QueryFailed, QueryRefused, read_typed
 from cockpit.adapters.signals.preflight import in_words, judge_expression
@@ -98,7 +99,8 @@ class PrometheusMonitor:
         return results
 
     async def preflight(self, expressions: Sequence[str]) -> Sequence[Preflight]:
-        lines = await self._ask_version()
+        with asked_once():
+            lines = await self._ask_version()
         if not lines[0].ok:
             return lines
         once = tuple(dict.fromkeys(expressions))

@@ -22,12 +22,16 @@ _SEMANTIC = "domain-model=launchdarkly.semanticpatch"
 
 @dataclass(slots=True)
 class LaunchDarklyDouble:
-    """approvals: direct writes are refused with 405. reset_ms: while set, every answer is a 429."""
+    """approvals: direct writes are refused with 405. reset_ms: while set, every answer is a 429. told: what
+    the service tells of a token, by the token; a field that is not there is not told."""
 
     flags: dict[str, dict[str, Any]] = field(default_factory=dict)
     audit: list[dict[str, Any]] = field(default_factory=list)
     approvals: bool = False
     reset_ms: int | None = None
+    told: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {READER: _token("reader"), WRITER: _token("writer")}
+    )
 
     def add(self, key: str, weight: int, *, on: bool = True, **more: object) -> None:
         """A boolean flag with a rollout. From the client: a GET names variations by index."""
@@ -79,6 +83,9 @@ class LaunchDarklyDouble:
         url = urlsplit(request.path)
         if url.path == "/api/v2/auditlog":
             return self._auditlog(parse_qs(url.query))
+        told = self._about(url.path, self.told[request.headers["authorization"]])
+        if told is not None:
+            return told
         parts = url.path.removeprefix("/api/v2/flags/").split("/")
         if len(parts) != 2 or parts[0] != PROJECT or parts[1] not in self.flags:
             return _no(404, "not_found", "Unknown flag key or project key")
@@ -89,6 +96,18 @@ class LaunchDarklyDouble:
         if self.approvals:
             return _no(405, "method_not_allowed", "approval is required")
         return self._write(parts[1], request)
+
+    def _about(self, path: str, token: dict[str, Any]) -> Reply | None:
+        """From the client: who calls, a token by its id, an environment with its approval settings; nearly
+        every field is optional. Documentation of the access tokens: a token may see itself."""
+        if path == "/api/v2/caller-identity":
+            return as_json({"authKind": "token", "tokenKind": "auth", "tokenId": token.get("_id")})
+        if path == f"/api/v2/tokens/{token.get('_id')}":
+            return as_json(token)
+        if path == f"/api/v2/projects/{PROJECT}/environments/{ENVIRONMENT}":
+            settings = {"required": self.approvals, "minNumApprovals": 1, "requiredApprovalTags": []}
+            return as_json({"key": ENVIRONMENT, "approvalSettings": settings})
+        return None
 
     def _read(self, key: str, environments: list[str]) -> Reply:
         """From the client: `env` narrows the answer. Unknown: an environment that is not there; here it is
@@ -157,6 +176,10 @@ def _applied(tree: dict[str, Any], operation: dict[str, Any]) -> bool:
     assert last in holder
     holder[last] = operation["value"]
     return True
+
+
+def _token(role: str) -> dict[str, Any]:
+    return {"_id": f"id-of-{role}", "role": role, "customRoleIds": [], "inlineRole": [], "serviceToken": True}
 
 
 def _shares(weight: int) -> list[dict[str, int]]:

@@ -21,14 +21,17 @@ READER, WRITER = "phx_reader-5f0c", "phx_writer-91be"
 
 @dataclass(slots=True)
 class PostHogDouble:
-    """old: a build without the rollout action. approvals: writes open a change request. needed: keys of
-    flags that an active flag depends on."""
+    """old: a build without the rollout action, where a key cannot read itself. approvals: writes open a
+    change request. needed: keys of flags that an active flag depends on. scopes: by the key."""
 
     flags: dict[int, dict[str, Any]] = field(default_factory=dict)
     activity: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     old: bool = False
     approvals: bool = False
     needed: set[str] = field(default_factory=set)
+    scopes: dict[str, list[str]] = field(
+        default_factory=lambda: {READER: ["feature_flag:read"], WRITER: ["feature_flag:write"]}
+    )
     trail: list[str] = field(default_factory=list)
 
     def add(self, key: str, percent: float, *, on: bool = True, **more: Any) -> int:
@@ -69,6 +72,8 @@ class PostHogDouble:
         if key not in (READER, WRITER):
             return _no(401, "authentication_failed", "Invalid personal API key.")
         url = urlsplit(request.path)
+        if url.path == "/api/personal_api_keys/@current/" and not self.old:
+            return self._key(key)
         parts = url.path.removeprefix(f"/api/projects/{PROJECT}/feature_flags/").strip("/").split("/")
         if not url.path.startswith(f"/api/projects/{PROJECT}/"):
             return _no(404, "not_found", "Project not found.")
@@ -86,6 +91,11 @@ class PostHogDouble:
         if self.approvals:
             return self._change_request()
         return self._action(flag, parts[1], body) if request.method == "POST" else self._patch(flag, body)
+
+    def _key(self, key: str) -> Reply:
+        """Source: a key may retrieve itself; its value is never in the answer."""
+        told = {"id": "5f0c", "label": "cockpit", "value": None, "mask_value": "phx_...91be"}
+        return as_json({**told, "scopes": self.scopes[key], "scoped_teams": [], "scoped_organizations": []})
 
     def _search(self, text: str) -> Reply:
         """Known: a page of the web framework; a search finds parts of keys, too."""

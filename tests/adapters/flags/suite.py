@@ -49,6 +49,7 @@ class Can(StrEnum):
     SWITCH = "a flag has a switch beside its percentage"
     GUARD = "a write fails when the flag was changed after the lever looked at it"
     TELLS_WHO = "the reader tells who changed a flag"
+    TELLS_RIGHTS = "the service tells, without a write, whether a credential may write"
     MEDDLE = "the rig can act in the last moment before a write arrives"
 
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService
 from cockpit.adapters.flags.http_json import build_reader, build_writer
 from cockpit.adapters.flags.http_json_answers import filled, in_unit, stored_flag
-from cockpit.adapters.flags.http_json_settings import HttpJsonSettings
+from cockpit.adapters.flags.http_json_preflight import may_write
+from cockpit.adapters.flags.http_json_settings import HttpJsonSettings, ReadRights
 from cockpit.adapters.http import Web
 from cockpit.core.clean import Percent
 from cockpit.core.model import Fault, FlagValue, WriteOutcome, WriteResult
@@ -359,6 +360,36 @@ async def test_an_unguarded_service_says_so(web: Web) -> None:
         bare.stored = {"basis/points": 1000, "meta": {"environment": "production"}}
         lines = await bare.writer.preflight(["f"])
         assert any(line.detail.startswith("unguarded") and line.ok is None for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("answer", "needs", "ok", "said"),
+    [
+        ({"may": True}, None, True, "it may"),
+        ({"may": False}, None, False, "it may not"),
+        ({"may": "yes"}, None, None, "what stands at /may is not true or false"),
+        ({"may": ["read", "write"]}, "write", True, "it has the right write"),
+        ({"may": "read, write"}, "write", True, "it has the right write"),
+        ({"may": "overwrite"}, "write", False, "it lacks the right write"),
+        ({"may": []}, "write", False, "it lacks the right write"),
+        ({"may": {"write": True}}, "write", None, "is not a list or a text of rights"),
+        ({}, "write", None, "the answer has nothing at /may"),
+        ([EVIL], None, None, "the answer has nothing at /may"),
+    ],
+)
+def test_rights_are_what_the_service_tells(
+    answer: object, needs: str | None, ok: bool | None, said: str
+) -> None:
+    found = may_write(answer, ReadRights(path="/me", at="/may", needs=needs))
+    assert found[0] is ok and said in found[1]
+
+
+async def test_without_a_place_to_ask_rights_stay_open_and_the_reason_is_told(web: Web) -> None:
+    async with scripted(lambda request: Hang()) as server:
+        mute = Endpoint(server, web, "switch")
+        mute.stored = {"on": True, "meta": {"environment": "production"}}
+        line = next(each for each in await mute.writer.preflight(["f"]) if "may write" in each.question)
+        assert line.ok is None and "the plan does not say (rights)" in line.detail
 
 
 @hypothesis.settings(deadline=None)

@@ -16,9 +16,10 @@ from pydantic import ValidationError
 from cockpit.adapters.base import AdapterError, RefusedByService, Throttled
 from cockpit.adapters.flags.launchdarkly_access import LaunchDarklySettings
 from cockpit.adapters.flags.launchdarkly_answers import Sides, newest_change, stored_flag
+from cockpit.adapters.flags.launchdarkly_rights import approvals
 from cockpit.core.clean import FULL, ZERO, Percent
 from cockpit.core.model import Fault, WriteOutcome
-from tests.adapters.flags.launchdarkly_double import ENVIRONMENT, LaunchDarklyDouble
+from tests.adapters.flags.launchdarkly_double import ENVIRONMENT, WRITER, LaunchDarklyDouble
 from tests.adapters.flags.rigs.launchdarkly import DoubleRig
 from tests.adapters.flags.suite import Lever
 from tests.adapters.flags.test_unleash_mutations import JSON, assert_clean, paths, put
@@ -224,3 +225,56 @@ def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
     good = {"project": "chat", "environment": "production", "token": {"env": "LD"}}
     with pytest.raises(ValidationError):
         LaunchDarklySettings.model_validate({**good, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("more", "ok", "said"),
+    [
+        ({"role": "admin"}, True, "its role is admin"),
+        ({"role": "no_access"}, False, "its role is no_access"),
+        ({"role": "writer", "serviceToken": False, "_member": {"role": "reader"}}, False, "its owner's role"),
+        ({"role": "writer", "serviceToken": True, "_member": {"role": "reader"}}, True, "its role is writer"),
+        (
+            {"customRoleIds": ["cutover"]},
+            None,
+            "the custom roles cutover: see there that they allow updateOn",
+        ),
+        ({"inlineRole": [{"effect": "allow"}]}, None, "a policy of its own"),
+        ({"role": None}, None, "does not tell its role"),
+        ({"role": 7, "customRoleIds": "x", "_member": []}, None, "does not tell its role"),
+        ({"role": "wri\x1b[2Jter"}, None, "its role is wri"),
+        ({"_id": None}, None, "does not say which token this is"),
+    ],
+)
+async def test_what_a_token_may_is_what_launchdarkly_tells(
+    double: LaunchDarklyDouble, lever: Lever, more: dict[str, object], ok: bool | None, said: str
+) -> None:
+    double.told[WRITER] |= more
+    rights, _ = await lever.writer.preflight([KEY])
+    assert (rights.question, rights.ok) == ("the write token may write", ok)
+    assert said in rights.detail and rights.detail.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("told", "ok"),
+    [
+        (None, None),
+        ({}, None),
+        ({"required": "yes"}, None),
+        ({"required": False}, True),
+        ({"required": True}, False),
+        ({"required": True, "requiredApprovalTags": ["prod"]}, None),
+        ({"required": True, "requiredApprovalTags": [7]}, False),
+    ],
+)
+def test_an_environment_that_wants_approvals_has_no_lever(told: object, ok: bool | None) -> None:
+    assert approvals(told)[0] is ok
+
+
+async def test_required_approvals_are_found_before_the_night(
+    double: LaunchDarklyDouble, lever: Lever
+) -> None:
+    double.approvals = True
+    double.add(KEY, 10_000)
+    _, open_to_writes = await lever.writer.preflight([KEY])
+    assert (open_to_writes.ok, (await lever.writer.kill(KEY)).outcome) == (False, REFUSED)

@@ -278,3 +278,15 @@ async def test_the_writers_preflight_never_promises_what_is_not_allowed(rig: Lev
     lines = await rig.build(Built.MAY_ONLY_READ).writer.preflight([key])
     assert any(line.ok is not True for line in lines), lines
     assert await rig.truth(key) == before
+
+
+@levers(Can.TELLS_RIGHTS, Built.MAY_ONLY_READ)
+async def test_the_writers_preflight_says_what_the_service_tells_of_rights(
+    rig: LeverRig, lever: Lever
+) -> None:
+    """A yes that holds, and a no before the night that needs it."""
+    key = await rig.flag(rig.low)
+    may, may_not = lever.writer, rig.build(Built.MAY_ONLY_READ).writer
+    told = [line for line in await may.preflight([key]) if "may" in line.question]
+    assert told and all(line.ok is not None for line in told), told
+    assert any(line.ok is False for line in await may_not.preflight([key]))

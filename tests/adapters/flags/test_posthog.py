@@ -18,7 +18,7 @@ from cockpit.adapters.flags.posthog_access import PostHogSettings
 from cockpit.adapters.flags.posthog_answers import find_id, newest_change, stored_flag
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import WriteOutcome
-from tests.adapters.flags.posthog_double import PostHogDouble
+from tests.adapters.flags.posthog_double import WRITER, PostHogDouble
 from tests.adapters.flags.rigs.posthog import DoubleRig
 from tests.adapters.flags.suite import Lever
 from tests.adapters.flags.test_unleash_mutations import JSON, assert_clean, paths, put
@@ -184,3 +184,30 @@ def test_lists_are_read_or_our_error(body: Any) -> None:
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         PostHogSettings.model_validate({"project": 7, "token": {"env": "PH"}, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("scopes", "ok", "said"),
+    [
+        (["*"], True, "everything"),
+        (["query:read", "feature_flag:write"], True, "its scopes have feature_flag:write"),
+        (["feature_flag:read", "evil\x1b[2J"], False, "it has feature_flag:read, evil"),
+        ([], False, "it has none"),
+        (None, None, "does not tell the scopes"),
+        ([7], None, "does not tell the scopes"),
+    ],
+)
+async def test_what_a_key_may_is_what_its_scopes_say(
+    double: PostHogDouble, lever: Lever, scopes: Any, ok: bool | None, said: str
+) -> None:
+    double.add(KEY, 10)
+    double.scopes[WRITER] = scopes
+    (line,) = await lever.writer.preflight([KEY])
+    assert line.ok is ok and said in line.detail and line.detail.isprintable()
+
+
+async def test_an_old_build_tells_no_scopes_and_nobody_guesses(double: PostHogDouble, lever: Lever) -> None:
+    double.add(KEY, 10)
+    double.old = True
+    (line,) = await lever.writer.preflight([KEY])
+    assert line.ok is None and line.detail.startswith("it does not tell: ")

@@ -89,6 +89,7 @@ class DoubleRig(LeverRig):
         {
             Can.SWITCH,
             Can.MEDDLE,
+            Can.TELLS_RIGHTS,
             *(set(Built) - {Built.STRANGER}),
             *_BROKEN,
             Trouble.GONE,

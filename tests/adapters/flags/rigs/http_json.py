@@ -40,6 +40,7 @@ SHAPES: Final[Mapping[str, dict[str, Any]]] = {
             "body": {"rollout": {"percent": "{percent}"}, "enabled": "{on}"},
         },
         "kill": {"path": "/v1/flags/{key}/off", "method": "POST", "body": {}},
+        "rights": {"path": "/v1/me", "at": "/token/rights", "needs": "flags:write"},
     },
     "version": {
         "guard": "version",
@@ -71,6 +72,7 @@ SHAPES: Final[Mapping[str, dict[str, Any]]] = {
             "method": "POST",
             "body": {"basis/points": "{percent}", "note": "cutover"},
         },
+        "rights": {"path": "/me", "at": "/may~1write"},
     },
     "switch": {
         "guard": "etag",
@@ -186,6 +188,7 @@ class VersionRig(EtagRig):
 
     name = "http_json-version"
     shape = "version"
+    claims = EtagRig.claims - {Can.TELLS_RIGHTS}
     step = Percent.parse(0.5)
 
 
@@ -202,7 +205,7 @@ class SwitchRig(EtagRig):
 
     name = "http_json-switch"
     shape = "switch"
-    claims = EtagRig.claims - {Can.SWITCH, Can.TELLS_WHO}
+    claims = EtagRig.claims - {Can.SWITCH, Can.TELLS_WHO, Can.TELLS_RIGHTS}
     step = FULL
     low, high, other = ZERO, FULL, FULL
 
