@@ -38,7 +38,7 @@ class Settings(BaseModel):
     """
 
     in_new: ClassVar[bool] = False
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class AdapterError(Exception):

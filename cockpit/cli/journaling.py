@@ -84,6 +84,16 @@ def run_export(target: Path) -> int:
     return WHOLE
 
 
+def journal_to_follow(path: Path) -> Journal:
+    """The plan's journal to read, or an empty one in memory while there is none."""
+    from cockpit.engine.journal import SqliteJournal
+    from cockpit.engine.journal_memory import MemoryJournal
+    from cockpit.engine.paths import journal_path
+
+    where = journal_path(path, os.environ)
+    return SqliteJournal(where, read_only=True) if where.exists() else MemoryJournal()
+
+
 def open_journal(target: Path) -> SqliteJournal:
     """The journal file itself, or that of a plan. Raises JournalFailure, MISSING where there is none."""
     from cockpit.engine.journal import SqliteJournal

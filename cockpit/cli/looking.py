@@ -1,22 +1,22 @@
-"""The commands that only look: status, check, report, schema. None of them loads a screen or a writer.
+"""`cockpit status`: looks, and loads neither a screen nor a writer.
 
-`status` says what the deck says, because it reads the same snapshot: the one that the driving cockpit
+It says what the deck says, because it reads the same snapshot: the one that the driving cockpit
 published, while it is fresh; otherwise one of its own making, without any write secret.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import threading
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cockpit.cli.journaling import journal_to_follow
 from cockpit.cli.output import say, say_error
 from cockpit.cli.plans import complain, load_plan
-from cockpit.cli.wiring import Builder, identity, kinds, plan_secrets
-from cockpit.core.clean import ZERO, clean_text
+from cockpit.cli.wiring import Builder, identity, plan_secrets
+from cockpit.core.clean import ZERO
 from cockpit.core.levers import told
 from cockpit.core.model import Mode
 from cockpit.core.snapshot import FlagStatus, Level, Snapshot
@@ -31,16 +31,6 @@ if TYPE_CHECKING:
 FIRST_LOOK_S: Final = 15.0
 UNKNOWN: Final = 3
 EXIT_BY_LEVEL: Final = {Level.OK: 0, Level.NOTE: 0, Level.WARN: 0, Level.BAD: 1, Level.UNKNOWN: UNKNOWN}
-
-
-def journal_to_follow(path: Path) -> Journal:
-    """The plan's journal to read, or an empty one in memory while there is none."""
-    from cockpit.engine.journal import SqliteJournal
-    from cockpit.engine.journal_memory import MemoryJournal
-    from cockpit.engine.paths import journal_path
-
-    where = journal_path(path, os.environ)
-    return SqliteJournal(where, read_only=True) if where.exists() else MemoryJournal()
 
 
 def run_status(path: Path, *, as_json: bool, follow: bool) -> int:
@@ -224,52 +214,3 @@ def _driver_lines(snapshot: Snapshot) -> tuple[str, ...]:
         return ()
     since = f"since {seat.holder.since:%Y-%m-%d %H:%M:%S} UTC"
     return (f"driver {seat.holder.name} {since}{'' if seat.holder_lives else ', no heartbeat'}",)
-
-
-def run_check(path: Path, *, offline: bool) -> int:
-    from cockpit.cli.preflight import preflight
-
-    try:
-        plan = load_plan(path)
-        if offline:
-            say(f"{clean_text(path)}: a good plan ({len(plan.flags)} flags, {len(plan.signals)} signals)")
-            return 0
-        return preflight(plan)
-    except (PlanProblems, SecretProblem) as problem:
-        return complain(problem)
-
-
-def run_report(path: Path, *, as_json: bool) -> int:
-    from cockpit.core.report import as_json as to_json
-    from cockpit.core.report import report
-    from cockpit.core.report_markdown import markdown
-    from cockpit.engine.clock import SystemClock
-    from cockpit.engine.journal_port import JournalFailure
-
-    try:
-        journal = journal_to_follow(path)
-        try:
-            events = journal.read()
-            breaks = [str(each) for each in journal.verify()]
-        finally:
-            journal.close()
-    except JournalFailure as failure:
-        complain(failure)
-        return UNKNOWN
-    if not events:
-        say_error(
-            f"there is no journal of {clean_text(path)} for this user on this host: never flown from here"
-        )
-        return 3
-    for each in breaks:
-        say_error(f"warning: the journal is not as it was written: {each}")
-    value = report(events, made_at=SystemClock().now(), breaks=breaks)
-    say(json.dumps(to_json(value), ensure_ascii=False, indent=2) if as_json else markdown(value).rstrip())
-    return 0
-
-
-def run_schema() -> int:
-    from cockpit.plan.schema import json_schema
-
-    say(json.dumps(json_schema(kinds()), indent=2))
-    return 0

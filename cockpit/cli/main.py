@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def drill(plan: Path | None, scenario: str | None, seed: int | None, theme: str 
 @click.option("--offline", is_flag=True, help="Only read the plan; ask no service.")
 def check(plan: Path, offline: bool) -> None:
     """Validate PLAN, then ask every service: can I read, may I write, is it who it says it is?"""
-    from cockpit.cli.looking import run_check
+    from cockpit.cli.checking import run_check
 
     sys.exit(run_check(plan, offline=offline))
 
@@ -159,7 +160,7 @@ def rollback(plan: Path, flags: tuple[str, ...], reason: str, second_lever: bool
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of Markdown.")
 def report(plan: Path, as_json: bool) -> None:
     """The record of PLAN's flight, from the journal alone."""
-    from cockpit.cli.looking import run_report
+    from cockpit.cli.reporting import run_report
 
     sys.exit(run_report(plan, as_json=as_json))
 
@@ -194,13 +195,14 @@ def export(plan_or_file: Path) -> None:
 @cli.command()
 def schema() -> None:
     """Print the JSON Schema of plans, for editors."""
-    from cockpit.cli.looking import run_schema
+    from cockpit.cli.checking import run_schema
 
     sys.exit(run_schema())
 
 
 def main() -> None:
-    """The console entry point."""
+    """The console entry point. No plug-in may change how a plan is read; looking for one takes time."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     speak_plainly()
     try:
         cli(prog_name="cockpit")

@@ -143,7 +143,7 @@ def _practise(
 
 def stand_ins() -> StandIns:
     """For kinds that the practice world has no double of; its secrets open everything there."""
-    from cockpit.adapters.flags.unleash import UnleashSettings
+    from cockpit.adapters.flags.unleash_settings import UnleashSettings
     from cockpit.adapters.probes.settings import HttpProbeSettings
     from cockpit.adapters.signals.settings import PrometheusSettings
     from cockpit.core.secret import SecretRef

@@ -151,7 +151,7 @@ def standby(path: Path, rule: Rule) -> Standby:
     from cockpit.engine.clock import SystemClock
     from cockpit.engine.journal_port import JournalFailure
     from cockpit.engine.standby import Standby
-    from cockpit.plan import PlanProblems
+    from cockpit.plan.problems import PlanProblems
     from cockpit.plan.secrets import SecretProblem
 
     ours = (PlanProblems, SecretProblem, JournalFailure, AdapterError)
@@ -160,7 +160,8 @@ def standby(path: Path, rule: Rule) -> Standby:
 
 def own_look(path: Path) -> OwnLook:
     """A started read-only engine: no writer, no hook, no write secret."""
-    from cockpit.cli.looking import journal_to_follow, looker
+    from cockpit.cli.journaling import journal_to_follow
+    from cockpit.cli.looking import looker
     from cockpit.cli.plans import load_plan
     from cockpit.engine.standby import OwnLook
 

@@ -5,7 +5,6 @@ A read-only cockpit gets no writers and no hooks: they are not built, and their 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -20,14 +19,16 @@ from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault, Mode
 from cockpit.core.parity_spec import StoreSpec
 from cockpit.core.secret import Secret, SecretRef
-from cockpit.core.snapshot import PlanChange
 from cockpit.core.spec import AnnounceSpec, Plan, ProbeSpec, ServiceSpec
 from cockpit.plan.kinds import Kinds
 
 if TYPE_CHECKING:
+    import asyncio
+
     from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Store
     from cockpit.adapters.http import Heard, Web
     from cockpit.adapters.unavailable import Unavailable
+    from cockpit.core.snapshot import PlanChange
     from cockpit.engine.identity import Identity
     from cockpit.engine.replan import PlanOffer
     from cockpit.engine.sources import Sources
@@ -47,11 +48,11 @@ def kinds() -> Kinds:
     from cockpit.adapters import table
 
     return Kinds(
-        flag_services={name: kind.settings for name, kind in table.FLAG_SERVICES.items()},
-        probes={name: kind.settings for name, kind in table.PROBES.items()},
-        monitors={name: kind.settings for name, kind in table.MONITORS.items()},
-        announcers={name: kind.settings for name, kind in table.ANNOUNCERS.items()},
-        stores={name: kind.settings for name, kind in table.STORES.items()},
+        flag_services=table.SettingsByKind(table.FLAG_SERVICES),
+        probes=table.SettingsByKind(table.PROBES),
+        monitors=table.SettingsByKind(table.MONITORS),
+        announcers=table.SettingsByKind(table.ANNOUNCERS),
+        stores=table.SettingsByKind(table.STORES),
     )
 
 
@@ -187,7 +188,7 @@ class Builder:
         return _or_unavailable(lambda: kind.build(_own(spec), web, self.secret, spec.timeout_s))
 
 
-Offers = Callable[[asyncio.Event, Callable[[], Plan]], "AsyncIterator[PlanOffer]"]
+Offers = Callable[["asyncio.Event", Callable[[], Plan]], "AsyncIterator[PlanOffer]"]
 
 
 def plan_offers(path: Path) -> Offers:
@@ -210,6 +211,7 @@ def plan_offers(path: Path) -> Offers:
 
 
 def _change(digest: str, diff: tuple[str, ...], problems: tuple[str, ...]) -> PlanChange:
+    from cockpit.core.snapshot import PlanChange
     from cockpit.engine.clock import SystemClock
 
     return PlanChange(digest=digest, diff=diff, problems=problems, seen_at=SystemClock().now())

@@ -8,7 +8,7 @@ and an unknown key is judged against both.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -28,7 +28,7 @@ Family = Mapping[str, type[BaseModel]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kinds:
-    """Settings classes by kind name. Raises ValueError for a class that takes a key of the plan's own."""
+    """Settings classes by kind name. A class may be loaded when it is asked for, and not before."""
 
     flag_services: Family
     probes: Family
@@ -36,19 +36,14 @@ class Kinds:
     announcers: Family
     stores: Family = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        owners: dict[str, type[Table]] = {
-            "flag_services": Source,
-            "probes": Probe,
-            "monitors": Source,
-            "announcers": Announce,
-            "stores": Store,
-        }
-        for family in fields(self):
-            for kind, settings in getattr(self, family.name).items():
-                taken = sorted({*known_keys(owners[family.name])} & {*known_keys(settings)})
-                if taken:
-                    raise ValueError(f"settings of {kind} take the plan's own keys: {', '.join(taken)}")
+
+def settings_class(kind: str, family: Family, own: type[Table]) -> type[BaseModel]:
+    """Of a kind that is known. Raises ValueError for a class that takes a key of the plan's own."""
+    settings = family[kind]
+    taken = sorted({*known_keys(own)} & {*known_keys(settings)})
+    if taken:
+        raise ValueError(f"settings of {kind} take the plan's own keys: {', '.join(taken)}")
+    return settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +60,9 @@ class KindTable:
     def settings(self) -> type[BaseModel] | None:
         """The settings class of the table's kind, None when the kind is not known."""
         kind = self.table.get("kind")
-        return self.family.get(kind) if isinstance(kind, str) else None
+        if not isinstance(kind, str) or kind not in self.family:
+            return None
+        return settings_class(kind, self.family, self.own)
 
 
 def kind_tables(document: Document, kinds: Kinds) -> Iterator[KindTable]:

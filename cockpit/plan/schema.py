@@ -22,7 +22,7 @@ from cockpit.core.clean import parse_duration
 from cockpit.core.secret import SecretRef
 from cockpit.plan import values
 from cockpit.plan.fields import Announce, Document, Probe, Source
-from cockpit.plan.kinds import Family, Kinds
+from cockpit.plan.kinds import Family, Kinds, settings_class
 from cockpit.plan.parity_fields import Store
 from cockpit.plan.secrets import SECRET
 from cockpit.plan.written import Table
@@ -107,8 +107,8 @@ def _one_of(
 ) -> JsonSchemaValue:
     """One closed table per kind, with the plan's own keys and those of the kind."""
     choices = []
-    for kind, settings in family.items():
-        ours, theirs = tables[own], tables[settings]
+    for kind in family:
+        ours, theirs = tables[own], tables[settings_class(kind, family, own)]
         properties = {**ours["properties"], **theirs.get("properties", {})}
         choices.append(
             {

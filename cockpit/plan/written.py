@@ -27,4 +27,4 @@ Zone = Annotated[str, AfterValidator(values.zone)]
 class Table(BaseModel):
     """Base of every table of the plan."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)

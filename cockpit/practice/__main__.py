@@ -11,10 +11,12 @@ from pathlib import Path
 
 import click
 
-from cockpit.adapters.table import ANNOUNCERS, FLAG_SERVICES, MONITORS, PROBES, STORES
+from cockpit.adapters.table import ANNOUNCERS, FLAG_SERVICES, MONITORS, PROBES, STORES, SettingsByKind
 from cockpit.core.spec import Plan
 from cockpit.engine.clock import SystemClock
-from cockpit.plan import Kinds, PlanProblems, load
+from cockpit.plan.kinds import Kinds
+from cockpit.plan.load import load
+from cockpit.plan.problems import PlanProblems
 from cockpit.practice.console import answer
 from cockpit.practice.server import PracticeServer
 from cockpit.practice.world import DEFAULT_RPS
@@ -40,11 +42,11 @@ def main(plan_file: Path, seed: int, rps: float) -> None:
 
 def _read(plan_file: Path) -> Plan:
     kinds = Kinds(
-        flag_services={name: kind.settings for name, kind in FLAG_SERVICES.items()},
-        probes={name: kind.settings for name, kind in PROBES.items()},
-        monitors={name: kind.settings for name, kind in MONITORS.items()},
-        announcers={name: kind.settings for name, kind in ANNOUNCERS.items()},
-        stores={name: kind.settings for name, kind in STORES.items()},
+        flag_services=SettingsByKind(FLAG_SERVICES),
+        probes=SettingsByKind(PROBES),
+        monitors=SettingsByKind(MONITORS),
+        announcers=SettingsByKind(ANNOUNCERS),
+        stores=SettingsByKind(STORES),
     )
     try:
         return load(plan_file, kinds)

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from cockpit.adapters.base import Settings
-from cockpit.adapters.flags.unleash import UnleashSettings
+from cockpit.adapters.flags.unleash_settings import UnleashSettings
 from cockpit.adapters.http import Web
 from cockpit.adapters.table import ANNOUNCERS, FLAG_SERVICES, MONITORS, PROBES, FlagService, Kind
 from cockpit.core.secret import Secret, SecretRef

@@ -9,7 +9,9 @@ import pytest
 
 from cockpit.adapters.table import ANNOUNCERS, FLAG_SERVICES, MONITORS, PROBES, STORES
 from cockpit.core.spec import Plan
-from cockpit.plan import Kinds, PlanProblems, load
+from cockpit.plan.kinds import Kinds
+from cockpit.plan.load import load
+from cockpit.plan.problems import PlanProblems
 
 SAMPLES: Final = Path(__file__).parents[2] / "sample_configs"
 WHOLE: Final = sorted(path.name for path in SAMPLES.glob("*.toml") if path.name != "broken.toml")

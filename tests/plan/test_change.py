@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.plan import describe_change, load
+from cockpit.plan.change import describe_change
+from cockpit.plan.load import load
 from tests.plan.plans import KINDS, SAMPLES, SMALL, changed, load_text
 
 COUNTER = '[[rollback.write_counter]]\nname = "w"\nmonitor = "prom"\nquery = "q"\n'

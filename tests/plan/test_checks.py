@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cockpit.core.spec import Plan
-from cockpit.plan import PlanProblems
+from cockpit.plan.problems import PlanProblems
 from tests.plan.plans import SMALL, changed, load_text, problems_of
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from cockpit.core.clean import clean_text
 from cockpit.core.spec import Plan
-from cockpit.plan import PlanProblems
 from cockpit.plan.load import parse
 from cockpit.plan.locate import TomlPath
+from cockpit.plan.problems import PlanProblems
 from tests.plan.plans import KINDS, SAMPLES, SMALL
 
 PATH = Path("plan.toml")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cockpit.core.spec import HookMoment
-from cockpit.plan import PlanProblems, load
-from cockpit.plan.load import SIZE_LIMIT
+from cockpit.plan.load import SIZE_LIMIT, load
+from cockpit.plan.problems import PlanProblems
 from tests.plan.plans import KINDS, SMALL, changed, load_text, problems_of
 
 

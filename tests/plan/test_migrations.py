@@ -12,7 +12,7 @@ from cockpit.cli.practising import stand_ins
 from cockpit.core.clean import FULL
 from cockpit.core.spec import Plan
 from cockpit.engine.clock import SystemClock
-from cockpit.plan import load
+from cockpit.plan.load import load
 from cockpit.practice.scenarios import SCENARIOS
 from cockpit.practice.server import PracticeServer
 from cockpit.practice.staging import stage

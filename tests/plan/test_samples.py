@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from cockpit.core.clean import FULL, Percent
 from cockpit.core.model import Side
 from cockpit.core.spec import StepKey
-from cockpit.plan import PlanProblems, load
 from cockpit.plan.fields import Document, Judge, Limit, Rollback, WriteCounter
+from cockpit.plan.load import load
+from cockpit.plan.problems import PlanProblems
 from cockpit.plan.shape import alternatives, annotation_at, fields_of, known_keys
 from tests.plan.plans import KINDS, SAMPLES, WHOLE
 

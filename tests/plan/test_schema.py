@@ -12,7 +12,8 @@ import pytest
 from pydantic import BaseModel
 
 from cockpit.core.secret import SecretRef
-from cockpit.plan import Kinds, json_schema
+from cockpit.plan.kinds import Kinds
+from cockpit.plan.schema import json_schema
 from tests.plan.json_check import faults
 from tests.plan.plans import KINDS, SAMPLES, SMALL, WHOLE
 
@@ -119,4 +120,4 @@ def test_kinds_may_bring_tables_of_the_same_name() -> None:
 def test_a_kind_may_not_take_a_key_of_the_plan() -> None:
     greedy = type("Greedy", (BaseModel,), {"__annotations__": {"interval": int}})
     with pytest.raises(ValueError, match="settings of x take the plan's own keys: interval"):
-        Kinds(flag_services={"x": greedy}, probes={}, monitors={}, announcers={})
+        json_schema(Kinds(flag_services={"x": greedy}, probes={}, monitors={}, announcers={}))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cockpit.core.secret import SecretRef
-from cockpit.plan import SecretProblem, resolve
+from cockpit.plan.secrets import SecretProblem, resolve
 
 TOKEN = "s3cr3t-token"
 

@@ -10,7 +10,9 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from cockpit.core.spec import Plan
-from cockpit.plan import PlanProblems, load, watch
+from cockpit.plan.load import load
+from cockpit.plan.problems import PlanProblems
+from cockpit.plan.watching import watch
 from tests.plan.plans import KINDS, SMALL, changed
 
 OTHER = changed("percent = 50", "percent = 25")

@@ -14,7 +14,7 @@ from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import FlagValue, Health, Quality, Sample, WriteOutcome
 from cockpit.core.spec import PairQuery, Plan
 from cockpit.engine.questions import expressions
-from cockpit.plan import load
+from cockpit.plan.load import load
 from cockpit.practice.faults import make_fault
 from cockpit.practice.server import PracticeServer
 from tests.plan.plans import KINDS, SAMPLES, WHOLE

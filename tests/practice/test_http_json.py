@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cockpit.adapters.flags.unleash import UnleashSettings
+from cockpit.adapters.flags.unleash_settings import UnleashSettings
 from cockpit.adapters.http import Web
 from cockpit.adapters.probes.settings import HttpProbeSettings
 from cockpit.adapters.signals.settings import PrometheusSettings
@@ -16,7 +16,7 @@ from cockpit.core.model import FlagValue, WriteOutcome
 from cockpit.core.secret import SecretRef
 from cockpit.core.spec import ServiceSpec
 from cockpit.engine.clock import SystemClock
-from cockpit.plan import load
+from cockpit.plan.load import load
 from cockpit.practice.faults import make_fault
 from cockpit.practice.rehome import StandIns, rehome, told
 from cockpit.practice.server import PracticeServer

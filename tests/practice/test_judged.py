@@ -11,7 +11,8 @@ from cockpit.core.counters import SignalSamples
 from cockpit.core.model import Quality, Reading, Sample, Verdict
 from cockpit.core.spec import Plan
 from cockpit.core.tracker import SignalTracker, observe, start_signal, status
-from cockpit.plan import Kinds, load
+from cockpit.plan.kinds import Kinds
+from cockpit.plan.load import load
 from cockpit.practice.promql import evaluate
 from cockpit.practice.rehome import seeds
 from cockpit.practice.scenarios import SCENARIOS

@@ -8,16 +8,12 @@ one at 100 %; a write that timed out may still happen; /health is GOOD without a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
-from pydantic import AfterValidator
-
-from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService, Settings
+from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
 from cockpit.adapters.credentials import Secrets
-from cockpit.adapters.fields import BaseUrl, Reference
 from cockpit.adapters.flags.outcome import (
     Stop,
     asked_to_wait_s,
@@ -39,6 +35,7 @@ from cockpit.adapters.flags.unleash_preflight import (
     maintenance_line,
     rights_line,
 )
+from cockpit.adapters.flags.unleash_settings import UnleashSettings
 from cockpit.adapters.http_path import segment
 from cockpit.adapters.once import asked_once
 from cockpit.core.clean import ZERO, Percent
@@ -49,40 +46,10 @@ if TYPE_CHECKING:
     from cockpit.adapters.http import Answer, HttpHost, Web
     from cockpit.core.clock import Clock
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,99}")
 _ADMIN: Final = "/api/admin"
 _EVENTS_LOOKED_AT: Final = 20
 _ROLLOUT: Final = "/parameters/rollout"
 _CHANGE_REQUEST: Final = "SKIP_CHANGE_REQUEST"
-
-
-def _name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError("a name in Unleash is letters, digits and . _ ~ -")
-    return name
-
-
-def _server(url: str) -> str:
-    return url.removesuffix("/").removesuffix("/admin").removesuffix("/api")
-
-
-Name = Annotated[str, AfterValidator(_name)]
-
-
-class UnleashSettings(Settings):
-    """One project and environment of one Unleash server.
-
-    token reads: an account's token with the Viewer role is enough. write_token writes: it needs
-    UPDATE_FEATURE_ENVIRONMENT, UPDATE_FEATURE_STRATEGY and CREATE_FEATURE_STRATEGY. Tokens of SDKs
-    (client, frontend) cannot be used.
-    """
-
-    url: Annotated[BaseUrl, AfterValidator(_server)]
-    project: Name = "default"
-    environment: Name
-    token: Reference
-    write_token: Reference | None = None
-    ca_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, FlagWriter
-from cockpit.adapters.flags.unleash import UnleashSettings, build_reader, build_writer
+from cockpit.adapters.flags.unleash import build_reader, build_writer
+from cockpit.adapters.flags.unleash_settings import UnleashSettings
 from cockpit.adapters.http import Web
 from cockpit.core.clean import Percent
 from cockpit.core.model import Fault, FlagValue, WriteOutcome

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from cockpit.adapters.flags.unleash import UnleashSettings
+from cockpit.adapters.flags.unleash_settings import UnleashSettings
 from cockpit.adapters.http import Web
 from cockpit.adapters.table import FLAG_SERVICES
 from cockpit.core.clean import Percent

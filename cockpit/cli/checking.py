@@ -1,0 +1,33 @@
+"""`cockpit check` and `cockpit schema`. Offline, nothing that could ask a service is loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cockpit.cli.output import say
+from cockpit.cli.plans import complain, load_plan
+from cockpit.cli.wiring import kinds
+from cockpit.core.clean import clean_text
+from cockpit.plan.problems import PlanProblems
+from cockpit.plan.secrets import SecretProblem
+
+
+def run_check(path: Path, *, offline: bool) -> int:
+    try:
+        plan = load_plan(path)
+        if offline:
+            say(f"{clean_text(path)}: a good plan ({len(plan.flags)} flags, {len(plan.signals)} signals)")
+            return 0
+        from cockpit.cli.preflight import preflight
+
+        return preflight(plan)
+    except (PlanProblems, SecretProblem) as problem:
+        return complain(problem)
+
+
+def run_schema() -> int:
+    from cockpit.plan.schema import json_schema
+
+    say(json.dumps(json_schema(kinds()), indent=2))
+    return 0

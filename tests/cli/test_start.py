@@ -1,0 +1,110 @@
+"""What a command loads before it answers: a screen only for who wants one, a network library only to ask."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from cockpit.engine.clock import SystemClock
+from cockpit.engine.journal import SqliteJournal
+from cockpit.engine.paths import journal_path
+from cockpit.engine.published import encode
+from tests.e2e.conftest import ROOT, Stage
+from tests.face.pictures import calm
+
+SAMPLE: Final = ROOT / "sample_configs" / "chat-sync.toml"
+SCREEN: Final = frozenset({"textual", "rich"})
+NETWORK: Final = frozenset({"httpx", "httpcore", "anyio", "psycopg", "websockets", "asyncio"})
+LOADS: Final = """
+import json, sys
+report = sys.argv.pop(1)
+from cockpit.cli import main
+try:
+    main()
+finally:
+    with open(report, "w") as told:
+        json.dump(sorted(sys.modules), told)
+"""
+
+
+def loaded(place: Path, *words: str, code: int = 0, env: Mapping[str, str] | None = None) -> set[str]:
+    """The packages that `cockpit WORDS` had loaded when it ended."""
+    report = place / "loaded.json"
+    ran = subprocess.run(
+        [sys.executable, "-c", LOADS, str(report), *words],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(place),
+            "XDG_STATE_HOME": str(place / "state"),
+            **(env or {}),
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert ran.returncode == code, ran.stderr
+    names: list[str] = json.loads(report.read_text())
+    return {name.partition(".")[0] for name in names} | {
+        name for name in names if name.startswith("cockpit.")
+    }
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("fly", "--help")])
+def test_help_loads_nothing_but_the_command_line(words: tuple[str, ...], tmp_path: Path) -> None:
+    found = loaded(tmp_path, *words)
+    assert not found & (SCREEN | NETWORK | {"pydantic", "sqlite3"})
+    assert not any(name.startswith(("cockpit.plan", "cockpit.core", "cockpit.engine")) for name in found)
+
+
+def test_a_plan_is_checked_offline_with_the_kinds_that_it_names(tmp_path: Path) -> None:
+    found = loaded(tmp_path, "check", "--offline", str(SAMPLE))
+    assert not found & (SCREEN | NETWORK | {"sqlite3", "cockpit.core.snapshot", "cockpit.engine.engine"})
+    named = {
+        name for name in found if name.startswith(("cockpit.adapters.flags.", "cockpit.adapters.probes."))
+    }
+    assert named == {
+        "cockpit.adapters.flags.unleash_settings",
+        "cockpit.adapters.probes.settings",
+    }
+
+
+def test_a_report_needs_the_journal_alone(tmp_path: Path) -> None:
+    found = loaded(tmp_path, "report", str(SAMPLE), code=3)
+    assert not found & (SCREEN | NETWORK)
+    assert not any(name.startswith(("cockpit.plan", "cockpit.adapters")) for name in found)
+
+
+def test_the_journal_is_verified_without_a_screen_or_an_adapter(tmp_path: Path) -> None:
+    found = loaded(tmp_path, "journal", "verify", str(SAMPLE), code=2)
+    assert not found & (SCREEN | NETWORK)
+    assert not any(name.startswith(("cockpit.plan", "cockpit.adapters")) for name in found)
+
+
+def test_status_reads_what_the_driver_published_and_loads_nothing_to_ask_with(tmp_path: Path) -> None:
+    where = journal_path(SAMPLE, {"XDG_STATE_HOME": str(tmp_path / "state")})
+    now = SystemClock().now()
+    with closing(SqliteJournal(where)) as journal:
+        journal.publish(encode(replace(calm(), engine_at=now)), now)
+    found = loaded(tmp_path, "status", str(SAMPLE))
+    assert not found & (SCREEN | NETWORK | {"cockpit.engine.engine", "cockpit.adapters.http"})
+
+
+@pytest.mark.parametrize("words", [("status",), ("check",), ("rollback", "--reason", "a drill of the doors")])
+def test_whoever_asks_without_a_screen_loads_none(
+    words: tuple[str, ...], stage: Stage, tmp_path: Path
+) -> None:
+    stage = stage.unhurried()
+    found = loaded(tmp_path, words[0], str(stage.plan_path), *words[1:], env=stage.env)
+    assert "httpx" in found, "it did ask"
+    assert "textual" not in found and "cockpit.face" not in found  # rich comes with httpx's own command
