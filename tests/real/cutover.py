@@ -10,40 +10,33 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from time import monotonic
-from uuid import uuid4
 
 import httpx
 import pytest
 
 from cockpit.cli.flying import flight_journal
-from cockpit.cli.looking import status_lines
 from cockpit.cli.plans import load_plan
-from cockpit.core.commands import Advance, Command, CommandState, CommandStatus, DeclareRollback
 from cockpit.core.events import Event
-from cockpit.core.rollback import Rollback
-from cockpit.core.snapshot import FlagStatus, Snapshot
 from cockpit.engine.clock import SystemClock
 from cockpit.engine.engine import Engine
 from cockpit.engine.journal import SqliteJournal
 from cockpit.engine.journal_port import Break
 from cockpit.engine.paths import journal_path
 from cockpit.practice.server import PracticeServer
+from tests.flying import OPERATOR, Cockpit
 from tests.real.prometheus_server import result_of
 from tests.real.servers import Server, answers, free_port, program, running, scratch
 from tests.real.unleash_raw import RawUnleash
 from tests.real.unleash_server import Unleash
 
 SAMPLE = Path(__file__).parents[2] / "sample_configs" / "chat-sync.toml"
-OPERATOR = "kim"
 RPS = 8000.0
 SDK_POLL_S = 0.2
-WITHIN_S = 45.0
 _CROWD_TURN = "1s"
 _SCRAPES = """
 global: {{scrape_interval: 250ms, scrape_timeout: 200ms}}
@@ -162,88 +155,6 @@ def exposure(feature: Mapping[str, object]) -> float:
     assert isinstance(strategies, list)
     rollouts = [float(each["parameters"]["rollout"]) for each in strategies if not each.get("disabled")]
     return max(rollouts, default=0.0) if feature["enabled"] else 0.0
-
-
-class Cockpit:
-    """A flying engine and every picture it has drawn."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.pictures: list[Snapshot] = [engine.latest()]
-        self._drawn = threading.Condition()
-        self._unsubscribe = engine.subscribe(self._note)
-
-    def _note(self) -> None:
-        with self._drawn:
-            self.pictures.append(self.engine.latest())
-            self._drawn.notify_all()
-
-    def close(self) -> None:
-        self._unsubscribe()
-
-    def wait(
-        self, what: str, condition: Callable[[Snapshot], object], *, within_s: float = WITHIN_S
-    ) -> Snapshot:
-        """The first picture from the present one on for which `condition` holds."""
-        give_up_at = monotonic() + within_s
-        with self._drawn:
-            looked_at = len(self.pictures) - 1
-            while True:
-                for picture in self.pictures[looked_at:]:
-                    if condition(picture):
-                        return picture
-                looked_at = len(self.pictures)
-                left_s = give_up_at - monotonic()
-                if left_s <= 0 or not self.engine.alive:
-                    raise AssertionError(f"never: {what}\n{told(self.pictures[-1])}")
-                self._drawn.wait(min(left_s, 1.0))
-
-    def order(self, command: Command) -> CommandStatus:
-        """Submit it and wait until it is done or refused."""
-        self.engine.submit(command)
-        over = (CommandState.DONE, CommandState.REFUSED)
-        picture = self.wait(
-            f"an end of {type(command).__name__}",
-            lambda picture: any(one.id == command.id and one.state in over for one in picture.commands),
-        )
-        return next(one for one in picture.commands if one.id == command.id)
-
-    def advance(self, flag: str, percent: int) -> CommandStatus:
-        return self.order(Advance(id=str(uuid4()), by=OPERATOR, flag=flag, percent_hundredths=100 * percent))
-
-    def declare(self, *flags: str, reason: str = "the new side fails") -> Rollback:
-        command = DeclareRollback(id=str(uuid4()), by=OPERATOR, flags=flags, reason=reason)
-        assert self.order(command).state is CommandState.DONE
-        return rollback_of(self.wait("an open rollback", lambda picture: picture.rollback))
-
-
-def told(picture: Snapshot) -> str:
-    """A picture in lines, for the message of a failed test."""
-    gates = [f"gate {flag.key}: {gate.text}" for flag in picture.flags for gate in flag.gates if not gate.met]
-    flips = [repr(flip) for flip in picture.rollback.flips] if picture.rollback is not None else []
-    tail = [line.text for line in picture.tail[-12:]]
-    return "\n".join([*status_lines(picture, picture.engine_at), *gates, *flips, *tail])
-
-
-def flag_of(picture: Snapshot, key: str) -> FlagStatus:
-    return next(flag for flag in picture.flags if flag.key == key)
-
-
-def rollback_of(picture: Snapshot) -> Rollback:
-    assert picture.rollback is not None
-    return picture.rollback
-
-
-def configured_pct(flag: FlagStatus, picture: Snapshot) -> float | None:
-    """What the flag service says now; None while that cannot be told."""
-    value = flag.configured.fresh_value(picture.engine_at)
-    return value.exposure.value if value is not None and value.exposure is not None else None
-
-
-def observed_pct(flag: FlagStatus, picture: Snapshot) -> float | None:
-    """The share that Prometheus counted lately; None while that cannot be told."""
-    share = flag.observed.fresh_value(picture.engine_at)
-    return share.percent.value if share is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

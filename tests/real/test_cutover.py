@@ -20,18 +20,16 @@ from cockpit.core.snapshot import Agreement, Level, Snapshot
 from cockpit.core.spec import StepKey
 from cockpit.engine.clock import SystemClock
 from cockpit.engine.snapshot_json import as_json
-from tests.real.cutover import (
+from tests.flying import (
     OPERATOR,
     Cockpit,
-    Monitoring,
-    Night,
     configured_pct,
     flag_of,
-    monitoring,
-    night,
+    machine_part_done,
     observed_pct,
     rollback_of,
 )
+from tests.real.cutover import Monitoring, Night, monitoring, night
 from tests.real.unleash_server import Unleash, unleash
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
@@ -267,11 +265,6 @@ def seen_after(picture: Snapshot, flag: str, moment: datetime) -> bool:
     """Whether the picture shows a reading that was asked for after `moment`."""
     reading = flag_of(picture, flag).configured
     return reading.attempted_at is not None and reading.attempted_at >= moment and reading.failure is None
-
-
-def machine_part_done(picture: Snapshot) -> bool:
-    rollback = rollback_of(picture)
-    return all(step.settled for step in rollback.steps if step.machine)
 
 
 def is_unknown(picture: Snapshot, flag: str) -> bool:

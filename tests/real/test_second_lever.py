@@ -16,17 +16,8 @@ from cockpit.core.commands import CommandState, PullSecondLever, RetryFlag
 from cockpit.core.events import Lever
 from cockpit.core.rollback import Flip, FlipState
 from cockpit.core.snapshot import Snapshot
-from tests.real.cutover import (
-    OPERATOR,
-    Cockpit,
-    Monitoring,
-    Night,
-    configured_pct,
-    flag_of,
-    monitoring,
-    night,
-    rollback_of,
-)
+from tests.flying import OPERATOR, Cockpit, configured_pct, flag_of, rollback_of
+from tests.real.cutover import Monitoring, Night, monitoring, night
 from tests.real.door import Door, Mode
 from tests.real.unleash_server import Unleash
 
