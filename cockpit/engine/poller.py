@@ -1,13 +1,17 @@
-"""One source, polled for ever: interval and jitter, one request in flight, deadline, back-off.
+"""One source, polled for ever: its own moments, one request in flight, deadline, back-off.
 
 A tick is the owner's: it asks, stores what it learned and says what went wrong. The poller decides only
-when the next one is. A source that says "not before" (Retry-After) is obeyed even when poked, but for a
-minute at most: nobody may blind a cockpit with one header.
+when the next one is. Its moments are those of a grid, one per interval, that begins where `phase` says, so
+that the sources of a plan do not fall together, not even after all were poked at once. The next one is
+skipped where the source fails, or would have less than half an interval of rest: an answer that takes
+longer than the interval stretches it. A source that says "not before" (Retry-After) is obeyed even when
+poked, but for a minute at most: nobody may blind a cockpit with one header.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 
@@ -19,10 +23,16 @@ BACKOFF_LIMIT = 4.0
 JITTER = 0.1
 POKE_SPACING_S = 0.5
 RETRY_AFTER_LIMIT_S = 60.0
+REST = 0.5
+"""Of an interval, between the end of a tick and the next one; a poke may come sooner."""
 
 
 class Poller:
-    """`tick` gets `timeout_s` in all; a tick that overruns is cancelled and reported to `failed`."""
+    """`tick` gets `timeout_s` in all; a tick that overruns is cancelled and reported to `failed`.
+
+    phase: where in the interval this source has its moments, from 0 to 1. first_s: when the first tick comes.
+    late_s: how long after its moment the last tick began, which is how late the loop woke this poller.
+    """
 
     def __init__(
         self,
@@ -33,13 +43,18 @@ class Poller:
         tick: Tick,
         failed: Callable[[Failure], None],
         rng: random.Random,
+        phase: float = 0.0,
+        first_s: float = 0.0,
     ) -> None:
         self.name = name
+        self.late_s = 0.0
         self._interval_s = interval_s
         self._timeout_s = timeout_s
         self._tick = tick
         self._failed = failed
         self._rng = rng
+        self._phase = phase
+        self._first_s = first_s
         self._poked = asyncio.Event()
         self._failures = 0
         self._not_before = 0.0
@@ -50,16 +65,17 @@ class Poller:
         self._poked.set()
 
     async def run(self) -> None:
-        """Until cancelled. The first tick comes at once, spread by jitter over a tenth of the interval."""
+        """Until cancelled."""
         loop = asyncio.get_running_loop()
-        await self._wait(self._rng.uniform(0, JITTER * self._interval_s))
+        started_at = loop.time()
+        await self._wait_until(started_at + self._first_s)
         while True:
             self._began_at = loop.time()
             failure = await self._ask()
             self._failures = self._failures + 1 if failure is not None else 0
             if failure is not None and failure.retry_after_s is not None:
                 self._not_before = loop.time() + min(failure.retry_after_s, RETRY_AFTER_LIMIT_S)
-            await self._wait(self._delay_s(loop.time()))
+            await self._wait_until(self._next(started_at, loop.time()))
             spacing_s = min(POKE_SPACING_S, self._interval_s)
             floor_s = max(self._not_before, self._began_at + spacing_s) - loop.time()
             if floor_s > 0:
@@ -77,16 +93,23 @@ class Poller:
         self._failed(failure)
         return failure
 
-    def _delay_s(self, now_s: float) -> float:
+    def _next(self, started_at: float, ended_at: float) -> float:
+        """The first moment of the grid that is far enough from the tick that just ended."""
+        interval_s = self._interval_s
         stretch = min(2.0 ** max(0, self._failures - 1), BACKOFF_LIMIT)
-        due = self._began_at + self._interval_s * stretch * self._rng.uniform(1 - JITTER, 1 + JITTER)
-        return max(0.0, max(due, self._not_before) - now_s)
+        soonest = max(self._began_at + (stretch - REST) * interval_s, ended_at + REST * interval_s)
+        origin = started_at + self._phase * interval_s
+        moment = origin + math.ceil((soonest - origin) / interval_s) * interval_s
+        jitter_s = self._rng.uniform(-JITTER / 2, JITTER / 2) * interval_s
+        return max(moment + jitter_s, self._not_before)
 
-    async def _wait(self, delay_s: float) -> None:
+    async def _wait_until(self, moment: float) -> None:
+        """For the moment, or for a poke."""
+        self.late_s = 0.0
         try:
-            async with asyncio.timeout(delay_s):
+            async with asyncio.timeout_at(moment):
                 await self._poked.wait()
         except TimeoutError:
-            return
+            self.late_s = asyncio.get_running_loop().time() - moment
         finally:
             self._poked.clear()

@@ -1,15 +1,28 @@
-"""One poller for every source of a plan: flag services, probes, monitoring sources, parity checks."""
+"""One poller for every source of a plan: flag services, probes, monitoring sources, parity checks.
+
+Their moments are spread over the interval, any few neighbours as evenly as all together; only the very
+first ones come close behind each other, because a screen without data helps nobody.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
+from cockpit.core.model import Failure
 from cockpit.core.spec import Plan
-from cockpit.engine.poller import Poller
+from cockpit.engine.poller import Poller, Tick
 from cockpit.engine.questions import expressions
 from cockpit.engine.senses import Senses
+
+GOLDEN: Final = 0.6180339887498949
+"""The turn whose multiples never crowd: the sources of one host stand beside each other in a plan."""
+FIRST_SPACING_S: Final = 0.005
+FIRST_WITHIN_S: Final = 1.0
 
 
 class Polls:
@@ -46,52 +59,75 @@ class Polls:
         self._ended.clear()
 
     def _pollers(self, plan: Plan) -> list[Poller]:
-        senses, pollers = self._senses, list[Poller]()
-        for service in plan.flag_services:
-            keys = plan.keys_in(service.name)
-            if keys:
-                pollers.append(
-                    Poller(
-                        name=service.name,
-                        interval_s=service.interval_s,
-                        timeout_s=service.timeout_s,
-                        tick=partial(senses.read_service, service, keys),
-                        failed=partial(senses.service_failed, service.name, keys),
-                        rng=self._rng,
-                    )
-                )
-        for monitor in plan.monitors:
-            if expressions(plan, monitor.name):
-                pollers.append(
-                    Poller(
-                        name=monitor.name,
-                        interval_s=monitor.interval_s,
-                        timeout_s=monitor.timeout_s,
-                        tick=partial(senses.query, monitor),
-                        failed=partial(senses.monitor_failed, monitor),
-                        rng=self._rng,
-                    )
-                )
-        for probe in (probe for backend in plan.backends for probe in backend.probes):
-            pollers.append(
-                Poller(
-                    name=f"{probe.side}/{probe.name}",
-                    interval_s=probe.interval_s,
-                    timeout_s=probe.timeout_s,
-                    tick=partial(senses.probe, probe),
-                    failed=partial(senses.probe_failed, probe),
-                    rng=self._rng,
-                )
+        polled = [*_flags(self._senses, plan), *_monitors(self._senses, plan), *_probes(self._senses, plan)]
+        polled += _parity(self._senses, plan)
+        spacing_s = min(FIRST_SPACING_S, FIRST_WITHIN_S / max(1, len(polled)))
+        return [
+            Poller(
+                name=each.name,
+                interval_s=each.interval_s,
+                timeout_s=each.timeout_s,
+                tick=each.tick,
+                failed=each.failed,
+                rng=self._rng,
+                phase=number * GOLDEN % 1,
+                first_s=min(number * spacing_s, each.interval_s),
             )
-        for check in plan.parity:
-            pollers.append(
-                Poller(
-                    name=f"parity/{check.name}",
-                    interval_s=check.interval_s,
-                    timeout_s=check.timeout_s,
-                    tick=partial(senses.parity.look, check),
-                    failed=partial(senses.parity.failed, check),
-                    rng=self._rng,
-                )
+            for number, each in enumerate(polled)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Polled:
+    name: str
+    interval_s: float
+    timeout_s: float
+    tick: Tick
+    failed: Callable[[Failure], None]
+
+
+def _flags(senses: Senses, plan: Plan) -> Iterator[_Polled]:
+    for service in plan.flag_services:
+        keys = plan.keys_in(service.name)
+        if keys:
+            yield _Polled(
+                name=service.name,
+                interval_s=service.interval_s,
+                timeout_s=service.timeout_s,
+                tick=partial(senses.read_service, service, keys),
+                failed=partial(senses.service_failed, service.name, keys),
             )
-        return pollers
+
+
+def _monitors(senses: Senses, plan: Plan) -> Iterator[_Polled]:
+    for monitor in plan.monitors:
+        if expressions(plan, monitor.name):
+            yield _Polled(
+                name=monitor.name,
+                interval_s=monitor.interval_s,
+                timeout_s=monitor.timeout_s,
+                tick=partial(senses.query, monitor),
+                failed=partial(senses.monitor_failed, monitor),
+            )
+
+
+def _probes(senses: Senses, plan: Plan) -> Iterator[_Polled]:
+    for probe in (probe for backend in plan.backends for probe in backend.probes):
+        yield _Polled(
+            name=f"{probe.side}/{probe.name}",
+            interval_s=probe.interval_s,
+            timeout_s=probe.timeout_s,
+            tick=partial(senses.probe, probe),
+            failed=partial(senses.probe_failed, probe),
+        )
+
+
+def _parity(senses: Senses, plan: Plan) -> Iterator[_Polled]:
+    for check in plan.parity:
+        yield _Polled(
+            name=f"parity/{check.name}",
+            interval_s=check.interval_s,
+            timeout_s=check.timeout_s,
+            tick=partial(senses.parity.look, check),
+            failed=partial(senses.parity.failed, check),
+        )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from cockpit.core.clean import ZERO
 from cockpit.core.flight import Flight
-from cockpit.core.model import Freshness, Health, Verdict
+from cockpit.core.model import Freshness, Health, Reading, Verdict
 from cockpit.core.parity import Match
 from cockpit.core.snapshot import (
     Agreement,
@@ -122,8 +122,7 @@ def _signal(signal: SignalStatus, flight: Flight, now: datetime) -> Iterator[Rea
     elif evidence.warning and not proposed:
         yield Reason(level=Level.WARN, subject=signal.title, what=evidence.text, value=value)
     if signal.reading.freshness(now) is not Freshness.FRESH:
-        failure = signal.reading.failure
-        what = f"cannot be seen: {failure.title if failure is not None else 'no fresh answer'}"
+        what = f"cannot be seen: {_why_unseen(signal.reading)}"
         since = signal.reading.failing_since
         yield Reason(level=Level.UNKNOWN, subject=signal.title, what=what, since=since)
     elif evidence.verdict is Verdict.UNKNOWN:
@@ -143,15 +142,14 @@ def _flag(flag: FlagStatus, now: datetime) -> Iterator[Reason]:
             level=Level.BAD, subject=flag.key, what=what, value=_numbers(flag), since=flag.differs_since
         )
     if flag.configured.freshness(now) is not Freshness.FRESH:
-        failure = flag.configured.failure
-        what = f"flag cannot be read: {failure.title if failure is not None else 'no fresh answer'}"
+        what = f"flag cannot be read: {_why_unseen(flag.configured)}"
         since = flag.configured.failing_since
         yield Reason(level=Level.UNKNOWN, subject=flag.key, what=what, since=since)
     second = flag.second
     failure = second.reading.failure if second is not None else None
     stale = second is not None and second.reading.freshness(now) is not Freshness.FRESH
     if second is not None and second.service and (stale or failure is not None):
-        what = f"second lever cannot be read: {failure.title if failure is not None else 'no fresh answer'}"
+        what = f"second lever cannot be read: {_why_unseen(second.reading)}"
         since = second.reading.failing_since
         yield Reason(level=Level.NOTE, subject=flag.key, what=what, value=second.service, since=since)
     value = flag.configured.value
@@ -166,10 +164,18 @@ def _unobserved(flag: FlagStatus, now: datetime) -> Iterator[Reason]:
     value = flag.configured.value
     exposed = value is None or value.exposure != ZERO
     if flag.observable and exposed and flag.observed.freshness(now) is not Freshness.FRESH:
-        failure = flag.observed.failure
-        what = f"traffic share cannot be seen: {failure.title if failure is not None else 'no fresh answer'}"
+        what = f"traffic share cannot be seen: {_why_unseen(flag.observed)}"
         since = flag.observed.failing_since
         yield Reason(level=Level.UNKNOWN, subject=flag.key, what=what, since=since)
+
+
+def _why_unseen(reading: Reading[Any]) -> str:
+    """A source that answers slower than it is to be asked is asked less often, and grows old between."""
+    if reading.failure is not None:
+        return reading.failure.title
+    if reading.took_s is not None and reading.took_s > reading.interval_s:
+        return f"no fresh answer; the last took {reading.took_s:.1f} s, more than its interval"
+    return "no fresh answer"
 
 
 def _numbers(flag: FlagStatus) -> str:
@@ -186,8 +192,7 @@ def _probe(probe: ProbeStatus, now: datetime) -> Iterator[Reason]:
     subject = f"{probe.side} {probe.name}"
     value = probe.reading.fresh_value(now)
     if value is None:
-        failure = probe.reading.failure
-        what = f"cannot be seen: {failure.title if failure is not None else 'no fresh answer'}"
+        what = f"cannot be seen: {_why_unseen(probe.reading)}"
         since = probe.reading.failing_since
         level = Level.UNKNOWN if probe.required else Level.NOTE
         yield Reason(level=level, subject=subject, what=what, since=since)

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cockpit.core.model import Failure, Fault
 from cockpit.engine.poller import Poller
@@ -44,7 +46,9 @@ class Source:
                 self._called.clear()
                 await self._called.wait()
 
-    def poller(self, *, interval_s: float = 0.02, timeout_s: float = 20.0) -> Poller:
+    def poller(
+        self, *, interval_s: float = 0.02, timeout_s: float = 20.0, phase: float = 0.0, first_s: float = 0.0
+    ) -> Poller:
         return Poller(
             name="source",
             interval_s=interval_s,
@@ -52,6 +56,8 @@ class Source:
             tick=self.tick,
             failed=self.failed.append,
             rng=random.Random(3),
+            phase=phase,
+            first_s=first_s,
         )
 
 
@@ -159,3 +165,31 @@ async def test_a_poke_wakes_a_slow_source_at_once_but_not_in_a_storm() -> None:
         await source.calls(3)
     gaps = [later - earlier for earlier, later in zip(source.began, source.began[1:], strict=False)]
     assert min(gaps) >= 0.5 - 0.01
+
+
+async def test_an_answer_that_takes_longer_than_the_interval_stretches_it() -> None:
+    source, ended = Source(), list[float]()
+
+    async def slow() -> None:
+        await asyncio.sleep(0.05)
+        ended.append(asyncio.get_running_loop().time())
+
+    source.answer = slow
+    async with Running(source.poller(interval_s=0.03)):
+        await source.calls(5)
+    rests = [began - end for end, began in zip(ended, source.began[1:], strict=False)]
+    assert min(rests) >= 0.03 * 0.45 - 0.001, "half an interval of rest, less the jitter"
+
+
+@given(st.floats(0, 0.999), st.floats(0, 3), st.integers(0, 4), st.floats(0, 10))
+def test_the_next_moment_is_its_own_and_soon_but_never_at_once(
+    phase: float, took: float, failures: int, began: float
+) -> None:
+    """In intervals: at least half of rest, and no more than one skipped for nothing."""
+    poller = Source().poller(interval_s=1.0, phase=phase)
+    poller._began_at, poller._failures = began, failures
+    moment = poller._next(0.0, began + took)
+    stretch = min(2 ** max(0, failures - 1), 4)
+    soonest = max(began + stretch - 0.5, began + took + 0.5)
+    assert soonest - 0.05 - 1e-6 <= moment <= soonest + 1 + 0.05 + 1e-6
+    assert abs((moment - phase + 0.5) % 1 - 0.5) <= 0.05 + 1e-6
