@@ -29,13 +29,12 @@ _LOCATION = "    location = /{name} {{ return 200 ${name}; }}"
 _BLOCK = 'split_clients "$arg_id" ${name} {{\n    * legacy;\n}}\n'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nginx:
-    """A running nginx, past our adapter."""
+@dataclass(slots=True, kw_only=True)
+class Splitter:
+    """What runs with a split file, past our adapter."""
 
     server: Server
     folder: Path
-    binary: str
 
     @property
     def split(self) -> Path:
@@ -47,12 +46,7 @@ class Nginx:
 
     @property
     def test(self) -> list[str]:
-        return [self.binary, "-t", "-p", f"{self.folder}/", "-c", "nginx.conf", "-e", "error.log"]
-
-    def served(self, flag: str, users: int = 400) -> int:
-        """How many of so many users are on the new side."""
-        with httpx.Client(base_url=self.server.url, trust_env=False, timeout=5) as client:
-            return sum(client.get(f"/{flag}?id=user{number}").text == "new" for number in range(users))
+        raise NotImplementedError
 
     def write(self, text: str) -> None:
         """What an editor does: the file is there at once, nginx knows nothing of it."""
@@ -68,6 +62,22 @@ class Nginx:
         """Their process ids."""
         pid = self.server.process.pid
         return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+@dataclass(slots=True, kw_only=True)
+class Nginx(Splitter):
+    """A running nginx."""
+
+    binary: str
+
+    @property
+    def test(self) -> list[str]:
+        return [self.binary, "-t", "-p", f"{self.folder}/", "-c", "nginx.conf", "-e", "error.log"]
+
+    def served(self, flag: str, users: int = 400) -> int:
+        """How many of so many users are on the new side."""
+        with httpx.Client(base_url=self.server.url, trust_env=False, timeout=5) as client:
+            return sum(client.get(f"/{flag}?id=user{number}").text == "new" for number in range(users))
 
 
 def blocks(*names: str) -> str:

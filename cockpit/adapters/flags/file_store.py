@@ -31,6 +31,7 @@ T = TypeVar("T")
 Edit = Callable[["Content"], str]
 
 SIZE_LIMIT: Final = 2_000_000
+_SHOWN_LIMIT: Final = f"{SIZE_LIMIT / 1_000_000:g} MB"
 _LOCK_TRIES: Final = 50
 _LOCK_PAUSE_S: Final = 0.02
 
@@ -97,7 +98,9 @@ class FileStore:
         except OSError as error:
             raise _plan_fault(f"{self.name}: {_reason(error)}") from None
         if len(raw) > SIZE_LIMIT:
-            raise _broken(f"{self.name} is larger than {SIZE_LIMIT / 1_000_000:g} MB")
+            raise _broken(
+                f"{self.name} is larger than {_SHOWN_LIMIT}, the most that is read of a file of flags"
+            )
         try:
             text = raw.decode("utf-8")
         except UnicodeDecodeError:
@@ -112,6 +115,8 @@ class FileStore:
             if text == before.text:
                 return
             trouble = _why_not(before)
+            if len(text.encode()) > SIZE_LIMIT:
+                trouble = f"{self.name} would be larger than {_SHOWN_LIMIT}, and could not be read back"
             if trouble:
                 raise refused(trouble, Fault.PLAN)
             self._replace(before, text)

@@ -2,18 +2,17 @@
 
 What it is built around, all seen on 1.22: there is no API, so a change is a file in one step, `nginx -t`
 on the whole configuration, and SIGHUP to the master; an nginx that cannot use its configuration goes on
-with the old one and tells nobody, so a write counts only when the workers are seen to be new ones.
+with the old one and tells nobody, so a write counts only when no worker from before it is left.
 A rollback does not wait for `nginx -t`: no share is always a valid block, and the master checks it itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from cockpit.adapters.base import AdapterError, Preflight, RefusedByService
+from cockpit.adapters.base import AdapterError, Preflight
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.nginx_process import (
     Content,
@@ -24,11 +23,11 @@ from cockpit.adapters.flags.nginx_process import (
     may_be_asked,
     running,
 )
+from cockpit.adapters.flags.nginx_reading import NginxReader, look, names_of, value_of
 from cockpit.adapters.flags.nginx_settings import NginxSettings
-from cockpit.adapters.flags.nginx_split import Names, find_block, told_percent, with_percent, without_new
+from cockpit.adapters.flags.nginx_split import with_percent, without_new
 from cockpit.adapters.flags.outcome import not_read_back, not_written, refused, reported, unknown, words
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
-from cockpit.adapters.http_path import plan_fault
 from cockpit.core.agreement import setting_words
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import FlagValue, WriteResult
@@ -37,37 +36,8 @@ if TYPE_CHECKING:
     from cockpit.adapters.http import Web
     from cockpit.core.clock import Clock
 
-_VARIABLE: Final = re.compile(r"[A-Za-z0-9_]{1,100}")
 _LOOK_AGAIN_S: Final = 0.02
-
-
-class NginxReader:
-    def __init__(self, settings: NginxSettings, *, clock: Clock | None) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._file = SplitFile(settings.file)
-
-    async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
-        content, nginx = await asyncio.to_thread(_look, self._file, self._settings.pid_file, self._clock)
-        found: dict[str, FlagValue | AdapterError] = {}
-        for key in keys:
-            try:
-                found[key] = _value_of(key, content, nginx, _names(self._settings))
-            except AdapterError as error:
-                found[key] = error
-        return found
-
-    async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        subject = f"nginx with {self._file.shown}"
-        try:
-            found = await self.read(keys)
-        except AdapterError as error:
-            return [Preflight(subject=subject, question="it runs", ok=False, detail=words(error))]
-        lines = [Preflight(subject=subject, question="it runs", ok=True, detail="its workers were found")]
-        return lines + [_flag_line(key, value) for key, value in found.items()]
-
-    async def aclose(self) -> None:
-        """Nothing is kept open."""
+_TRIES: Final = 6
 
 
 class NginxWriter:
@@ -81,7 +51,7 @@ class NginxWriter:
         self._test = test
         self._timeout_s = timeout_s
         self._file = SplitFile(settings.file)
-        self._names = _names(settings)
+        self._names = names_of(settings)
         self._turns = Turns()
         self._one_change = asyncio.Lock()
 
@@ -120,7 +90,7 @@ class NginxWriter:
         async with self._one_change:
             content, nginx = await self._look_first()
             try:
-                value = _value_of(key, content, nginx, self._names)
+                value = value_of(key, content, nginx, self._names)
             except AdapterError as error:
                 raise not_written(error) from None
             must_be_as_expected(value, expected)
@@ -129,7 +99,8 @@ class NginxWriter:
             turn.check()
             text = with_percent(content.text, key, percent, self._names)
             try:
-                await self._replace(content, text)
+                if not await self._replace(content, text):
+                    raise refused("somebody else changed the file just now")
                 if objection := await complaint(self._test, self._timeout_s):
                     raise refused(f"nginx refuses it, and the file is as it was: {objection}")
                 turn.check()
@@ -137,38 +108,49 @@ class NginxWriter:
             except BaseException:  # also when we are cancelled: nobody else's reload may load this file
                 self._put_back(text, content)
                 raise
-        return await self._settled(key, percent)
+        return await self._settled(key, percent, nginx)
 
     async def _kill(self, key: str) -> str:
         async with self._one_change:
+            content, changed = await self._without_new(key)
+            try:
+                nginx = await asyncio.to_thread(running, self._settings.pid_file, self._clock)
+                if not changed and nginx.has_loaded(content):
+                    return "it reads 0% already, and nginx runs with it"
+                await ask_to_reload(nginx, self._settings.reload, self._timeout_s)
+            except AdapterError as error:
+                raise unknown(f"the file says 0%, but nginx was not told: {words(error)}") from None
+        return await self._settled(key, ZERO, nginx)
+
+    async def _without_new(self, key: str) -> tuple[Content, bool]:
+        """The file as it was read, and whether it had to be changed. A kill asks for nobody's leave: what
+        somebody else wrote in the same moment is read again, and loses nothing but this flag's new side.
+        """
+        for _ in range(_TRIES):
             try:
                 content = await asyncio.to_thread(self._file.read)
                 text = without_new(content.text, key, self._names)
             except AdapterError as error:
                 raise not_written(error) from None
-            if text != content.text:
-                await self._replace(content, text)
-            try:
-                nginx = await asyncio.to_thread(running, self._settings.pid_file, self._clock)
-                if text == content.text and nginx.has_loaded(content):
-                    return "it reads 0% already, and nginx runs with it"
-                await ask_to_reload(nginx, self._settings.reload, self._timeout_s)
-            except AdapterError as error:
-                raise unknown(f"the file says 0%, but nginx was not told: {words(error)}") from None
-        return await self._settled(key, ZERO)
+            if text == content.text:
+                return content, False
+            if await self._replace(content, text):
+                return content, True
+        raise refused("somebody else was faster every time")
 
-    async def _replace(self, before: Content, text: str) -> None:
-        """A thread cannot be stopped: when we are cancelled, what it does is waited for."""
+    async def _replace(self, before: Content, text: str) -> bool:
+        """False when somebody else wrote in the same moment. Raises Stop.
+
+        A thread cannot be stopped: when we are cancelled, what it does is waited for.
+        """
         work = asyncio.ensure_future(asyncio.to_thread(self._file.replace, before, text))
         try:
-            replaced = await asyncio.shield(work)
+            return await asyncio.shield(work)
         except asyncio.CancelledError:
             await work
             raise
         except AdapterError as error:
             raise not_written(error) from None
-        if not replaced:
-            raise refused("somebody else changed the file just now")
 
     def _put_back(self, written: str, before: Content) -> None:
         """In the loop's own thread, so that nothing comes in between; it takes a few milliseconds."""
@@ -179,17 +161,20 @@ class NginxWriter:
         except AdapterError as error:
             raise unknown(f"the file could not be put back: {words(error)}") from None
 
-    async def _settled(self, key: str, percent: Percent) -> str:
-        """Wait until nginx is seen to run with the file, and say what it says then."""
+    async def _settled(self, key: str, percent: Percent, before: Running) -> str:
+        """Wait until nginx is seen to run with the file, and say what it says then.
+
+        The file's time alone would not do: somebody else's reload right before ours looks as young.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + self._timeout_s
         while True:
             try:
                 content, nginx = await self._look()
-                value = _value_of(key, content, nginx, self._names)
+                value = value_of(key, content, nginx, self._names)
             except AdapterError as error:
                 raise not_read_back(error) from None
-            if nginx.has_loaded(content):
+            if nginx.has_loaded(content) and not nginx.workers & before.workers:
                 break
             if loop.time() > until:
                 objection = await complaint(self._test, self._timeout_s)
@@ -202,45 +187,13 @@ class NginxWriter:
         return f"it reads {percent}, and nginx runs with it{left}"
 
     async def _look(self) -> tuple[Content, Running]:
-        return await asyncio.to_thread(_look, self._file, self._settings.pid_file, self._clock)
+        return await asyncio.to_thread(look, self._file, self._settings.pid_file, self._clock)
 
     async def _look_first(self) -> tuple[Content, Running]:
         try:
             return await self._look()
         except AdapterError as error:
             raise not_written(error) from None
-
-
-def _look(file: SplitFile, pid_file: str, clock: Clock | None) -> tuple[Content, Running]:
-    """The file before the workers: loaded in between does not count as loaded. Raises AdapterError."""
-    content = file.read()
-    return content, running(pid_file, clock)
-
-
-def _value_of(key: str, content: Content, nginx: Running, names: Names) -> FlagValue:
-    """Raises AdapterError. There is no switch: a flag without users on the new side is at 0 %."""
-    if not _VARIABLE.fullmatch(key):
-        raise plan_fault("not the name of a variable of nginx")
-    block = find_block(content.text, key)
-    percent, notes = told_percent(block, names)
-    loaded = nginx.has_loaded(content)
-    if not loaded:
-        told = "nginx still runs with what was there before this file was changed"
-        untold = "nobody can tell whether nginx runs with this file"
-        percent, notes = None, (told if loaded is False else untold, *notes)
-    return FlagValue(key=key, on=True, percent=percent, complexities=notes, revision=block.revision)
-
-
-def _flag_line(key: str, found: FlagValue | AdapterError) -> Preflight:
-    if isinstance(found, AdapterError):
-        ok = False if isinstance(found, RefusedByService) else None
-        return Preflight(subject=key, question="it can be read", ok=ok, detail=words(found))
-    plain = "; ".join(found.complexities) or f"it reads {setting_words(found)}"
-    return Preflight(subject=key, question="one plain percentage", ok=not found.complexities, detail=plain)
-
-
-def _names(settings: NginxSettings) -> Names:
-    return Names(legacy=settings.legacy, new=settings.new)
 
 
 def build_reader(settings: NginxSettings, web: Web, secret: Secrets, timeout_s: float) -> NginxReader:

@@ -112,11 +112,12 @@ class SplitFile:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """nginx as it runs. loaded_at_s: when the oldest worker that takes connections started (seconds since
-    1970), None where nobody can tell. leaving: old workers that only finish what they have.
+    1970), None where nobody can tell. workers: those. leaving: old workers that only finish what they have.
     """
 
     pid: int
     loaded_at_s: float | None
+    workers: frozenset[int]
     leaving: int
 
     def has_loaded(self, content: Content) -> bool | None:
@@ -145,12 +146,13 @@ def running(pid_file: str, clock: Clock | None) -> Running:
         raise Unreachable(failure, sent=False) from None
     titles = {child.pid: _title_of_any(child) for child in children}
     workers = {pid: title for pid, title in titles.items() if title.startswith(_WORKER)}
-    leaving = [pid for pid, title in workers.items() if _LEAVING in title]
-    ages = [_age_s(pid) for pid in workers if pid not in leaving]
+    taking = frozenset(pid for pid, title in workers.items() if _LEAVING not in title)
+    ages = [_age_s(pid) for pid in taking]
     told = [age for age in ages if age is not None]
     known = clock is not None and told and len(told) == len(ages)
     loaded_at_s = clock.now().timestamp() - max(told) if clock is not None and known else None
-    return Running(pid=master.pid, loaded_at_s=loaded_at_s, leaving=len(leaving))
+    leaving = len(workers) - len(taking)
+    return Running(pid=master.pid, loaded_at_s=loaded_at_s, workers=taking, leaving=leaving)
 
 
 async def complaint(argv: Sequence[str], timeout_s: float) -> str:

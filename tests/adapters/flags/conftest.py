@@ -14,6 +14,7 @@ from cockpit.core.spec import Plan, RollbackSpec
 from cockpit.engine.clock import SystemClock
 from cockpit.practice.server import PracticeServer
 from tests.adapters.flags.crew import Crew
+from tests.adapters.flags.nginx_double import NginxDouble, nginx_double
 from tests.adapters.flags.rigs.http_json import plan_of_all_shapes
 from tests.adapters.flags.suite import Lever, LeverRig
 from tests.real.convex_server import ConvexTest, convex_test
@@ -52,6 +53,12 @@ def real_haproxy() -> Iterator[Haproxy]:
 @pytest.fixture(scope="session")
 def real_nginx() -> Iterator[Nginx]:
     with nginx() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def practice_nginx() -> Iterator[NginxDouble]:
+    with nginx_double() as started:
         yield started
 
 

@@ -24,7 +24,7 @@ from cockpit.adapters.base import AdapterError
 from cockpit.adapters.flags.file import FileWriter, build_reader, build_writer
 from cockpit.adapters.flags.file_edit import edited, same
 from cockpit.adapters.flags.file_settings import FlagFileSettings
-from cockpit.adapters.flags.file_store import Content, Edit, FileStore
+from cockpit.adapters.flags.file_store import SIZE_LIMIT, Content, Edit, FileStore
 from cockpit.adapters.flags.file_syntax import EnvSyntax, JsonSyntax, TomlSyntax
 from cockpit.adapters.flags.file_yaml import YamlSyntax
 from cockpit.adapters.flags.outcome import Stop
@@ -581,3 +581,39 @@ def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
 def test_without_write_in_the_plan_there_is_no_writer() -> None:
     wanted = FlagFileSettings.model_validate({"path": "/x/flags", **SETTINGS["json"]})
     assert build_writer(wanted, Web(), lambda ref: Secret("x"), 1.0) is None
+
+
+def of_size(size: int) -> str:
+    return ENV + "#" * (size - len(ENV) - 1) + "\n"
+
+
+async def test_the_largest_file_is_read_and_written(tmp_path: Path) -> None:
+    file = File(tmp_path, "env", of_size(SIZE_LIMIT))
+    assert (await file.set(QUARTER)).outcome is DONE
+    assert (await file.value()).percent == QUARTER
+
+
+async def test_a_file_past_the_limit_is_left_alone_and_says_why(tmp_path: Path) -> None:
+    file = File(tmp_path, "env")
+    seen = await file.value()
+    file.write(of_size(SIZE_LIMIT + 1))
+    with pytest.raises(AdapterError) as trouble:
+        await file.reader.read(["f"])
+    said = "flags.cfg is larger than 2 MB, the most that is read of a file of flags"
+    assert trouble.value.failure.title == said
+    for result in (
+        await file.writer.set_percent("f", QUARTER, expected=seen),
+        await file.writer.kill("f"),
+        await file.writer.zero("f"),
+    ):
+        assert result.outcome is REFUSED and said in result.detail, result
+    assert [line.ok for line in await file.writer.preflight(["f"])] == [False]
+    assert file.text == of_size(SIZE_LIMIT + 1)
+
+
+async def test_no_write_makes_a_file_that_could_not_be_read_back(tmp_path: Path) -> None:
+    file = File(tmp_path, "env", of_size(SIZE_LIMIT))
+    result = await file.set(FULL)
+    assert result.outcome is REFUSED and "would be larger than 2 MB" in result.detail, result
+    assert file.text == of_size(SIZE_LIMIT)
+    assert (await file.writer.kill("f")).outcome is DONE

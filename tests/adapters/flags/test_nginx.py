@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from cockpit.adapters.base import AdapterError, RefusedByService, Unreachable
-from cockpit.adapters.flags.nginx import NginxReader, NginxWriter, build_reader, build_writer
+from cockpit.adapters.flags.nginx import NginxWriter, build_reader, build_writer
+from cockpit.adapters.flags.nginx_reading import NginxReader
 from cockpit.adapters.flags.nginx_settings import NginxSettings
 from cockpit.adapters.http import Web
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import FlagValue, WriteOutcome, WriteResult
 from cockpit.core.secret import Secret, SecretRef
 from tests.adapters.flags.crew import until
-from tests.real.nginx_server import FLAGS, Nginx, blocks
+from tests.real.nginx_server import FLAGS, Nginx, Splitter, blocks
 
 pytestmark = pytest.mark.real
 
@@ -30,7 +31,7 @@ def no_secret(ref: SecretRef) -> Secret:
 
 
 class Crew:
-    def __init__(self, nginx: Nginx, web: Web, *, timeout_s: float = 30.0, **more: object) -> None:
+    def __init__(self, nginx: Splitter, web: Web, *, timeout_s: float = 30.0, **more: object) -> None:
         given = {"file": str(nginx.split), "pid_file": str(nginx.pid_file), "test": nginx.test, **more}
         settings = NginxSettings.model_validate(given)
         self.reader: NginxReader = build_reader(settings, web, no_secret, timeout_s)
