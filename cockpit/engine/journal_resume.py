@@ -18,7 +18,9 @@ from cockpit.core.flight import Flight
 
 
 class _Kept(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", ser_json_inf_nan="constants", defer_build=True
+    )
 
     fold: str
     flight: Flight

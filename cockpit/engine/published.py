@@ -32,14 +32,16 @@ class SnapshotTrouble(Exception):
 
 
 class _Envelope(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", ser_json_inf_nan="constants")
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="ignore", ser_json_inf_nan="constants", defer_build=True
+    )
 
     format: int
     snapshot: Snapshot
 
 
 class _Format(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="ignore", defer_build=True)
 
     format: int
 
