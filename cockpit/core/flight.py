@@ -44,7 +44,8 @@ class PendingWrite:
 class FlagFlight:
     """asked: what this flight wants; None until it wanted something. seen_*: the last setting that is
     accounted for, so that any other reading is a foreign change. overrides: (signal, stage percent, who).
-    second: an unanswered write through the second lever.
+    second: an unanswered write through the second lever. wall_ahead_s: by how much the wall clock has jumped
+    since `stage_since`, as far as a cockpit saw it.
     """
 
     key: str
@@ -57,6 +58,7 @@ class FlagFlight:
     seen_at: datetime | None = None
     seen_seq: int = 0
     stage_since: datetime | None = None
+    wall_ahead_s: float = 0.0
     held_by: str | None = None
     held_reason: str = ""
     overrides: tuple[tuple[str, Percent, str], ...] = ()
@@ -73,6 +75,8 @@ class FlagFlight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
+    """ahead_since_closed_s: by how much the wall clock has jumped since the last rollback was closed."""
+
     last_seq: int = 0
     opened_at: datetime | None = None
     plan_digest: str = ""
@@ -80,6 +84,7 @@ class Flight:
     flags: Mapping[str, FlagFlight] = field(default_factory=dict)
     rollback: Rollback | None = None
     closed: tuple[Rollback, ...] = ()
+    ahead_since_closed_s: float = 0.0
     proposal: Proposal | None = None
     first_breach_at: datetime | None = None
     clock_jump: tuple[datetime, float] | None = None
@@ -122,7 +127,8 @@ def _with_rollback(flight: Flight, rollback: Rollback) -> Flight:
     if rollback.open:
         return replace(flight, rollback=rollback)
     if rollback.closed_at is not None:
-        return replace(flight, rollback=None, closed=(*flight.closed, rollback))
+        closed = (*flight.closed, rollback)
+        return replace(flight, rollback=None, closed=closed, ahead_since_closed_s=0.0)
     return replace(flight, rollback=None, flags={**flight.flags, **_unasked(flight, rollback)})
 
 
@@ -253,6 +259,7 @@ def _seen(flight: Flight, event: Event) -> Flight:
         seen_at=event.at,
         seen_seq=event.seq,
         stage_since=event.at if changed else flag.stage_since,
+        wall_ahead_s=0.0 if changed else flag.wall_ahead_s,
         pending=None,
         overrides=() if changed else flag.overrides,
     )
@@ -286,6 +293,7 @@ def _foreign(flight: Flight, event: Event) -> Flight:
             seen_at=event.at,
             seen_seq=event.seq,
             stage_since=event.at,
+            wall_ahead_s=0.0,
             overrides=(),
             held_by=flag.held_by or event.actor,
             held_reason=flag.held_reason or reason,
@@ -342,7 +350,11 @@ def _vetoed(flight: Flight, event: Event) -> Flight:
 
 
 def _clock_jumped(flight: Flight, event: Event) -> Flight:
-    return replace(flight, clock_jump=(event.at, number(event.body, "by_s")))
+    """Every stage that stands already has stood shorter or longer than the wall clock now says."""
+    by_s = number(event.body, "by_s")
+    flags = {key: replace(flag, wall_ahead_s=flag.wall_ahead_s + by_s) for key, flag in flight.flags.items()}
+    ahead_s = flight.ahead_since_closed_s + by_s
+    return replace(flight, clock_jump=(event.at, by_s), flags=flags, ahead_since_closed_s=ahead_s)
 
 
 def _signed(flight: Flight, event: Event) -> Flight:

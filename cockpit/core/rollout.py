@@ -16,6 +16,7 @@ from cockpit.core.checklist import ItemStatus
 from cockpit.core.checklist_gate import checklist_gate
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.figures import length
+from cockpit.core.holds import hold_until, reached_stage
 from cockpit.core.model import FlagValue, Freshness, Health, Reading, Side, Verdict
 from cockpit.core.parity_gate import parity_gate
 from cockpit.core.snapshot import (
@@ -34,7 +35,10 @@ from cockpit.core.way_back import way_back_gate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagFacts:
-    """One flag as it is known now. overrides: (signal, stage percent, who) given for its present stage."""
+    """One flag as it is known now. overrides: (signal, stage percent, who) given for its present stage.
+
+    wall_ahead_s: by how much the wall clock has jumped since `stage_since`.
+    """
 
     spec: FlagSpec
     asked: Percent | None
@@ -43,6 +47,7 @@ class FlagFacts:
     agreement: Agreement
     differs_since: datetime | None = None
     stage_since: datetime | None = None
+    wall_ahead_s: float = 0.0
     held_by: str | None = None
     held_reason: str = ""
     foreign: ForeignChange | None = None
@@ -50,6 +55,12 @@ class FlagFacts:
     writing: bool = False
     writable: bool = False
     drives: bool = True
+
+    def hold_until(self, percent: Percent | None) -> datetime | None:
+        """When its hold at this percentage ends; None where none is asked or its begin is unknown."""
+        if percent is None:
+            return None
+        return hold_until(self.spec, percent, self.stage_since, self.wall_ahead_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,23 +102,6 @@ def next_stage(spec: FlagSpec, percent: Percent) -> Stage | None:
         key=lambda stage: stage.percent,
         default=None,
     )
-
-
-def reached_stage(spec: FlagSpec, percent: Percent) -> Stage | None:
-    """The highest stage at or below this percentage; its hold time is the one that counts."""
-    return max(
-        (stage for stage in spec.stages if stage.percent <= percent),
-        key=lambda stage: stage.percent,
-        default=None,
-    )
-
-
-def hold_until(spec: FlagSpec, percent: Percent, stage_since: datetime | None) -> datetime | None:
-    """When the present stage's hold time ends; None where none is asked or its begin is unknown."""
-    stage = reached_stage(spec, percent)
-    if stage is None or not stage.hold_s or stage_since is None:
-        return None
-    return stage_since + timedelta(seconds=stage.hold_s)
 
 
 def gates(situation: Situation, key: str) -> tuple[GateResult, ...]:
@@ -272,7 +266,7 @@ def _hold_gate(situation: Situation, flag: FlagFacts, exposure: Percent | None) 
     stage = reached_stage(flag.spec, exposure)
     if stage is None or not stage.hold_s:
         return _met(name, f"no hold at {exposure}")
-    until = hold_until(flag.spec, exposure, flag.stage_since)
+    until = flag.hold_until(exposure)
     if until is None:
         return _unmet(name, f"not known since when it is at {exposure}, {length(stage.hold_s)} asked")
     if situation.now < until:
@@ -281,10 +275,26 @@ def _hold_gate(situation: Situation, flag: FlagFacts, exposure: Percent | None) 
     return _met(name, f"{length(stage.hold_s)} at {exposure} over")
 
 
+def _last_hold(other: FlagFacts, there: Percent, end: Percent, now: datetime) -> tuple[str, datetime | None]:
+    """What is left of the hold at the last stage of a flag that another one builds on; empty when it is over.
+
+    Its earlier stages have their holds behind them, or it could not have gone on.
+    """
+    stage = reached_stage(other.spec, there)
+    if there < end or stage is None or not stage.hold_s:
+        return "", None
+    until = other.hold_until(there)
+    if until is None:
+        return f"not known since when, hold of {length(stage.hold_s)} asked", None
+    if now >= until:
+        return "", None
+    return f"hold: {length((until - now).total_seconds())} left of {length(stage.hold_s)}", until
+
+
 def _dependency_gate(
     situation: Situation, flag: FlagFacts, exposure: Percent | None, needed_key: str
 ) -> GateResult:
-    """What a flag depends on must be as far as the flag would be, or at its own end."""
+    """What a flag depends on must be as far as the flag would be, or at its own end, and have held that."""
     name = f"needs {needed_key}"
     stage = next_stage(flag.spec, exposure) if exposure is not None else None
     other = situation.flag(needed_key)
@@ -297,6 +307,9 @@ def _dependency_gate(
     needed = min(stage.percent, end)
     if there < needed:
         return _unmet(name, f"{needed_key} is at {there}, {needed} needed first")
+    left, met_at = _last_hold(other, there, end, situation.now) if needed == end else ("", None)
+    if left:
+        return _unmet(name, f"{needed_key} is at {there}, {left}", met_at)
     return _met(name, f"{needed_key} is at {there}")
 
 

@@ -26,8 +26,9 @@ class ClockWatch:
         self._last = ClockPair.of(clock)
 
     def look(self) -> None:
-        """A wall clock that jumped would shorten or stretch the countdown silently: journal it. Looked at
-        before anything is decided, so that no decision is made between jump and journal.
+        """A wall clock that jumped would shorten or stretch countdown and holds silently: journal it. Looked
+        at before anything is decided, so that no decision is made between jump and journal. Where it cannot
+        be written yet it counts all the same, and is written when the journal is well again.
         """
         before, self._last = self._last, ClockPair.of(self._clock)
         by_s = jump(before, self._last)
@@ -44,4 +45,4 @@ class ClockWatch:
             rollback = self._logbook.flight.rollback
             open_id = rollback.id if rollback is not None else None
             body: dict[str, object] = {"by_s": round(by_s, 1), "rollback": open_id}
-            self._drive.record(Kind.CLOCK_JUMPED, body, must=rollback is not None)
+            self._drive.record(Kind.CLOCK_JUMPED, body, must=True)

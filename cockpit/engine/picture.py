@@ -7,23 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cockpit.core import levers
 from cockpit.core.agreement import agreement
 from cockpit.core.checklist import item_status
-from cockpit.core.clean import ZERO
 from cockpit.core.commands import CommandStatus
 from cockpit.core.figures import length
 from cockpit.core.flight import FlagFlight, Flight
+from cockpit.core.holds import watch_until
 from cockpit.core.model import Reading, Side, WriteOutcome
-from cockpit.core.rollout import (
-    FlagFacts,
-    Situation,
-    gates,
-    hold_until,
-    stage_index,
-)
+from cockpit.core.rollout import FlagFacts, Situation, gates, stage_index
 from cockpit.core.snapshot import (
     Agreement,
     BackendStatus,
@@ -210,10 +204,6 @@ def _situation(
     frame: Frame, backends: tuple[BackendStatus, ...], signals: tuple[SignalStatus, ...]
 ) -> Situation:
     plan, flight = frame.plan, frame.flight
-    closed = flight.last_closed
-    watch_until = None
-    if closed is not None and closed.closed_at is not None:
-        watch_until = closed.closed_at + timedelta(seconds=plan.rollback.watch_window_s)
     return Situation(
         now=frame.now,
         plan=plan,
@@ -228,7 +218,7 @@ def _situation(
         ),
         journal_ok=_journal(frame).ok,
         rollback_open=flight.rollback is not None,
-        watch_until=watch_until,
+        watch_until=watch_until(flight, plan.rollback.watch_window_s),
         request=flight.request,
     )
 
@@ -278,6 +268,7 @@ def _facts(frame: Frame, spec: FlagSpec) -> FlagFacts:
         agreement=fit,
         differs_since=since,
         stage_since=flag.stage_since,
+        wall_ahead_s=flag.wall_ahead_s,
         held_by=flag.held_by,
         held_reason=flag.held_reason,
         foreign=flag.foreign,
@@ -309,7 +300,7 @@ def _flag(frame: Frame, situation: Situation, spec: FlagSpec) -> FlagStatus:
         observable=spec.traffic is not None,
         stage=stage_index(spec, reached) if reached is not None else None,
         stage_since=facts.stage_since,
-        hold_until=hold_until(spec, reached, facts.stage_since) if reached not in (None, ZERO) else None,
+        hold_until=facts.hold_until(reached),
         held_by=facts.held_by,
         held_reason=facts.held_reason,
         agreement=facts.agreement,

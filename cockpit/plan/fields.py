@@ -169,7 +169,7 @@ class Stage(Table):
     cohort: Text = ""
     """Who that is, in words."""
     hold: Duration = 0.0
-    """How long to stay here before the next stage."""
+    """How long to stay here before the next stage; at the last one, before flags that depend on this one."""
 
 
 class Second(Table):

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cockpit.core.clean import FULL, ZERO
+from cockpit.core.holds import hold_until, reached_stage
 from cockpit.core.model import Failure, Health, Reading, Side, Verdict
-from cockpit.core.rollout import Situation, gates, hold_until, next_stage, reached_stage, stage_index
+from cockpit.core.rollout import Situation, gates, next_stage, stage_index
 from cockpit.core.snapshot import Agreement, ForeignChange
 from tests.core.sim_rollout import (
     CHAT,
@@ -54,9 +55,9 @@ def test_stages_are_found_by_their_percentage() -> None:
 
 
 def test_hold_time_counts_from_when_the_stage_was_seen() -> None:
-    assert hold_until(CHAT, pct(5), NOW) == NOW + timedelta(minutes=10)
-    assert hold_until(CHAT, FULL, NOW) is None
-    assert hold_until(CHAT, pct(5), None) is None
+    assert hold_until(CHAT, pct(5), NOW, 0.0) == NOW + timedelta(minutes=10)
+    assert hold_until(CHAT, FULL, NOW, 0.0) is None
+    assert hold_until(CHAT, pct(5), None, 0.0) is None
 
 
 def test_all_gates_are_met_when_everything_is_known_and_well() -> None:
