@@ -17,7 +17,11 @@ def run_check(path: Path, *, offline: bool) -> int:
     try:
         plan = load_plan(path)
         if offline:
+            from cockpit.plan.foresight import foresee
+
             say(f"{clean_text(path)}: a good plan ({len(plan.flags)} flags, {len(plan.signals)} signals)")
+            for warned in foresee(plan):
+                say(f"warn  {warned.subject}: {warned.text}")
             return 0
         from cockpit.cli.preflight import preflight
 

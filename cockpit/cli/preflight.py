@@ -1,7 +1,8 @@
 """`cockpit check`: ask every configured service, change nothing, and say in one line each what was found.
 
 Exit 1 when something a cutover needs is not there, above all a lever that could not be pulled; 3 when nothing
-is wrong but something could not be found out; 0 when everything answered as it should.
+is wrong but something could not be found out; 0 when everything answered as it should. Warnings of what the
+plan itself leaves open change no exit code.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from cockpit.core.spec import FlagSpec, Plan, ProbeSpec, ServiceSpec, StepKey
 from cockpit.engine.clock import SystemClock
 from cockpit.engine.questions import expressions
 from cockpit.engine.sources import Sources
+from cockpit.plan.foresight import foresee
 from cockpit.plan.values import duration_text
 
 _HANGING: Final = 6
@@ -43,9 +45,13 @@ def preflight(plan: Plan) -> int:
     for line in lines:
         detail = f": {line.detail}" if line.detail else ""
         _tell(f"{MARK[line.ok]}  {line.subject:<{width}}  {line.question}{detail}")
+    warnings = foresee(plan)
+    for warned in warnings:
+        _tell(f"warn  {warned.subject:<{width}}  {warned.text}")
     failed = sum(line.ok is False for line in lines)
     unknown = sum(line.ok is None for line in lines)
-    say(f"{len(lines) - failed - unknown} ok, {failed} failed, {unknown} could not be found out")
+    rest = f", {len(warnings)} warned of" if warnings else ""
+    say(f"{len(lines) - failed - unknown} ok, {failed} failed, {unknown} could not be found out{rest}")
     return 1 if failed else 3 if unknown else 0
 
 

@@ -21,6 +21,33 @@ def test_a_good_plan_offline(stage: Stage) -> None:
     assert told.stdout == f"{stage.plan_path}: a good plan (3 flags, 3 signals)\n"
 
 
+SWITCHED = (
+    (
+        """stages = [
+  { percent = 10, cohort = "internal", hold = "45s" },
+  { percent = 25, cohort = "beta", hold = "60s" },
+  { percent = 100, cohort = "all" },
+]""",
+        "stages = [{ percent = 100 }]",
+    ),
+    ("limit = { max_pct = 5, breaches = 3, window = 5, min_total = 20 }", ""),
+    ("limit = { max_pct = 25 }", ""),
+)
+
+
+def test_switches_that_nothing_would_judge_are_warned_of_and_fail_nothing(stage: Stage) -> None:
+    blind = stage.unhurried().changed(*SWITCHED)
+    offline = blind.run("check", "--offline")
+    good, *warned = offline.stdout.splitlines()
+    assert offline.returncode == 0 and good.endswith("a good plan (3 flags, 3 signals)")
+    assert [line.partition(":")[0] for line in warned] == [f"warn  flag {flag}" for flag in FLAGS]
+    told = blind.run("check")
+    lines = told.stdout.splitlines()
+    assert (told.returncode, told.stderr) == (0, "")
+    assert sum(line.startswith("warn  flag ") for line in lines) == 3
+    assert lines[-1].endswith(" ok, 0 failed, 0 could not be found out, 3 warned of")
+
+
 def test_every_problem_of_a_broken_plan_at_its_line() -> None:
     broken = ROOT / "sample_configs" / "broken.toml"
     told = run([*COCKPIT, "check", str(broken), "--offline"], env={})
