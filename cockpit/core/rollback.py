@@ -19,6 +19,8 @@ from cockpit.core.spec import HookMoment, StepKey
 MACHINE_ATTEMPTS: Final = 2
 FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 5.0
+STEADY_TRIES: Final = 60
+RARE_PAUSE_S: Final = 30.0
 LONGEST_WAIT_S: Final = 60.0
 LOST: Final = "lost"
 PROVED_AT_ZERO: Final = frozenset({StepKey.FLIP, StepKey.DRAIN, StepKey.VERIFY, StepKey.RECONCILE})
@@ -37,8 +39,14 @@ class FlipState(StrEnum):
 
 
 def pause_s(unsent: int) -> float:
-    """How long to wait after so many writes in a row that never left: 0.25 s, doubled up to 5 s."""
-    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(unsent - 1, 10))
+    """How long to wait after so many writes in a row that never left: 0.25 s, doubled up to 5 s.
+
+    After some five minutes of that each pause is a quarter longer, up to 30 s: a service that is down all
+    night fills no journal. Whatever says that it is back ends the pause (`rollback_flip`).
+    """
+    if unsent <= STEADY_TRIES:
+        return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(unsent - 1, 10))
+    return min(RARE_PAUSE_S, LONGEST_PAUSE_S * 1.25 ** min(unsent - STEADY_TRIES, 10))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +55,10 @@ class Way:
 
     lost: attempts that nobody said no to: the cockpit ended before the answer, no byte left, or the service
     asked to wait. unsent: how many of the last attempts in a row never left. retry_at: not before this
-    instant again. began_at: when the first attempt was journalled. lied: it was accepted once and re-read
-    as something else than zero. changed_seq, at_zero_seq: the events that changed it last and that saw it
-    at zero; only what began after them proves anything, whatever the clocks say. changed_jumped_s: how far
-    the clock had jumped by then.
+    instant again. tried_seq: the intent of the last attempt. began_at: when the first was journalled. lied:
+    accepted once and re-read as something else than zero. changed_seq, at_zero_seq: the events that
+    changed it last and that saw it at zero; only what began after them proves anything, whatever the clocks
+    say. changed_jumped_s: how far the clock had jumped by then.
     """
 
     state: FlipState = FlipState.WAITING
@@ -58,6 +66,7 @@ class Way:
     lost: int = 0
     unsent: int = 0
     retry_at: datetime | None = None
+    tried_seq: int = 0
     write_id: str | None = None
     detail: str = ""
     lied: bool = False
@@ -79,6 +88,11 @@ class Way:
         if self.began_at is None or self.at_zero_at is None:
             return None
         return (self.at_zero_at - self.began_at).total_seconds()
+
+    @property
+    def rare(self) -> bool:
+        """Nothing has left for minutes, so that its tries are far apart: a person may ask for one now."""
+        return self.state is FlipState.REFUSED and self.unsent > STEADY_TRIES
 
     def pauses(self, now: datetime) -> bool:
         """Whether the next try has to wait. A clock that was set back does not make the pause longer."""
@@ -170,6 +184,12 @@ class Flip(Way):
         Once the second lever works the first is tried on in the background, unless somebody fights over it.
         """
         return self.used_up and (self.fought or not self.second_works)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a person's word brings a try that the machine would not make by itself, or not soon."""
+        second = self.second is not None and self.second.rare
+        return self.exhausted or (not self.at_zero and (self.rare or second))
 
     @property
     def needs_person(self) -> bool:

@@ -3,7 +3,8 @@
 - a flag is written as soon as nothing that depends on it is still being brought to zero;
 - an accepted or unknown write is followed by a read, never by another write;
 - a read that began before the write ended proves nothing;
-- a write that never left is no refusal: it is tried again, with growing pauses, without an end.
+- a write that never left is no refusal: it is tried again, with growing pauses, without an end, and at once
+  when its service answers a poll again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from cockpit.core.acts import (
     step_of,
 )
 from cockpit.core.events import Kind, Lever
-from cockpit.core.rollback import LOST, Flip, FlipState, Rollback
+from cockpit.core.rollback import LOST, Flip, FlipState, Rollback, SecondWay, Way
 from cockpit.core.spec import StepKey
 
 UNSEEN_LIMIT_S: Final = 15.0
@@ -97,7 +98,7 @@ def _by_second(
         yield seen if proof else ReadBack(flag=flip.flag, lever=Lever.SECOND)
     elif second.attempts and proof and _at_zero(fact):
         yield seen
-    elif may_write and flip.state is not FlipState.AT_ZERO and not second.used_up and not second.pauses(now):
+    elif may_write and flip.state is not FlipState.AT_ZERO and _has_a_try(second, fact, now):
         yield Write(flag=flip.flag, action=Action.KILL, lever=Lever.SECOND)
 
 
@@ -113,8 +114,18 @@ def _bring_to_zero(rollback: Rollback, flip: Flip, fact: FlagFact, now: datetime
         yield _seen(rollback, flip, fact)
     elif flip.state in (FlipState.ACCEPTED, FlipState.UNKNOWN):
         yield _seen(rollback, flip, fact) if proof else ReadBack(flag=flip.flag)
-    elif not flip.exhausted and not flip.pauses(now) and not _rests(flip, now):
+    elif not flip.exhausted and not _pauses(flip, fact, now) and not _rests(flip, now):
         yield Write(flag=flip.flag, action=Action.KILL)
+
+
+def _pauses(way: Way, fact: FlagFact, now: datetime) -> bool:
+    """Not once its service has answered a poll again since the last try began: that ends the pause once."""
+    back = way.unsent > 0 and fact.back_after is not None and fact.back_after >= way.tried_seq
+    return not back and way.pauses(now)
+
+
+def _has_a_try(second: SecondWay, fact: FlagFact, now: datetime) -> bool:
+    return not second.used_up and not _pauses(second, fact, now)
 
 
 def _rests(flip: Flip, now: datetime) -> bool:

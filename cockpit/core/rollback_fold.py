@@ -189,10 +189,13 @@ def _widened(rollback: Rollback, event: Event) -> Rollback:
 
 def _retried(rollback: Rollback, event: Event) -> Rollback:
     flip = flip_of(rollback, event)
-    if not flip.exhausted:
+    if not flip.retryable:
         raise IllegalEvent(f"{flip.flag} is {flip.state}: nothing to retry")
-    again = replace(flip, attempts=MACHINE_ATTEMPTS - 1, lost=0)
-    return with_flip(rollback, changed(rollback, again, event))
+    if flip.exhausted:
+        again = replace(flip, attempts=MACHINE_ATTEMPTS - 1, lost=0)
+        return with_flip(rollback, changed(rollback, again, event))
+    second = None if flip.second is None else replace(flip.second, retry_at=None)
+    return with_flip(rollback, replace(flip, retry_at=None, second=second))
 
 
 def _drained(rollback: Rollback, event: Event) -> Rollback:

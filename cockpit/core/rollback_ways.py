@@ -50,6 +50,7 @@ def written(way: W, write_id: str, event: Event) -> W:
         state=FlipState.WRITING,
         attempts=way.attempts + 1,
         write_id=write_id,
+        tried_seq=event.seq,
         detail=way.detail if way.unsent else "",
         began_at=way.began_at or event.at,
     )

@@ -35,6 +35,7 @@ def flag_fact(senses: Senses, effects: Effects, flight: Flight, key: str) -> Fla
         exposure=value.exposure if value is not None else None,
         known=value is not None,
         read_after=sense.began_after,
+        back_after=sense.back_after,
         shares=tuple(share.shares) if share is not None else (),
         observable=share is not None,
         busy=effects.busy(key) or (pending is not None and not pending.answered),
@@ -63,6 +64,7 @@ def second_fact(sense: FlagSense) -> FlagFact:
         exposure=value.exposure if value is not None else None,
         known=value is not None,
         read_after=sense.began_after,
+        back_after=sense.back_after,
         trouble=failure.title if failure is not None else "",
     )
 

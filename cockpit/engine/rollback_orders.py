@@ -216,7 +216,7 @@ class RollbackOrders:
     def _retry(self, command: asked.RetryFlag) -> str:
         rollback = self._open_rollback()
         flip = next((flip for flip in rollback.flips if flip.flag == command.flag), None)
-        if flip is None or not flip.exhausted:
+        if flip is None or not flip.retryable:
             raise Refused(f"{clean_text(command.flag)} has nothing to retry")
         self._record(command, Kind.FLAG_RETRIED, rollback=rollback.id, flag=command.flag)
         return f"trying {command.flag} again"

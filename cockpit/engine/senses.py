@@ -16,15 +16,7 @@ from cockpit.adapters.base import AdapterError
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import along
 from cockpit.core.counters import SignalSamples
-from cockpit.core.model import (
-    Failure,
-    FlagValue,
-    Health,
-    ProbeValue,
-    Reading,
-    Sample,
-    Side,
-)
+from cockpit.core.model import Failure, FlagValue, Health, ProbeValue, Reading, Sample, Side
 from cockpit.core.snapshot import Share
 from cockpit.core.spec import Plan, ProbeSpec, ServiceSpec, SignalSpec
 from cockpit.core.tracker import (
@@ -61,12 +53,14 @@ HALF_A_SECOND = 0.5  # Date headers are cut to whole seconds, so on average they
 @dataclass(slots=True)
 class FlagSense:
     """began_after: the last event that was folded when the good read began; it proves only what was true
-    after that event. Of two reads at once the one that began later (began_s, monotonic) counts.
+    after that event. Of two reads at once the one that began later (began_s, monotonic) counts. back_after:
+    the same of the first good read after one that failed.
     """
 
     reading: Reading[FlagValue]
     began_after: int | None = None
     began_s: float = float("-inf")
+    back_after: int | None = None
     skew_s: float | None = None
 
 
@@ -203,6 +197,8 @@ class Senses:
                 if isinstance(answer, AdapterError):
                     sense.reading = self._bad(sense.reading, answer.failure)
                 elif asked.steady_s >= sense.began_s:
+                    if sense.reading.failure is not None:
+                        sense.back_after = self._proves(asked)
                     sense.reading = self._good(sense.reading, answer, asked)
                     sense.began_after, sense.began_s = self._proves(asked), asked.steady_s
         self._changed(service.name)
@@ -317,7 +313,7 @@ class Senses:
         """The journal's events got other numbers: what was read before is known, but proves nothing now."""
         self._numbering += 1
         for flag in (*self.flags.values(), *self.seconds.values()):
-            flag.began_after = None
+            flag.began_after = flag.back_after = None
         for sense in self.probes.values():
             sense.good = [0] * len(sense.good)
         for observed in self.shares.values():

@@ -82,7 +82,8 @@ def _urgent_needs(rollback: Rollback, now: datetime, flags: Sequence[FlagStatus]
             found.append(Need(what=f"{flip.flag} is refused{why}", how=how, role=Role.BAD))
         elif flip.unsent and not flip.at_zero:
             what = f"{flip.flag} is not reached ({flip.detail})"
-            how = f"try {flip.attempts}, the machine goes on; or set it to 0% by hand{why_not}"
+            goes_on = "F tries at once" if flip.rare else "the machine goes on"
+            how = f"try {flip.attempts}, {goes_on}; or set it to 0% by hand{why_not}"
             found.append(Need(what=what, how=how, role=Role.BAD))
     if escalation(rollback, now):
         found.append(Need(what="page a second person, look at plan B", role=Role.BAD))
@@ -187,4 +188,4 @@ def close_refusal(rollback: Rollback) -> tuple[str, ...]:
 
 def retryable(rollback: Rollback) -> tuple[str, ...]:
     """The flags for which `F` does something."""
-    return tuple(flip.flag for flip in rollback.flips if rollback.open and flip.exhausted)
+    return tuple(flip.flag for flip in rollback.flips if rollback.open and flip.retryable)

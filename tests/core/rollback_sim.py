@@ -148,6 +148,7 @@ class Sim:
                 exposure=fact.exposure,
                 known=fact.known,
                 read_after=fact.read_after,
+                back_after=fact.back_after,
                 shares=tuple(self.shares.get(key, ())),
                 observable=True,
                 busy=key in self.in_flight,
@@ -210,10 +211,12 @@ class Sim:
         body = {"write_id": order.write_id, "flag": flag, "action": order.action, "outcome": outcome}
         self.record(Kind.WRITE_OUTCOME, {**body, "detail": "", "took_s": 0.1, "rollback": "r1", **more})
 
-    def read(self, flag: str) -> None:
-        """A good read that begins now."""
-        exposure = Percent(self.truth[flag])
-        self.facts[flag] = FlagFact(exposure=exposure, known=True, read_after=self.flight.last_seq)
+    def read(self, flag: str, *, back: bool = False) -> None:
+        """A good read that begins now; back: the first one after one that failed."""
+        exposure, after = Percent(self.truth[flag]), self.flight.last_seq
+        known = self.facts.get(flag, FlagFact())
+        back_after = after if back else known.back_after
+        self.facts[flag] = FlagFact(exposure=exposure, known=True, read_after=after, back_after=back_after)
 
     def read_second(self, flag: str) -> None:
         """A good read of the second lever's service that begins now."""

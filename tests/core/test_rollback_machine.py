@@ -23,7 +23,7 @@ MOVES = st.one_of(
     st.tuples(st.just("answer"), st.sampled_from(FLAGS), st.sampled_from(["done", "refused", "unknown"])),
     st.tuples(st.just("lie"), st.sampled_from(FLAGS), st.sampled_from(["done", "unknown"])),
     st.tuples(st.sampled_from(["unsent", "throttle"]), st.sampled_from(FLAGS), st.just("")),
-    st.tuples(st.just("read"), st.sampled_from(FLAGS), st.just("")),
+    st.tuples(st.sampled_from(["read", "back"]), st.sampled_from(FLAGS), st.just("")),
     st.tuples(st.just("raise"), st.sampled_from(FLAGS), st.just("")),
     st.tuples(st.just("observe"), st.sampled_from(FLAGS), st.just("")),
     st.tuples(st.just("probe"), st.just("writes"), st.just("")),
@@ -42,8 +42,8 @@ def play(sim: Sim, move: tuple[str, str, str]) -> None:
         sim.answer(flag, "refused", lands=False, unsent=True)
     elif what == "throttle" and flag in sim.in_flight:
         sim.answer(flag, "refused", lands=False, again_after_s=2.0)
-    elif what == "read":
-        sim.read(flag)
+    elif what in ("read", "back"):
+        sim.read(flag, back=what == "back")
     elif what == "raise":
         sim.truth[flag] = 2500
     elif what == "observe":
