@@ -14,7 +14,6 @@ from typing import ClassVar, Final
 from uuid import uuid4
 
 from rich.text import Text
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -23,6 +22,7 @@ from cockpit.core.clock import Clock
 from cockpit.core.commands import Command, CommandState, PollNow
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.actions import ACTIONS, BY_ID
+from cockpit.face.cell_diff import CellDiffApp
 from cockpit.face.crash import write_crash
 from cockpit.face.doors import Doors
 from cockpit.face.dressing import Dressing
@@ -51,7 +51,7 @@ def _app_bindings() -> list[BindingType]:
     ]
 
 
-class CockpitApp(App[None]):
+class CockpitApp(CellDiffApp):
     """The cockpit's screen.
 
     operator: the name that commands carry. theme_dir: a directory of more themes, watched for changes.
@@ -109,6 +109,7 @@ class CockpitApp(App[None]):
         self.set_interval(TICK_S, self.refresh_picture)
         self._dressing.watch(lambda: self.call_later(self._reload_themes))
         self._say_theme_problems()
+        self._say_plain()
 
     def on_unmount(self) -> None:
         if self._unsubscribe is not None:
@@ -295,6 +296,16 @@ class CockpitApp(App[None]):
     @property
     def inks(self) -> Inks:
         return self._dressing.inks
+
+    # --- output ------------------------------------------------------------------------------------------
+
+    def _say_plain(self) -> None:
+        if self.plain_because:
+            self.say(((" plain output: ", Role.STRONG), (self.plain_because, Role.WARN)))
+
+    def on_plain(self, error: Exception) -> None:
+        write_crash(error, self._crash_dir)
+        self._say_plain()
 
     # --- the worst ------------------------------------------------------------------------------------------
 

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from cockpit.core.clock import Clock
 from cockpit.core.snapshot import Snapshot
+from cockpit.face.cell_diff import CellDiffApp
 from cockpit.face.dressing import Dressing
 from cockpit.face.themes import Inks
 from cockpit.face.view import Line, Role
@@ -38,7 +39,7 @@ class Pictures(Protocol):
         """Call back, from whatever thread, after every new snapshot; returns the way to stop it."""
 
 
-class WallApp(App[None]):
+class WallApp(CellDiffApp):
     """theme: the theme to wear, None picks one that suits the terminal. theme_dir: more themes, watched."""
 
     CSS_PATH = "cockpit.tcss"

@@ -1,7 +1,7 @@
 """A strict reader of what a terminal was sent: everything that is not on the short list is a finding.
 
-The list is what Textual's driver and renderer send for our screens; text that came from a service can
-never be more than printable characters.
+The list is what Textual's driver and renderer send for our screens, and what moves between the cells that
+changed; text that came from a service can never be more than printable characters.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
-CURSOR = re.compile(r"\x1b\[(\d+;\d+)?H")
+CURSOR = re.compile(r"(?:\x1b\[(?:(?:\d+(?:;\d+)?)?H|\d*[ABCD]|K|2J)|\x1b[DM])\x08*")
 KITTY_KEYS = re.compile(r"\x1b\[(>\d+|<)u")
 PRIVATE_MODES = frozenset(
     {

@@ -69,7 +69,8 @@ class Live(Screen[Result]):
         self.call_after_refresh(self.tick)
 
     def tick(self) -> None:
-        if self.is_mounted:
+        """Show the latest; a screen that has been left has nothing to show it on any more."""
+        if self.is_mounted and self in self.app.screen_stack:
             self.show(self.port.latest(), self.clock.now())
 
     @abstractmethod

@@ -1,0 +1,181 @@
+"""The way from the screen to the terminal: one thread that writes what the terminal can take, and no more.
+
+Whoever hands something over never waits. Frames are dropped and not queued: while one is on its way, later
+ones replace each other, and the newest is drawn against what the terminal has got by then. Everything else
+(modes, bells, titles, the clipboard) is sent whole and in order.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
+from typing import Final
+
+from cockpit.face.cells import Encoder, Frame
+
+PIECE: Final = 512
+PATIENCE_S: Final = 3.0
+RESET: Final = "\x1b[m"
+SYNC_START: Final = "\x1b[?2026h"
+SYNC_END: Final = "\x1b[?2026l"
+if sys.platform == "linux":
+    Watching = selectors.PollSelector
+else:
+    Watching = selectors.SelectSelector  # elsewhere poll does not know terminals
+
+
+class Foreign(str):
+    """Text that may change the screen: frames before it are void, and after it nothing is known."""
+
+
+class Link:
+    """fd: an open terminal. broken: called from the thread when frames cannot be drawn any more.
+
+    `dropped` counts the frames that were never drawn, `written` the bytes that the terminal took.
+    """
+
+    def __init__(self, fd: int, *, encoding: str, broken: Callable[[Exception], object]) -> None:
+        self.dropped = 0
+        self.written = 0
+        self.atomic = False
+        self._fd, self._own = _without_waiting(fd)
+        self._encoding = encoding
+        self._broken = broken
+        self._encoder: Encoder | None = Encoder()
+        self._handed: deque[str | Frame] = deque()
+        self._due: deque[str | Frame] = deque()
+        self._out = b""
+        self._ending = False
+        self._bell, self._ring = socket.socketpair()
+        self._ring.setblocking(False)
+        self._thread = Thread(target=self._run, name="cockpit-screen", daemon=True)
+        self._thread.start()
+
+    # --- called by the screen's loop, also from a signal handler in the middle of itself -----------------
+
+    def say(self, text: str) -> None:
+        """Send text that leaves the cells of the screen as they are; `Foreign` text that may not."""
+        self._handed.append(text)
+        self._wake()
+
+    def show(self, frame: Frame) -> None:
+        """Show a frame as soon as the terminal can take it, unless a newer one comes first."""
+        with suppress(IndexError):  # the thread took it meanwhile
+            last = self._handed.pop()
+            if isinstance(last, Frame):
+                self.dropped += 1
+            else:
+                self._handed.append(last)
+        self._handed.append(frame)
+        self._wake()
+
+    @property
+    def behind(self) -> bool:
+        """Whether the terminal has not taken everything yet."""
+        return bool(self._handed or self._due or self._out) and self.alive
+
+    @property
+    def alive(self) -> bool:
+        """Whether anything still goes to the terminal."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """Wait until all is sent, for as long as the terminal takes anything at all."""
+        self._ending = True
+        self._wake()
+        before = -1
+        while self.alive and self.written != before:
+            before = self.written
+            self._thread.join(PATIENCE_S)
+        self._ring.close()
+
+    def _wake(self) -> None:
+        with suppress(OSError):  # full: it is awake; closed: it has ended
+            self._ring.send(b".")
+
+    # --- the thread -----------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            with Watching() as watching:
+                watching.register(self._bell, selectors.EVENT_READ)
+                while self._pump(watching):
+                    pass
+        except OSError:
+            self._handed.clear()  # the terminal is gone, and who watches over it is told by the kernel
+        finally:
+            self._bell.close()
+            if self._own:
+                os.close(self._fd)
+
+    def _pump(self, watching: selectors.BaseSelector) -> bool:
+        """One round; whether there may be more."""
+        self._sort()
+        if not self._out:
+            self._out = self._next()
+        if not self._out and self._ending and not self._handed:
+            return False
+        if self._out:
+            watching.register(self._fd, selectors.EVENT_WRITE)
+        ready = {key.fd for key, _ in watching.select()}
+        if self._out:
+            watching.unregister(self._fd)
+        if self._bell.fileno() in ready:
+            self._bell.recv(4096)
+        if self._fd in ready:
+            with suppress(BlockingIOError):
+                taken = os.write(self._fd, self._out[:PIECE])
+                self._out = self._out[taken:]
+                self.written += taken
+        return True
+
+    def _sort(self) -> None:
+        """Take what was handed over: the newest frame alone stays, and none from before foreign text."""
+        while self._handed:
+            new = self._handed.popleft()
+            if isinstance(new, Frame | Foreign):
+                stay = [each for each in self._due if not isinstance(each, Frame)]
+                self.dropped += len(self._due) - len(stay)
+                self._due = deque(stay)
+            self._due.append(new)
+
+    def _next(self) -> bytes:
+        """What is due next, as bytes."""
+        parts = []
+        while self._due:
+            due = self._due.popleft()
+            parts.append(self._drawn(due) if isinstance(due, Frame) else self._said(due))
+        return "".join(parts).encode(self._encoding, "replace")
+
+    def _said(self, text: str) -> str:
+        if isinstance(text, Foreign) and self._encoder is not None:
+            return self._encoder.forget() + text
+        return text
+
+    def _drawn(self, frame: Frame) -> str:
+        if self._encoder is None:
+            return ""
+        try:
+            text = self._encoder.draw(frame)
+        except Exception as error:  # whatever it is, the screen goes on without this encoder
+            self._encoder = None
+            self._broken(error)
+            return RESET
+        return SYNC_START + text + SYNC_END if self.atomic and len(text) > PIECE else text
+
+
+def _without_waiting(fd: int) -> tuple[int, bool]:
+    """A descriptor of the same terminal that never blocks, and whether it was opened here.
+
+    The one that was handed in is shared with the shell: setting it not to block would change that, too. Where
+    the terminal cannot be opened again (`su`, some containers) small pieces to a ready terminal have to do.
+    """
+    with suppress(OSError):
+        return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK), True
+    return fd, False

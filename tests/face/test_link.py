@@ -1,0 +1,232 @@
+"""A terminal that is slow, stalled, gone or given away: the loop turns, and the past is not replayed."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cockpit.face.cells import PLAIN, Canvas, Encoder, Frame, Pen
+from cockpit.face.link import PIECE, Foreign, Link
+from tests.e2e.terminal import Terminal, wait_until
+from tests.face.glass import Glass, assert_same, drawn_slowly
+
+KERNEL = 32768
+"""More than a pseudo terminal keeps for its reader."""
+RESTLESS = [sys.executable, "-m", "tests.face.restless"]
+
+
+class Line:
+    """A link on a pseudo terminal, and the other end of it, which is read when a test says so."""
+
+    def __init__(self) -> None:
+        self.master, self.slave = pty.openpty()
+        self.broken: list[Exception] = []
+        self.link = Link(self.slave, encoding="utf-8", broken=self.broken.append)
+        self.got = b""
+
+    def read_all(self) -> bytes:
+        """Read until everything was sent; what was read now."""
+        got = b""
+
+        def look() -> bool:
+            nonlocal got
+            while select.select([self.master], [], [], 0)[0]:
+                got += os.read(self.master, 65536)
+            return not self.link.behind and not select.select([self.master], [], [], 0)[0]
+
+        wait_until(look, "everything is sent")
+        self.got += got
+        return got
+
+    def close(self) -> None:
+        reader = threading.Thread(target=self.link.close)
+        reader.start()
+        while reader.is_alive():
+            if select.select([self.master], [], [], 0.05)[0]:
+                self.got += os.read(self.master, 65536)
+        os.close(self.master)
+        os.close(self.slave)
+
+
+@contextmanager
+def line() -> Iterator[Line]:
+    opened = Line()
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def page(number: int) -> Frame:
+    """80 by 24 cells, all of which differ from the page before."""
+    canvas = Canvas(80, 24)
+    for y in range(24):
+        text = "".join(chr(ord("a") + (number + x + y) % 26) for x in range(80))
+        canvas.paint(0, y, [(text, Pen(foreground=f"38;5;{number % 200}"))])
+    return canvas.frame()
+
+
+def stall(opened: Line, *, drops: int) -> int:
+    """Show frames that nobody reads until so many were dropped; the number of the last one."""
+    number = 0
+
+    def look() -> bool:
+        nonlocal number
+        number += 1
+        opened.link.show(page(number))
+        return opened.link.dropped >= drops
+
+    wait_until(look, f"{drops} frames are dropped")
+    return number
+
+
+def test_a_stalled_terminal_gets_the_newest_frame_and_none_of_the_past() -> None:
+    with line() as opened:
+        number = stall(opened, drops=60)
+        kept = opened.link.written
+        for last in range(number + 1, number + 4):
+            opened.link.show(page(last))
+        got = opened.read_all()
+        glass = Glass(80, 24)
+        glass.write(got.decode())
+        assert_same(glass.shown, drawn_slowly(page(last)))
+        whole = len(Encoder().draw(page(last)))
+        assert len(got) <= kept + 2 * whole, "the rest of one that was on its way, and one to catch up"
+        assert opened.link.dropped > 60
+
+
+def test_what_is_not_a_frame_arrives_whole_and_in_order_through_a_stall() -> None:
+    with line() as opened:
+        stall(opened, drops=20)
+        said = [f"\x1b]2;title {number}\x07" for number in range(200)]
+        for text in said:
+            opened.link.say(text)
+            opened.link.show(page(1))
+        got = opened.read_all().decode()
+        places = [got.index(text) for text in said]
+        assert places == sorted(places)
+
+
+def test_a_frame_from_before_the_terminal_was_given_away_is_never_drawn_after() -> None:
+    with line() as opened:
+        number = stall(opened, drops=20)
+        opened.link.show(page(number + 1))
+        opened.link.say(Foreign("\x1b[?1049l"))
+        got = opened.read_all().decode()
+        given, _, after = got.partition("\x1b[?1049l")
+        assert given.endswith("\x1b[m"), "the pen is laid down first"
+        assert after == ""
+        opened.link.say(Foreign("\x1b[?1049h"))
+        opened.link.show(page(number + 2))
+        glass = Glass(80, 24)
+        glass.write(opened.read_all().decode())
+        assert_same(glass.shown, drawn_slowly(page(number + 2)))
+
+
+def test_a_big_frame_is_one_picture_where_the_terminal_can_and_a_small_one_costs_nothing_more() -> None:
+    with line() as opened:
+        opened.link.atomic = True
+        opened.link.show(page(1))
+        got = opened.read_all()
+        assert got.startswith(b"\x1b[?2026h") and got.endswith(b"\x1b[?2026l") and len(got) > PIECE
+        canvas = Canvas(80, 24)
+        canvas.paint(0, 0, [("x", PLAIN)])
+        opened.link.show(canvas.frame())
+        opened.read_all()
+        canvas.paint(0, 0, [("y", PLAIN)])
+        opened.link.show(canvas.frame())
+        assert opened.read_all() == b"\x1b[Hy"
+
+
+def test_a_terminal_that_is_gone_ends_the_thread_and_troubles_nobody() -> None:
+    opened = Line()
+    os.close(opened.master)
+    opened.link.show(page(1))
+    wait_until(lambda: not opened.link.alive, "the thread ended")
+    opened.link.show(page(2))
+    opened.link.say("\x07")
+    assert not opened.link.behind
+    opened.link.close()
+    os.close(opened.slave)
+
+
+def test_a_frame_that_cannot_be_drawn_is_told_and_the_rest_goes_on() -> None:
+    with line() as opened:
+        opened.link.show(Frame(rows=((("x", None),),)))  # type: ignore[arg-type]  # the fault on purpose
+        wait_until(lambda: opened.broken, "told")
+        opened.link.say("\x07plain")
+        assert opened.read_all().endswith(b"\x07plain")
+
+
+def test_characters_that_the_terminal_has_no_letters_for_are_marked() -> None:
+    master, slave = pty.openpty()
+    link = Link(slave, encoding="ascii", broken=lambda _: None)
+    canvas = Canvas(4, 1)
+    canvas.paint(0, 0, [("a─b", PLAIN)])
+    link.show(canvas.frame())
+    wait_until(lambda: not link.behind, "sent")
+    link.close()
+    assert b"a?b" in os.read(master, 65536)
+    os.close(master)
+    os.close(slave)
+
+
+# --- a whole app --------------------------------------------------------------------------------------------
+
+
+def beats(path: Path) -> tuple[int, int, str]:
+    """Of the last whole line: the frame's number, how many were dropped, and why output is plain."""
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    if not lines:
+        return (0, 0, "")
+    number, dropped, why = lines[-1].split(" ", 2)
+    return (int(number), int(dropped), why)
+
+
+def shown(terminal: Terminal) -> int:
+    first = terminal.text.partition("\n")[0]
+    digits = first.removeprefix("number ").rstrip(".")
+    return int(digits) if digits.isdigit() else 0
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+def test_the_loop_turns_while_nobody_reads_and_the_newest_frame_follows(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    told = tmp_path / "beats"
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd()}
+    with Terminal([*RESTLESS, str(told)], env=env, columns=size[0], rows=size[1]) as terminal:
+        wait_until(lambda: shown(terminal) > 3, "frames are shown")
+        terminal.stall()
+        dropped = beats(told)[1]
+        wait_until(lambda: beats(told)[1] > dropped + 100, "100 frames are dropped")
+        before, newest = len(terminal.raw), beats(told)[0]
+        terminal.resume()
+        wait_until(lambda: shown(terminal) >= newest, "the newest frame")
+        wait_until(lambda: len(terminal.raw) > before + KERNEL, "more bytes than the kernel kept")
+        assert len(set(terminal.text.split("\n")[1])) == 1, "no row is of two frames"
+
+
+def test_drawing_that_fails_in_flight_ends_in_plain_output_and_a_right_screen(tmp_path: Path) -> None:
+    told = tmp_path / "beats"
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd()}
+    with Terminal([*RESTLESS, str(told), "break"], env=env, columns=80, rows=24) as terminal:
+        wait_until(lambda: shown(terminal) > 3, "frames are shown")
+        terminal.press("x")
+        wait_until(lambda: "comparing cells failed" in beats(told)[2], "it failed")
+        newest = beats(told)[0]
+        wait_until(lambda: shown(terminal) > newest, "frames are shown again")
+        terminal.stall()
+        turned = beats(told)[0]
+        wait_until(lambda: beats(told)[0] > turned + 100, "the loop turns although nobody reads")
+        terminal.resume()
+        newest = beats(told)[0]
+        wait_until(lambda: shown(terminal) >= newest, "the newest frame")
