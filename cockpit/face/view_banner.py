@@ -206,19 +206,19 @@ def _rollback_strip(snapshot: Snapshot, now: datetime, width: int) -> Line:
         return ()
     time = countdown(rollback, now)
     role = Role.ALARM if time.role is Role.BAD else Role.CAUTION
-    return _strip(
-        role, f"ROLLBACK  {time.digits} {time.word}", rollback_words(rollback, now), "R shows it", width
-    )
+    words = rollback_words(rollback, snapshot, now)
+    return _strip(role, f"ROLLBACK  {time.digits} {time.word}", words, "R shows it", width)
 
 
-def rollback_words(rollback: Rollback, now: datetime) -> str:
+def rollback_words(rollback: Rollback, snapshot: Snapshot, now: datetime) -> str:
     """Where an open rollback stands: flags, step, and whether it waits for a person."""
     at_zero = sum(flip.at_zero for flip in rollback.flips)
     parts = [f"{at_zero} of {len(rollback.flips)} flags at zero"]
     step = next((step for step in rollback.steps if not step.settled), None)
     if step is not None:
         parts.append(safe(step.title))
-    if any(need.role in (Role.BAD, Role.WARN) for need in needs(rollback, now)):
+    waiting = needs(rollback, now, snapshot.flags, snapshot.gauges)
+    if any(need.role in (Role.BAD, Role.WARN) for need in waiting):
         parts.append("NEEDS YOU")
     return " · ".join(parts)
 

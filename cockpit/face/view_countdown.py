@@ -121,8 +121,13 @@ def _head(page: Page) -> tuple[Line, ...]:
     rows.extend(offer_block(offers(rollback, page.snapshot.flags), page.focus, page.width))
     rows.append(not_at_zero(rollback, page.width))
     if rollback.open:
-        rows.append(needs_row(rollback, page.now, page.width, flags=page.snapshot.flags))
+        rows.append(_needs_row(rollback, page))
     return tuple(rows)
+
+
+def _needs_row(rollback: Rollback, page: Page) -> Line:
+    shown = page.snapshot
+    return needs_row(rollback, page.now, page.width, flags=shown.flags, gauges=shown.gauges)
 
 
 def _no_rollback(page: Page) -> tuple[Line, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -54,6 +55,28 @@ def gauge_word(gauge: DrainGauge, since: int | None, now: datetime) -> Word:
     return Word("→", f"low {low_in_a_row(gauge, since)} of {gauge.needed}", Role.NOTE)
 
 
+def why_blind(gauge: DrainGauge) -> str:
+    """Why there is no fresh number of it."""
+    failure = gauge.reading.failure
+    return failure.title if failure is not None else "no fresh answer"
+
+
+def gauges_line(rollback: Rollback, gauges: Sequence[DrainGauge], now: datetime, width: int) -> Line:
+    """Every gauge in a few words on one line, what is not drained first; nothing where the plan has none."""
+    if not gauges:
+        return ()
+    since = proved_from(rollback)
+    waiting = {each.name for each in undrained(gauges, rollback, now)}
+    shown: list[Segment] = [(f"{'LEFT':<13}", Role.DIM)]
+    for gauge in sorted(gauges, key=lambda each: each.name not in waiting):
+        word, value = gauge_word(gauge, since, now), gauge.reading.fresh_value(now)
+        number = "" if value is None else f" {value:g} {direction(gauge).strip()}".rstrip()
+        side = "" if gauge.side is Side.NEW else " (legacy)"
+        shown += [(" · ", Role.DIM)] if len(shown) > 1 else []
+        shown += [(f"{gauge.name}{side}", Role.STRONG), (number, Role.TEXT), (f" {word}", word.role)]
+    return clip(row(*shown), width)
+
+
 def direction(gauge: DrainGauge) -> str:
     """Whether it falls, rises or stands still between the last two numbers; nothing before there are two."""
     numbers = [value for _, value in gauge.polls if value is not None][-2:]
@@ -88,9 +111,8 @@ def _since_when(gauge: DrainGauge, now: datetime) -> tuple[Segment, ...]:
     """The limit and the age of the number, or why there is none."""
     reading, age_s = gauge.reading, gauge.reading.age_s(now)
     if reading.fresh_value(now) is None:
-        why = reading.failure.title if reading.failure is not None else "no fresh answer"
         seen = "never read" if age_s is None else f"last read {view.age(age_s)} ago"
-        return ((f"{seen}: {why}", Role.UNKNOWN), (f", below {gauge.below:g}", Role.DIM))
+        return ((f"{seen}: {why_blind(gauge)}", Role.UNKNOWN), (f", below {gauge.below:g}", Role.DIM))
     failing: tuple[Segment, ...] = ()
     if reading.failure is not None:
         failing = ((f", now failing: {reading.failure.title}", Role.WARN),)

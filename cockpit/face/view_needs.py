@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from cockpit.core.rollback import Rollback, StepState, open_lines
+from cockpit.core.acts import step_of
+from cockpit.core.drain import DrainGauge, undrained
+from cockpit.core.rollback import Rollback, Step, StepState, open_lines
 from cockpit.core.snapshot import FlagStatus
 from cockpit.core.spec import StepKey
 from cockpit.face import view
 from cockpit.face.view import Line, Role, Segment, clip
+from cockpit.face.view_drain import why_blind
 from cockpit.face.view_levers import KEY, offers
 from cockpit.face.view_lines import joined, mmss, row
+
+_LATE: Final = "look, or o overrides"
 
 # --- what needs a person ---------------------------------------------------------------------------
 
@@ -43,14 +49,16 @@ def held(rollback: Rollback) -> bool:
     return rollback.open and rollback.answered_go is False and not rollback.flip_begun
 
 
-def needs(rollback: Rollback, now: datetime, flags: Sequence[FlagStatus] = ()) -> tuple[Need, ...]:
+def needs(
+    rollback: Rollback, now: datetime, flags: Sequence[FlagStatus] = (), gauges: Sequence[DrainGauge] = ()
+) -> tuple[Need, ...]:
     """What needs a human now, most urgent first. Empty while the machine works alone.
 
-    flags: where their second levers and the offers of them stand.
+    flags: where their second levers and the offers of them stand. gauges: what the step drain waits for.
     """
     if not rollback.open:
         return ()
-    found = [*_urgent_needs(rollback, now, flags), *_step_needs(rollback, now)]
+    found = [*_urgent_needs(rollback, now, flags), *_step_needs(rollback, now, gauges)]
     if not open_lines(rollback):
         found.append(Need(what="every line is done", how="C signs and closes", role=Role.WARN))
     missing = _missing_names(rollback)
@@ -100,7 +108,7 @@ def _pulled_in_vain(rollback: Rollback, flags: Sequence[FlagStatus]) -> list[Nee
     ]
 
 
-def _step_needs(rollback: Rollback, now: datetime) -> list[Need]:
+def _step_needs(rollback: Rollback, now: datetime, gauges: Sequence[DrainGauge]) -> list[Need]:
     failed = [
         Need(what=f"{step.title} failed ({step.evidence})", how="o overrides", role=Role.BAD)
         for step in rollback.steps
@@ -112,11 +120,34 @@ def _step_needs(rollback: Rollback, now: datetime) -> list[Need]:
         if step.state is StepState.ASKING and step.key is not StepKey.CLOSE
     ]
     late = [
-        Need(what=f"{step.title} is late", how="look, or o overrides", role=Role.WARN)
+        Need(what=f"{step.title} is late{_left(step, rollback, gauges, now)}", how=_LATE, role=Role.WARN)
         for step in rollback.steps
         if step.machine and step.state is StepState.RUNNING and step.late(rollback.declared_at, now)
     ]
-    return [*failed, *asking, *late]
+    return [*failed, *asking, *_blind(rollback, gauges, now), *late]
+
+
+def _left(step: Step, rollback: Rollback, gauges: Sequence[DrainGauge], now: datetime) -> str:
+    """What a late drain waits for besides traffic, as far as it can be seen."""
+    if step.key is not StepKey.DRAIN:
+        return ""
+    numbers = ((each, each.reading.fresh_value(now)) for each in undrained(gauges, rollback, now))
+    seen = joined((f"{each.name} {number:g}" for each, number in numbers if number is not None), ", ")
+    return f" ({seen})" if seen else ""
+
+
+def _blind(rollback: Rollback, gauges: Sequence[DrainGauge], now: datetime) -> list[Need]:
+    """Gauges that the open drain waits for and that nobody can read: no evidence will ever settle it."""
+    drain = step_of(rollback, StepKey.DRAIN)
+    if drain is None or drain.settled or not rollback.flipped:
+        return []
+    found: list[Need] = []
+    for gauge in undrained(gauges, rollback, now):
+        if gauge.reading.fresh_value(now) is None:
+            what = f"the drain cannot see {gauge.name} ({why_blind(gauge)})"
+            how = f"o overrides it · {f'ask {gauge.owner}' if gauge.owner else 'look by hand'}"
+            found.append(Need(what=what, how=how, role=Role.WARN))
+    return found
 
 
 def _missing_names(rollback: Rollback) -> str:
@@ -138,9 +169,10 @@ def needs_row(
     *,
     keys: bool = True,
     flags: Sequence[FlagStatus] = (),
+    gauges: Sequence[DrainGauge] = (),
 ) -> Line:
     """The most urgent need on one line, and how many more; `keys` False where there is no key to press."""
-    found = needs(rollback, now, flags)
+    found = needs(rollback, now, flags, gauges)
     if not found:
         calm = "nothing: the machine works" if rollback.open else "nothing"
         return row((f"{'NEEDS YOU' if keys else 'NEEDS':<13}", Role.DIM), (calm, Role.DIM))

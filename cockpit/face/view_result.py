@@ -96,7 +96,7 @@ def incident_text(rollback: Rollback, snapshot: Snapshot, now: datetime) -> str:
             for step in rollback.steps
         ),
         *(f"  new side: {delta_words(delta)}" for delta in rollback.deltas),
-        *(f"needs a person: {need.text}" for need in needs(rollback, now, snapshot.flags)),
+        *(f"needs a person: {need.text}" for need in needs(rollback, now, snapshot.flags, snapshot.gauges)),
     ]
     return "\n".join(text_of(row(each)) for each in rows if each)
 

@@ -26,7 +26,7 @@ def summary_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
     rollback = snapshot.rollback
     if rollback is not None:
         time = countdown(rollback, now)
-        lines.append(f"rollback: {time.digits} {time.word}, {rollback_words(rollback, now)}")
+        lines.append(f"rollback: {time.digits} {time.word}, {rollback_words(rollback, snapshot, now)}")
     lines += ["flags:", *_flags(snapshot, now)]
     lines += ["backends:", *_probes(snapshot, now)]
     lines += ["signals:", *_signals(snapshot, now)]

@@ -29,6 +29,7 @@ from cockpit.face.view_banner import (
     reason_line,
     silence,
 )
+from cockpit.face.view_drain import gauges_line
 from cockpit.face.view_lines import blocks, column, joined, row, rule, utc
 from cockpit.face.view_needs import needs_row
 from cockpit.face.view_rollback import clocks, countdown, not_at_zero, origin
@@ -166,7 +167,7 @@ def _parts(snapshot: Snapshot, now: datetime, width: int, height: int) -> list[t
     roomy = height >= 36
     parts = [_word_part(snapshot, now, width, height)]
     if rollback is not None:
-        parts.append(_countdown_part(rollback, snapshot.flags, now, width, height))
+        parts.append(_countdown_part(rollback, snapshot, now, width, height))
     if rollback is None or roomy:
         parts.append(flag_cards(snapshot, now, width, big_numbers=roomy or rollback is None))
     parts.append(_backend_part(snapshot, now, width, probes=roomy))
@@ -183,9 +184,11 @@ def _word_part(snapshot: Snapshot, now: datetime, width: int, height: int) -> tu
 
 
 def _countdown_part(
-    rollback: Rollback, flags: Sequence[FlagStatus], now: datetime, width: int, height: int
+    rollback: Rollback, snapshot: Snapshot, now: datetime, width: int, height: int
 ) -> tuple[Line, ...]:
-    """One large countdown, and beside or below it the clocks; then what is not at zero and who is needed."""
+    """One large countdown, and beside or below it the clocks; then what is not at zero, what is left on the
+    new side, and who is needed.
+    """
     count = countdown(rollback, now)
     digits = fitting(count.digits, width=width - 34, height=max(5, height // 4))
     first, second, _ = clocks(rollback, now)
@@ -207,7 +210,8 @@ def _countdown_part(
         (),
         clip(origin(rollback, now, keys=False), width),
         not_at_zero(rollback, width),
-        needs_row(rollback, now, width, keys=False, flags=flags),
+        *(part for part in (gauges_line(rollback, snapshot.gauges, now, width),) if part),
+        needs_row(rollback, now, width, keys=False, flags=snapshot.flags, gauges=snapshot.gauges),
     )
 
 

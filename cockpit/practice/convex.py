@@ -184,8 +184,13 @@ class Convex:
             return _value({"system": "none", "usage_limit": "none", "user": user})
         if path == "_system/frontend/getVersion":
             return _value(VERSION)
+        args = asked.get("args")
+        given = args[0] if isinstance(args, list) and args else args
+        encoded = asked.get("format") in _ENCODED
         try:
-            return _value(self._inside.system_query(path, encoded=asked.get("format") in _ENCODED))
+            return _value(
+                self._inside.system_query(path, given if isinstance(given, dict) else {}, encoded=encoded)
+            )
         except KeyError:
             return self._threw()
 

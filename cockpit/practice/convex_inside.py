@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from cockpit.core.model import Side
 from cockpit.practice.faults import FaultName
+from cockpit.practice.leftovers import JOBS
 from cockpit.practice.traffic import REQUESTS, WRITES, Series, series
 from cockpit.practice.world import World
 
@@ -26,7 +27,8 @@ CRONS: Final = "_system/frontend/listCronJobs"
 SCHEDULED: Final = "_system/frontend/paginatedScheduledJobs"
 SIZES: Final = ("_system/frontend/tableSize", "_system/cli/tableSize")
 TABLES: Final = "_system/cli/tables"
-TABLE_NAMES: Final = ("chats", "messages", "users")
+JOBS_TABLE: Final = "jobs"
+TABLE_NAMES: Final = ("chats", "messages", "users", JOBS_TABLE)
 MIGRATION_STATUS: Final = "lib:getStatus"
 _P95: Final = 1.645
 _LOG_WAIT_S: Final = 1.0
@@ -39,10 +41,11 @@ class ConvexInside:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def system_query(self, path: str, *, encoded: bool) -> object:
+    def system_query(self, path: str, args: Mapping[str, Any], *, encoded: bool) -> object:
         """The value of a system query. Raises KeyError for one that is not known here."""
         if path in SIZES:
-            return float(self._world.counters()[series(WRITES, backend=Side.NEW)])
+            held = JOBS if args.get("tableName") == JOBS_TABLE else WRITES
+            return float(self._world.counters()[series(held, backend=Side.NEW)])
         if path == TABLES:
             return {"page": [{"name": name} for name in TABLE_NAMES], "isDone": True, "continueCursor": ""}
         if path == SCHEDULED:

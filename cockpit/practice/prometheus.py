@@ -21,6 +21,7 @@ from starlette.routing import Route
 from cockpit.core.clean import parse_duration
 from cockpit.practice.faults import FaultName
 from cockpit.practice.flags import instant
+from cockpit.practice.leftovers import GAUGES
 from cockpit.practice.promql import BadQuery, Labels, Value, Vector, evaluate, written
 from cockpit.practice.traffic import HELP
 from cockpit.practice.world import World
@@ -232,11 +233,12 @@ def _bad_data(text: str) -> Response:
 
 
 def exposition(world: World) -> str:
-    """All counters in the Prometheus text format."""
+    """All counters and gauges in the Prometheus text format."""
     lines, described = [], ""
     for (name, labels), count in sorted(world.counters().items()):
         if name != described:
-            lines += [f"# HELP {name} {HELP[name]}", f"# TYPE {name} counter"]
+            kind = "gauge" if name in GAUGES else "counter"
+            lines += [f"# HELP {name} {GAUGES.get(name) or HELP[name]}", f"# TYPE {name} {kind}"]
             described = name
         text = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels)
         lines.append(f"{name}{{{text}}} {count}")

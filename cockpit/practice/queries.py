@@ -2,9 +2,9 @@
 
 A team's own plan asks for its own metrics. So that a drill can fly on it, a query that the small
 evaluator does not know, or that matches no counter of the world, becomes the counter that plays the
-same part here: failed, slow or unsynced requests of a side, requests of a flag, writes on the new side. A
-limit that this world breaks in good health is raised.
-Drain gauges are left out: nothing in this world could run out.
+same part here: failed, slow or unsynced requests of a side, requests of a flag, writes on the new side, and
+for a drain gauge what its name speaks of: streams, webhooks, or else jobs. A limit that this world breaks
+in good health is raised.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from dataclasses import replace
 from typing import Final
 
 from cockpit.core.model import Side
-from cockpit.core.spec import FlagSpec, PairQuery, Plan, SignalSpec, WriteCounter
+from cockpit.core.spec import DrainSpec, FlagSpec, PairQuery, Plan, SignalSpec, WriteCounter
+from cockpit.practice.convex_inside import JOBS_TABLE
+from cockpit.practice.leftovers import GAUGES, JOBS, STREAMS, WEBHOOKS, nothing_left
 from cockpit.practice.promql import BadQuery, evaluate
 from cockpit.practice.traffic import HELP, REQUESTS, SLOW, SYNC, WRITES, Series, initial_counters
 
 LEAST_LIMIT_PCT: Final = 5.0
 _SLOW_WORDS: Final = re.compile(r"slow|latenc|duration|p\d\d|\bms\b", re.IGNORECASE)
 _SYNC_WORDS: Final = re.compile(r"sync|replic|mismatch|parity", re.IGNORECASE)
+_STREAM_WORDS: Final = re.compile(r"stream|socket|connection|session|client|\blive", re.IGNORECASE)
+_HOOK_WORDS: Final = re.compile(r"hook|deliver|mail|push|outbox", re.IGNORECASE)
 
 
 def answerable(plan: Plan) -> Plan:
     """The same plan with every query answered by the practice world."""
-    counters = initial_counters([flag.key for flag in plan.flags])
+    counters = initial_counters([flag.key for flag in plan.flags]) | nothing_left()
     convex = [monitor.name for monitor in plan.monitors if monitor.kind == "convex"]
     return replace(
         plan,
@@ -37,14 +41,16 @@ def answerable(plan: Plan) -> Plan:
                 _document_count(each) if each.monitor in convex else _counter(each, counters)
                 for each in plan.rollback.write_counters
             ),
-            drain=(),
+            drain=tuple(
+                _drain(each, counters, of_convex=each.monitor in convex) for each in plan.rollback.drain
+            ),
         ),
     )
 
 
 def _known(query: str, counters: dict[Series, int]) -> bool:
     """Whether the world gives one number for it, and not only a constant such as `vector(0)`."""
-    if not any(name in query for name in HELP):
+    if not any(name in query for name in (*HELP, *GAUGES)):
         return False
     try:
         value = evaluate(query, counters)
@@ -88,6 +94,16 @@ def _counter(counter: WriteCounter, counters: dict[Series, int]) -> WriteCounter
     if _known(counter.query, counters):
         return counter
     return replace(counter, query=f'sum({WRITES}{{backend="new"}})')
+
+
+def _drain(gauge: DrainSpec, counters: dict[Series, int], *, of_convex: bool) -> DrainSpec:
+    if of_convex:
+        return replace(gauge, query=f"table_size:{JOBS_TABLE}")
+    if _known(gauge.query, counters):
+        return gauge
+    words = f"{gauge.name} {gauge.query}"
+    left = STREAMS if _STREAM_WORDS.search(words) else WEBHOOKS if _HOOK_WORDS.search(words) else JOBS
+    return replace(gauge, query=f'sum({left}{{backend="{gauge.side}"}})')
 
 
 def _document_count(counter: WriteCounter) -> WriteCounter:

@@ -20,6 +20,7 @@ from cockpit.core.clock import Clock
 from cockpit.core.model import Side
 from cockpit.practice.faults import Fault, FaultName, Service
 from cockpit.practice.flags import Author, FlagStore
+from cockpit.practice.leftovers import nothing_left, pass_step, settled
 from cockpit.practice.traffic import (
     PROFILES,
     STEP_S,
@@ -83,7 +84,7 @@ class World:
         self._faults: list[Fault] = []
         self._foreign: list[Fault] = []
         self._step = 0
-        self._counters = initial_counters(self.seeds)
+        self._counters = initial_counters(self.seeds) | nothing_left()
         beginning = (0.0, dict(self._counters))
         self._recent: deque[tuple[float, dict[Series, int]]] = deque([beginning], maxlen=_FINE_STEPS)
         self._past: deque[tuple[float, dict[Series, int]]] = deque([beginning], maxlen=_COARSE_KEPT)
@@ -161,6 +162,14 @@ class World:
             mean = flag.rps * STEP_S
             for side, share in ((Side.LEGACY, 1 - crowd.share), (Side.NEW, crowd.share)):
                 serve(self._counters, dice, flag=key, side=side, profile=profiles[side], mean=mean * share)
+        for side, rate in self._rates().items():
+            dice = Dice(self.seed, f"left on {side}", step)
+            pass_step(self._counters, dice, side=side, requests=rate * STEP_S)
+
+    def _rates(self) -> Mapping[Side, float]:
+        """Requests a second that each side serves now, on average."""
+        new = sum(flag.rps * self._crowds[key].share for key, flag in self.seeds.items())
+        return {Side.LEGACY: sum(flag.rps for flag in self.seeds.values()) - new, Side.NEW: new}
 
     def _clients_cut_off(self, at_s: float) -> bool:
         """Without the flag service SDK clients keep what they last knew."""
@@ -329,6 +338,8 @@ class World:
             self.set_exposure(key, percent)
             with self.lock:
                 self._crowds[key] = Crowd(percent / 100)
+        with self.lock:
+            self._counters |= settled(self._rates())
 
     def _wake(self, flags: Sequence[str], now_s: float) -> None:
         """Turn foreign changes that wait for a write to one of these flags into changes with a time."""

@@ -115,7 +115,8 @@ def rehomed(text: str, urls: Mapping[str, str]) -> str:
 def quick(text: str) -> str:
     """Clients that see a change at once, and a coarse idea of drained, so that a drain takes seconds."""
     assert "drain_below_pct = 0.5" in text
-    text = text.replace("drain_below_pct = 0.5", "drain_below_pct = 5")
+    assert "below = 5  " in text
+    text = text.replace("drain_below_pct = 0.5", "drain_below_pct = 5").replace("below = 5  ", "below = 90 ")
     return re.sub(r'propagation = "\d+s"', 'propagation = "1s"', text)
 
 

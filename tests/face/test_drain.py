@@ -14,6 +14,8 @@ from cockpit.core.spec import StepKey
 from cockpit.face.view import Role, text_of, width_of
 from cockpit.face.view_countdown import Page, Watched, lines
 from cockpit.face.view_drain import direction, gauge_word, gauges_block
+from cockpit.face.view_needs import needs
+from cockpit.face.view_wall import lines as wall_lines
 from tests.face.pictures import HOSTILE, NOW, ago, calm, rolling_back
 from tests.face.pictures_rollback import ready
 
@@ -110,6 +112,63 @@ def test_the_block_stands_on_the_countdown_at_any_width(width: int) -> None:
     drawn = lines(page)
     assert any("left to drain" in text_of(line) for line in drawn)
     assert max(width_of(line) for line in drawn) <= width
+
+
+def draining(*gauges: DrainGauge, late: bool = False) -> Snapshot:
+    """All flags at zero, and the step drain still open; late: its time is over."""
+    snapshot = flipped(*gauges)
+    assert snapshot.rollback is not None
+    steps = tuple(
+        replace(step, state=StepState.RUNNING, budget_s=0.0 if late else 1e6, done_at=None)
+        if step.key is StepKey.DRAIN
+        else replace(step, state=StepState.DONE)
+        for step in snapshot.rollback.steps
+    )
+    return replace(snapshot, rollback=replace(snapshot.rollback, steps=steps))
+
+
+def asked_for(snapshot: Snapshot) -> list[str]:
+    assert snapshot.rollback is not None
+    return [need.text for need in needs(snapshot.rollback, NOW, snapshot.flags, snapshot.gauges)]
+
+
+def test_a_blind_gauge_is_named_with_whom_to_ask_and_what_to_press() -> None:
+    blind = replace(gauge(title="no data"), owner="payments on call")
+    (asked,) = [text for text in asked_for(draining(blind, gauge(60.0, 41.0))) if "sockets" in text]
+    assert asked == "the drain cannot see sockets (no data): o overrides it · ask payments on call"
+
+
+@pytest.mark.parametrize(
+    "seen", [gauge(60.0, 41.0), gauge(2.0, 0.0), replace(gauge(title="no data"), side=Side.LEGACY)]
+)
+def test_what_can_be_seen_or_holds_nothing_is_nobodys_work(seen: DrainGauge) -> None:
+    assert not [text for text in asked_for(draining(seen)) if "sockets" in text]
+
+
+def test_a_late_drain_says_what_it_waits_for() -> None:
+    assert any(
+        "is late (sockets 41): look" in text for text in asked_for(draining(gauge(60.0, 41.0), late=True))
+    )
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 50)])
+def test_the_wall_tells_what_is_left_what_waits_first(width: int, height: int) -> None:
+    snapshot = draining(replace(gauge(2.0, 0.0), name="jobs"), gauge(60.0, 41.0))
+    texts = [text_of(line) for line in wall_lines(snapshot, NOW, width, height)]
+    (left,) = [text for text in texts if "LEFT" in text]
+    assert "sockets 41 ↓ → not drained · jobs 0 ↓ ✓ drained" in left
+    assert max(len(text) for text in texts) <= width
+
+
+def test_the_wall_names_a_blind_gauge_and_no_key() -> None:
+    texts = [text_of(line) for line in wall_lines(draining(gauge(title="no data")), NOW, 120, 40)]
+    assert any("sockets ? UNKNOWN" in text for text in texts)
+    assert any("NEEDS" in text and "the drain cannot see sockets (no data)" in text for text in texts)
+    assert not any("o overrides" in text for text in texts)
+
+
+def test_a_wall_without_gauges_has_no_line_for_them() -> None:
+    assert not any("LEFT" in text_of(line) for line in wall_lines(rolling_back(), NOW, 120, 40))
 
 
 def test_a_plan_without_gauges_shows_nothing() -> None:

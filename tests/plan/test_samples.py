@@ -135,6 +135,7 @@ def test_chat_sync_asks_only_for_metrics_that_exist() -> None:
     text = (SAMPLES / "chat-sync.toml").read_text(encoding="utf-8")
     names = set(re.findall(r"sum\((\w+)\{", text))
     assert names == {
+        "cutover_open_streams",
         "cutover_requests_total",
         "cutover_slow_total",
         "cutover_sync_total",
@@ -166,7 +167,7 @@ def test_levers_shows_splits_and_hosted_services() -> None:
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_sample_is_short_enough_to_be_read(name: str) -> None:
-    longest = 400 if name in MIGRATIONS else 210
+    longest = 400 if name in MIGRATIONS else 220
     assert len((SAMPLES / name).read_text(encoding="utf-8").splitlines()) <= longest
 
 

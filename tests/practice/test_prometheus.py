@@ -150,7 +150,8 @@ def test_a_real_prometheus_could_scrape_it(lab: Lab) -> None:
     answer = lab.get("metrics", "/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = answer.text.splitlines()
-    assert lines[1] == "# TYPE cutover_requests_total counter"
+    assert "# TYPE cutover_requests_total counter" in lines
+    assert "# TYPE cutover_open_streams gauge" in lines
     samples = [line for line in lines if not line.startswith("#")]
     assert len(samples) == len(lab.practice.world.counters())
     ok = 'cutover_requests_total{backend="legacy",flag="chat_reads",outcome="ok"} '

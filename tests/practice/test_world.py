@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cockpit.core.model import Side
 from cockpit.practice.faults import FaultName, make_fault
+from cockpit.practice.leftovers import STREAMS
 from cockpit.practice.traffic import REQUESTS, SLOW, SYNC, WRITES, Crowd, Dice, Profile, Series, series
 from cockpit.practice.world import FlagSeed, World
 from tests.practice.conftest import HandClock
@@ -60,7 +61,8 @@ def test_every_series_exists_from_the_start_at_zero(clock: HandClock) -> None:
     assert series(SLOW, flag="writes", backend="legacy") in counters
     assert series(SYNC, backend="new", outcome="ok") in counters
     assert series(WRITES, backend="legacy") in counters
-    assert len(counters) == 2 * 2 * 2 + 2 * 2 + 2 * 2 + 2
+    assert series(STREAMS, backend="new") in counters
+    assert len(counters) == 2 * 2 * 2 + 2 * 2 + 2 * 2 + 2 + 3 * 2
 
 
 def test_the_same_seed_gives_the_same_counters() -> None:
