@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -125,6 +125,18 @@ class Monitor(Protocol):
     async def preflight(self, expressions: Sequence[str]) -> Sequence[Preflight]: ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Historian(Protocol):
+    """A monitor that remembers: not every one does. The others simply have no such method."""
+
+    async def history(
+        self, expressions: Sequence[str], *, start: datetime, end: datetime, step_s: float
+    ) -> Mapping[str, Sequence[Sample] | AdapterError]:
+        """What each expression was, oldest first, each sample with its `source_time`; both times are by the
+        source's clock. Where it had no value there is no sample. Raises AdapterError when it cannot be asked.
+        """
 
 
 class Store(Protocol):

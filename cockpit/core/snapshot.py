@@ -18,6 +18,7 @@ from cockpit.core.clean import Percent
 from cockpit.core.commands import CommandStatus
 from cockpit.core.drain import DrainGauge
 from cockpit.core.driver import Holder, Offer
+from cockpit.core.history import SideHistory
 from cockpit.core.model import (
     FlagValue,
     Health,
@@ -224,7 +225,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalStatus:
-    """limit_since: when the first measurement of the present hard-limit breach was taken."""
+    """limit_since: when the first measurement of the present hard-limit breach was taken.
+
+    legacy_history/new_history: for the eye; None where nothing was ever asked, or an older cockpit published.
+    """
 
     name: str
     title: str
@@ -239,6 +243,8 @@ class SignalStatus:
     required: bool
     proposes_rollback: bool
     limit_since: datetime | None = None
+    legacy_history: SideHistory | None = None
+    new_history: SideHistory | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

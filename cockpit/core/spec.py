@@ -28,10 +28,14 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairQuery:
-    """Two counters of one backend in the monitoring source's own language: bad events and all events."""
+    """Two counters of one backend in the monitoring source's own language: bad events and all events.
+
+    monitor: who is asked for them, where that is not the signal's own monitor.
+    """
 
     bad: str
     total: str
+    monitor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,7 @@ class HardLimit:
 class SignalSpec:
     """Bad events out of a total, per backend, as counters that only grow.
 
+    monitor: who is asked for the sides that name no monitor of their own.
     margin: the "not worse than m times" of the advance verdict. proposes_rollback: whether a
     REGRESSED verdict proposes a rollback or only warns. negligible_pct: a rate on the new side so low
     that the ratio no longer matters; without it a signal with hardly any bad events stays undecided long.
@@ -130,6 +135,21 @@ class SignalSpec:
     proposes_rollback: bool = True
     required: bool = True
     negligible_pct: float | None = None
+
+    def pair(self, side: Side) -> PairQuery:
+        return self.legacy if side is Side.LEGACY else self.new
+
+    def monitor_of(self, side: Side) -> str:
+        return self.pair(side).monitor or self.monitor
+
+    def sides_of(self, monitor: str) -> tuple[Side, ...]:
+        """The sides that this monitor is asked for."""
+        return tuple(side for side in Side if self.monitor_of(side) == monitor)
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        """Everyone who is asked, each once: two where the sides are counted in different places."""
+        return tuple(dict.fromkeys(self.monitor_of(side) for side in Side))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

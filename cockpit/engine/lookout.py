@@ -72,7 +72,8 @@ class Lookout:
             if flag.second is not None and flag.second.service:
                 readings.setdefault(f"flags/{flag.second.service}", senses.seconds[flag.key].reading)
         for signal in senses.plan.signals:
-            readings.setdefault(f"monitor/{signal.monitor}", senses.signal_readings[signal.name])
+            reading = senses.signals.readings[signal.name]
+            readings.setdefault(f"monitor/{' or '.join(signal.monitors)}", reading)
         for source, reading in readings.items():
             lost = reading.failure is not None and reading.freshness(now) is not Freshness.FRESH
             if lost and source not in self._lost:

@@ -37,7 +37,6 @@ from cockpit.core.snapshot import (
     WayBackLine,
 )
 from cockpit.core.spec import FlagSpec, Plan, ProbeSpec, SecondLever
-from cockpit.core.tracker import status
 from cockpit.core.way_back import LeverFact, WayBackFacts, way_back
 from cockpit.core.wording import line
 from cockpit.engine.effects import Effects
@@ -71,10 +70,7 @@ class Frame:
 
 
 def signal_statuses(senses: Senses, now: datetime) -> tuple[SignalStatus, ...]:
-    return tuple(
-        status(senses.trackers[spec.name], spec, now, senses.signal_readings[spec.name])
-        for spec in senses.plan.signals
-    )
+    return tuple(senses.signals.status(spec, now) for spec in senses.plan.signals)
 
 
 def parity_statuses(senses: Senses) -> tuple[ParityStatus, ...]:

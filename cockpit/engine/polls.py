@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from cockpit.core.model import Failure
-from cockpit.core.spec import Plan
+from cockpit.core.spec import Plan, ServiceSpec
+from cockpit.engine.in_step import in_step
 from cockpit.engine.poller import Poller, Tick
 from cockpit.engine.questions import expressions
 from cockpit.engine.senses import Senses
@@ -33,8 +34,11 @@ class Polls:
         self._rng = rng
         self._running: list[tuple[Poller, asyncio.Task[None]]] = []
         self._ended: list[asyncio.Task[None]] = []
+        self._recalled: set[str] = set()
+        self._recalls: set[asyncio.Task[None]] = set()
 
     def begin(self, plan: Plan) -> None:
+        self._recalled.clear()
         for poller in self._pollers(plan):
             self._running.append((poller, asyncio.create_task(poller.run(), name=f"poll {poller.name}")))
 
@@ -51,16 +55,29 @@ class Polls:
             poller.poke()
 
     async def end(self) -> None:
-        tasks = [*self._ended, *(task for _, task in self._running)]
+        tasks = [*self._ended, *self._recalls, *(task for _, task in self._running)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._running.clear()
         self._ended.clear()
+        self._recalls.clear()
+
+    async def _query(self, monitor: ServiceSpec) -> Failure | None:
+        """One poll; after the first good one the monitor is asked, beside all else, what it remembers."""
+        failure = await self._senses.query(monitor)
+        if failure is None and monitor.name not in self._recalled:
+            self._recalled.add(monitor.name)
+            task = asyncio.create_task(self._senses.recall(monitor), name=f"past of {monitor.name}")
+            self._recalls.add(task)
+            task.add_done_callback(self._recalls.discard)
+        return failure
 
     def _pollers(self, plan: Plan) -> list[Poller]:
-        polled = [*_flags(self._senses, plan), *_monitors(self._senses, plan), *_probes(self._senses, plan)]
-        polled += _parity(self._senses, plan)
+        senses = self._senses
+        polled = [*_flags(senses, plan), *_monitors(senses, plan, self._query), *_probes(senses, plan)]
+        polled += _parity(senses, plan)
+        moments = {each.name: number * GOLDEN % 1 * each.interval_s for number, each in enumerate(polled)}
         spacing_s = min(FIRST_SPACING_S, FIRST_WITHIN_S / max(1, len(polled)))
         return [
             Poller(
@@ -70,7 +87,7 @@ class Polls:
                 tick=each.tick,
                 failed=each.failed,
                 rng=self._rng,
-                phase=number * GOLDEN % 1,
+                phase=moments[each.moments_of or each.name] / each.interval_s % 1,
                 first_s=min(number * spacing_s, each.interval_s),
             )
             for number, each in enumerate(polled)
@@ -79,11 +96,14 @@ class Polls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Polled:
+    """moments_of: the other source whose moments it keeps, empty for its own."""
+
     name: str
     interval_s: float
     timeout_s: float
     tick: Tick
     failed: Callable[[Failure], None]
+    moments_of: str = ""
 
 
 def _flags(senses: Senses, plan: Plan) -> Iterator[_Polled]:
@@ -99,15 +119,19 @@ def _flags(senses: Senses, plan: Plan) -> Iterator[_Polled]:
             )
 
 
-def _monitors(senses: Senses, plan: Plan) -> Iterator[_Polled]:
+def _monitors(
+    senses: Senses, plan: Plan, query: Callable[[ServiceSpec], Awaitable[Failure | None]]
+) -> Iterator[_Polled]:
+    step = in_step(plan)
     for monitor in plan.monitors:
         if expressions(plan, monitor.name):
             yield _Polled(
                 name=monitor.name,
                 interval_s=monitor.interval_s,
                 timeout_s=monitor.timeout_s,
-                tick=partial(senses.query, monitor),
+                tick=partial(query, monitor),
                 failed=partial(senses.monitor_failed, monitor),
+                moments_of=step[monitor.name],
             )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 from cockpit.adapters.base import AdapterError
 from cockpit.core.clean import clean_text
-from cockpit.core.model import Failure, Quality, Sample
+from cockpit.core.model import Failure, Quality, Sample, Side
 from cockpit.core.spec import DrainSpec, Plan, ReadySpec, SignalSpec
 
 Answers = Mapping[str, Sample | AdapterError]
@@ -29,7 +29,10 @@ def origins(plan: Plan) -> Origins:
         **{("share", key): (monitors[query.monitor], query) for key, query in traffic},
         **{("probe", (probe.side, probe.name)): (probe.kind, probe.settings) for probe in probes},
         **{
-            ("signal", signal.name): (monitors[signal.monitor], signal_expressions(signal))
+            ("signal", signal.name): (
+                *(monitors[signal.monitor_of(side)] for side in Side),
+                *signal_expressions(signal),
+            )
             for signal in plan.signals
         },
         **{
@@ -48,8 +51,8 @@ def expressions(plan: Plan, monitor: str) -> tuple[str, ...]:
     """Everything this plan asks of one monitoring source, each expression once, in a fixed order."""
     wanted: dict[str, None] = {}
     for signal in plan.signals:
-        if signal.monitor == monitor:
-            wanted.update(dict.fromkeys(signal_expressions(signal)))
+        for side in signal.sides_of(monitor):
+            wanted.update(dict.fromkeys(side_expressions(signal, side)))
     for flag in plan.flags:
         if flag.traffic is not None and flag.traffic.monitor == monitor:
             wanted.update(dict.fromkeys((flag.traffic.legacy, flag.traffic.new)))
@@ -65,6 +68,11 @@ def expressions(plan: Plan, monitor: str) -> tuple[str, ...]:
 
 def signal_expressions(signal: SignalSpec) -> tuple[str, str, str, str]:
     return (signal.legacy.bad, signal.legacy.total, signal.new.bad, signal.new.total)
+
+
+def side_expressions(signal: SignalSpec, side: Side) -> tuple[str, str]:
+    pair = signal.pair(side)
+    return (pair.bad, pair.total)
 
 
 def unanswered() -> AdapterError:

@@ -15,21 +15,10 @@ from typing import Any, TypeVar
 from cockpit.adapters.base import AdapterError
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import along
-from cockpit.core.counters import SignalSamples
-from cockpit.core.model import Failure, FlagValue, Health, ProbeValue, Reading, Sample, Side
+from cockpit.core.model import Failure, FlagValue, Health, ProbeValue, Reading, Side
 from cockpit.core.snapshot import Share
-from cockpit.core.spec import Plan, ProbeSpec, ServiceSpec, SignalSpec
-from cockpit.core.tracker import (
-    ShareTracker,
-    SignalTracker,
-    observe,
-    observe_share,
-    restart,
-    restart_share,
-    share,
-    share_note,
-    start_signal,
-)
+from cockpit.core.spec import Plan, ProbeSpec, ServiceSpec
+from cockpit.core.tracker import ShareTracker, observe_share, restart_share, share, share_note
 from cockpit.engine import gauge_senses
 from cockpit.engine.gauge_senses import GaugeSense
 from cockpit.engine.parity_senses import ParitySenses
@@ -40,9 +29,10 @@ from cockpit.engine.questions import (
     origins,
     query_failure,
     sample,
-    signal_expressions,
     unanswered,
 )
+from cockpit.engine.recall import recall
+from cockpit.engine.signal_senses import SignalSenses
 from cockpit.engine.sources import Sources
 
 T = TypeVar("T")
@@ -111,8 +101,7 @@ class Senses:
         self.seconds: dict[str, FlagSense] = {}
         self.probes: dict[tuple[Side, str], ProbeSense] = {}
         self.shares: dict[str, ShareSense] = {}
-        self.trackers: dict[str, SignalTracker] = {}
-        self.signal_readings: dict[str, Reading[float]] = {}
+        self.signals = SignalSenses(clock)
         self.counters: dict[str, Reading[float]] = {}
         self.counted_after: dict[str, int] = {}
         self.figures: dict[str, Reading[float]] = {}
@@ -128,6 +117,7 @@ class Senses:
         self.plan = plan
         self._sources = sources
         self.parity.adopt(plan, sources)
+        self.signals.adopt(plan)
         services = {service.name: service for service in plan.flag_services}
         monitors = {monitor.name: monitor for monitor in plan.monitors}
         for flag in plan.flags:
@@ -148,11 +138,6 @@ class Senses:
                 fresh = ProbeSense(Reading(interval_s=probe.interval_s))
                 sense = self.probes.setdefault((backend.side, probe.name), fresh)
                 sense.reading = replace(sense.reading, interval_s=probe.interval_s)
-        for signal in plan.signals:
-            interval_s = monitors[signal.monitor].interval_s
-            known = self.signal_readings.get(signal.name, Reading())
-            self.signal_readings[signal.name] = replace(known, interval_s=interval_s)
-            self.trackers[signal.name] = start_signal(signal, plan, self._clock.now())
         for counter in plan.rollback.write_counters:
             interval_s = monitors[counter.monitor].interval_s
             counted = self.counters.get(counter.name, Reading())
@@ -170,7 +155,7 @@ class Senses:
             "second": (self.seconds,),
             "share": (self.shares, self.share_trackers),
             "probe": (self.probes,),
-            "signal": (self.signal_readings,),
+            "signal": (),
             "counter": (self.counters, self.counted_after),
             "figure": (self.figures,),
             "gauge": (self.gauges,),
@@ -179,6 +164,8 @@ class Senses:
             if after.get((what, key)) != origin:
                 for kept in known[what]:
                     kept.pop(key, None)
+                if what == "signal":
+                    self.signals.forget(str(key))
 
     async def read_service(self, service: ServiceSpec, keys: Sequence[str]) -> Failure | None:
         """One read of one flag service; the worst failure of its flags, if any."""
@@ -244,17 +231,16 @@ class Senses:
         self._changed(f"{spec.side}/{spec.name}")
 
     async def query(self, monitor: ServiceSpec) -> Failure | None:
-        """One poll of one monitoring source: all its expressions, then every tracker that lives by them."""
+        """One poll of one monitoring source: all its expressions, then all that lives by them."""
         asked = self._ask()
+        self.signals.asking(monitor.name)
         try:
             answers = await self._sources.monitors[monitor.name].query(expressions(self.plan, monitor.name))
         except AdapterError as error:
             self.monitor_failed(monitor, error.failure)
             return error.failure
         failures = [answer.failure for answer in answers.values() if isinstance(answer, AdapterError)]
-        for signal in self.plan.signals:
-            if signal.monitor == monitor.name:
-                self._observe_signal(signal, answers, asked)
+        self.signals.take(monitor.name, answers, asked.at, self._took_s(asked))
         for flag in self.plan.flags:
             if flag.traffic is not None and flag.traffic.monitor == monitor.name:
                 pair = (flag.traffic.legacy, flag.traffic.new)
@@ -278,11 +264,7 @@ class Senses:
         return failures[0] if failures and len(failures) == len(answers) else None
 
     def monitor_failed(self, monitor: ServiceSpec, failure: Failure) -> None:
-        for signal in self.plan.signals:
-            if signal.monitor == monitor.name:
-                reading = self.signal_readings[signal.name]
-                self.signal_readings[signal.name] = self._bad(reading, failure)
-                self._track(signal.name, (None, None, None, None), self._clock.now())
+        self.signals.failed(monitor.name, failure)
         for flag in self.plan.flags:
             if flag.traffic is not None and flag.traffic.monitor == monitor.name:
                 self.shares[flag.key].reading = self._bad(self.shares[flag.key].reading, failure)
@@ -298,10 +280,14 @@ class Senses:
                 sense.take(self._bad(sense.reading, failure), 0)
         self._changed(monitor.name)
 
+    async def recall(self, monitor: ServiceSpec) -> None:
+        """Once per monitor, when it has answered: what it remembers of the time before."""
+        await recall(self.signals, self._sources.monitors[monitor.name], monitor.name)
+        self._changed(monitor.name)
+
     def restart_judges(self) -> None:
         """A stage changed: evidence starts over, for every signal."""
-        now = self._clock.now()
-        self.trackers = {name: restart(tracker, now) for name, tracker in self.trackers.items()}
+        self.signals.restart_judges()
 
     def restart_share(self, key: str) -> None:
         """This flag's share is about to change: forget what was counted before."""
@@ -336,27 +322,13 @@ class Senses:
         self.figures = along(self.figures, by_s)
         gauge_senses.clock_set_back(self.gauges, by_s)
         self.parity.clock_set_back(by_s)
-        self.signal_readings = along(self.signal_readings, by_s)
-        self.trackers = along(self.trackers, by_s)
+        self.signals.clock_set_back(by_s)
         self.share_trackers = along(self.share_trackers, by_s)
 
     def clock_skew_s(self) -> float | None:
         """The largest difference that a server's clock has shown to ours; None while none told."""
         skews = [sense.skew_s for sense in self.probes.values() if sense.skew_s is not None]
         return max(skews, key=abs, default=None)
-
-    def _observe_signal(self, signal: SignalSpec, answers: Answers, asked: _Asked) -> None:
-        wanted = signal_expressions(signal)
-        reading = self.signal_readings[signal.name]
-        self.signal_readings[signal.name] = self._sampled(reading, answers, wanted, asked)
-        self._track(signal.name, tuple(sample(answers.get(each)) for each in wanted), asked.at)
-
-    def _track(self, name: str, samples: Sequence[Sample | None], now: datetime) -> None:
-        bad_legacy, total_legacy, bad_new, total_new = samples
-        four = SignalSamples(
-            legacy_bad=bad_legacy, legacy_total=total_legacy, new_bad=bad_new, new_total=total_new
-        )
-        self.trackers[name] = observe(self.trackers[name], four, now)
 
     def _observe_share(self, key: str, pair: tuple[str, str], answers: Answers, asked: _Asked) -> None:
         legacy, new = (sample(answers.get(each)) for each in pair)

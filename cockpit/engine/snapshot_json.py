@@ -16,6 +16,7 @@ from cockpit.core.approvals import AdvanceRequest
 from cockpit.core.checklist import ItemStatus
 from cockpit.core.clean import Percent
 from cockpit.core.drain import DrainGauge, is_drained, proved_from
+from cockpit.core.history import Blank, SideHistory
 from cockpit.core.model import Failure, Freshness, Health, Reading
 from cockpit.core.rollback import Flip, Rollback, SecondWay, Step
 from cockpit.core.snapshot import (
@@ -215,8 +216,8 @@ def _signal(signal: SignalStatus) -> Json:
         "verdict": signal.evidence.verdict.value,
         "verdict_since": _instant(signal.evidence.since),
         "text": signal.evidence.text,
-        "legacy": _side(signal.legacy),
-        "new": _side(signal.new),
+        "legacy": {**_side(signal.legacy), "history": _history(signal.legacy_history)},
+        "new": {**_side(signal.new), "history": _history(signal.new_history)},
         "window_s": _number(signal.window_s),
         "limit_pct": _number(signal.limit_pct),
         "limit_breached": signal.limit_breached,
@@ -233,6 +234,19 @@ def _side(rate: SideRate) -> Json:
         "total": _number(rate.total),
         "rate_pct": _number(rate.rate_pct),
         "quality": rate.quality.value,
+    }
+
+
+def _history(history: SideHistory | None) -> Json | None:
+    """`rates_pct` is oldest first; null where nothing is known, nothing answered or nothing happened."""
+    if history is None:
+        return None
+    return {
+        "last_at": _instant(history.last_at),
+        "step_s": _number(history.step_s),
+        "window_s": _number(history.window_s),
+        "rates_pct": [None if isinstance(point, Blank) else _number(point) for point in history.points],
+        "watched": history.watched,
     }
 
 

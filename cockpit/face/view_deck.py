@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -31,10 +31,14 @@ def shape_of(width: int) -> Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Want:
-    """Lines a panel would like in its dense and in its full form, heading included."""
+    """Lines a panel would like in its dense and in its full form, heading included.
+
+    rich: in its full form with what it shows only where there is room to spare; 0 where it has no such form.
+    """
 
     dense: int
     full: int
+    rich: int = 0
 
     def of(self, full: bool) -> int:
         return self.full if full else self.dense
@@ -42,10 +46,11 @@ class Want:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """Heights of the grid's rows in order, and which panels show their full form."""
+    """Heights of the grid's rows in order, which panels show their full form, whether signals are rich."""
 
     rows: tuple[int, ...]
     full: tuple[bool, bool, bool, bool]
+    rich: bool = False
 
 
 _FORMS: Final = (
@@ -59,13 +64,18 @@ _FORMS: Final = (
 def arrange(
     shape: Shape, height: int, rollout: Want, backends: Want, signals: Want, parity: Want | None = None
 ) -> Plot:
-    """Share `height` lines. Full forms where everything fits with a gap, then rollout first, else dense."""
+    """Share `height` lines. Full forms where everything fits with a gap, then rollout first, else dense.
+
+    The rich form of the signals costs nobody else a line.
+    """
     best = Plot(rows=(), full=_FORMS[-1])
-    wants = (rollout, backends, signals, parity)
-    for full in _FORMS:
+    richer = ((_FORMS[0], True),) if signals.rich > signals.full else ()
+    for full, rich in (*richer, *((form, False) for form in _FORMS)):
+        verdicts = replace(signals, full=signals.rich) if rich else signals
+        wants = (rollout, backends, verdicts, parity)
         lines = tuple(0 if want is None else want.of(each) for want, each in zip(wants, full, strict=True))
         wanted = _needed(shape, lines, gap=any(full), parity=parity is not None)
-        best = Plot(rows=allot(wanted, height), full=full)
+        best = Plot(rows=allot(wanted, height), full=full, rich=rich)
         if sum(wanted) <= height:
             break
     return best

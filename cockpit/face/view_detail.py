@@ -42,6 +42,7 @@ from cockpit.face.view import (
 )
 from cockpit.face.view_backends import by_side, probe_word
 from cockpit.face.view_checklist import item_page
+from cockpit.face.view_history import history_page
 from cockpit.face.view_lines import wrapped
 from cockpit.face.view_page import LABEL, plain, reading_lines, section, stated
 from cockpit.face.view_parity_detail import parity_page
@@ -80,7 +81,7 @@ def detail_lines(subject: Subject, snapshot: Snapshot, now: datetime, width: int
     elif subject.topic is Topic.PROBE:
         lines = [_probe(each, now) for each in _probes(snapshot, subject.key)]
     elif subject.topic is Topic.SIGNAL:
-        lines = [_signal(each, now) for each in snapshot.signals if each.name == subject.key]
+        lines = [_signal(each, now, width) for each in snapshot.signals if each.name == subject.key]
     elif subject.topic is Topic.PARITY:
         lines = [parity_page(each, now, width) for each in snapshot.parity if each.name == subject.key]
     elif subject.topic is Topic.ITEM:
@@ -255,7 +256,7 @@ def _probe(probe: ProbeStatus, now: datetime) -> tuple[Line, ...]:
 # --- signal ----------------------------------------------------------------------------------------
 
 
-def _signal(signal: SignalStatus, now: datetime) -> tuple[Line, ...]:
+def _signal(signal: SignalStatus, now: datetime, width: int) -> tuple[Line, ...]:
     evidence = signal.evidence
     bar = evidence_bar(evidence.fill_regressed, evidence.fill_not_worse, _BAR + 1)
     limit = (
@@ -274,6 +275,7 @@ def _signal(signal: SignalStatus, now: datetime) -> tuple[Line, ...]:
         _side_rate("legacy", signal.legacy),
         _side_rate("new", signal.new),
         plain("new / legacy", ratio(signal.legacy.rate_pct, signal.new.rate_pct)),
+        *history_page(signal, now, width),
         *section("Evidence"),
         plain("for REGRESSED", f"{evidence.e_regressed:.3g} of {evidence.threshold:g} needed"),
         plain(

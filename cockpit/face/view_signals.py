@@ -25,8 +25,11 @@ from cockpit.face.view import (
     ratio,
     safe,
 )
+from cockpit.face.view_history import history_line
 
 WIDE = 74
+_INDENT = 13
+_NARROW_INDENT = 9
 
 
 def signal_word(signal: SignalStatus, now: datetime) -> Word:
@@ -43,9 +46,13 @@ def signal_word(signal: SignalStatus, now: datetime) -> Word:
     return VERDICT_WORD[verdict]
 
 
-def signal_rows(snapshot: Snapshot, now: datetime, width: int, *, full: bool) -> tuple[Row, ...]:
+def signal_rows(
+    snapshot: Snapshot, now: datetime, width: int, *, full: bool, rich: bool = False
+) -> tuple[Row, ...]:
+    """rich: with a line of its own for the history, where there is one."""
     return tuple(
-        Row(key=signal.name, lines=signal_lines(signal, now, width, full=full)) for signal in snapshot.signals
+        Row(key=signal.name, lines=signal_lines(signal, now, width, full=full, rich=rich))
+        for signal in snapshot.signals
     )
 
 
@@ -83,7 +90,9 @@ def _name_width(width: int) -> int:
     return max(4, width - 12 - 7 - 7 - 8 - 4 - (bar + 8 + 2 if bar else 0))
 
 
-def signal_lines(signal: SignalStatus, now: datetime, width: int, *, full: bool) -> tuple[Line, ...]:
+def signal_lines(
+    signal: SignalStatus, now: datetime, width: int, *, full: bool, rich: bool = False
+) -> tuple[Line, ...]:
     word = signal_word(signal, now)
     bar = bar_width(width)
     loud = word.role if word.role in (Role.BAD, Role.WARN, Role.UNKNOWN) else Role.TEXT
@@ -98,7 +107,10 @@ def signal_lines(signal: SignalStatus, now: datetime, width: int, *, full: bool)
         Cell(8 if bar else 0, (to_verdict(signal),), right=True),
     )
     second = clip(_second(signal, now, with_bar=not bar), width)
-    return (clip(first, width), second) if full else (clip(first, width),)
+    if not full:
+        return (clip(first, width),)
+    past = history_line(signal, now, width, _INDENT if bar else _NARROW_INDENT) if rich else None
+    return (clip(first, width), second) if past is None else (clip(first, width), second, past)
 
 
 def _bar(signal: SignalStatus, width: int) -> tuple[Segment, ...]:
@@ -137,7 +149,7 @@ def _second(signal: SignalStatus, now: datetime, *, with_bar: bool) -> Line:
         parts.append(safe(signal.evidence.text))
     role = Role.BAD if signal.limit_breached else Role.NOTE if failure is not None else Role.DIM
     words = " · ".join(part for part in parts if part)
-    indent: Line = ((" " * 13, Role.TEXT),)
+    indent: Line = ((" " * _INDENT, Role.TEXT),)
     pull: Line = (("  worse ", Role.DIM), *_bar(signal, 15), (" fine  ", Role.DIM))
     bar = pull if with_bar else indent
     return (*bar, (words, role))

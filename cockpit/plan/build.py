@@ -160,15 +160,19 @@ def _signal(signal: fields.Signal) -> SignalSpec:
     return SignalSpec(
         name=signal.name,
         title=signal.title,
-        monitor=signal.monitor,
-        legacy=PairQuery(bad=signal.legacy.bad, total=signal.legacy.total),
-        new=PairQuery(bad=signal.new.bad, total=signal.new.total),
+        monitor=signal.monitor or "",
+        legacy=_pair(signal.legacy),
+        new=_pair(signal.new),
         margin=signal.margin,
         negligible_pct=signal.negligible_pct,
         limit=None if limit is None else _limit(limit),
         proposes_rollback=signal.proposes_rollback,
         required=signal.required,
     )
+
+
+def _pair(pair: fields.Pair) -> PairQuery:
+    return PairQuery(bad=pair.bad, total=pair.total, monitor=pair.monitor or "")
 
 
 def _traffic(traffic: fields.Traffic) -> TrafficQuery:

@@ -8,7 +8,7 @@ is passed over in silence here.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from cockpit.plan import fields, values
 from cockpit.plan.checklist import check_checklist
@@ -45,6 +45,7 @@ def check(document: Document, kinds: Kinds, report: Report) -> None:
     _check_stages(document, report)
     _check_timeouts(document, kinds, report)
     _check_legacy_probes(document, report)
+    _check_monitors(document, report)
     _check_queries(document, report)
     _check_judging(document, report)
     check_rollback(document, report)
@@ -74,6 +75,8 @@ def _check_references(document: Document, report: Report) -> None:
         items(document, "rollback", "ready"),
         items(document, "rollback", "drain"),
         inner(items(document, "flag"), "traffic"),
+        inner(items(document, "signal"), "legacy"),
+        inner(items(document, "signal"), "new"),
     )
     for tables in asking:
         for path, name in texts(tables, "monitor"):
@@ -207,13 +210,34 @@ def _check_queries(document: Document, report: Report) -> None:
         *((path, table) for path, table in items(document, "signal")),
     )
     for path, table in sides:
-        if "new" in table and table.get("new") == table.get("legacy"):
+        if "new" in table and _asked(table, "new") == _asked(table, "legacy"):
             report.add((*path, "new"), "both sides have the same query; expected the counter of the new side")
     for path, signal in items(document, "signal"):
         for side in ("legacy", "new"):
             pair = signal.get(side)
             if isinstance(pair, dict) and "bad" in pair and pair["bad"] == pair.get("total"):
                 report.add((*path, side, "bad"), "is the same query as total; expected the bad events only")
+
+
+def _asked(table: dict[str, Any], side: str) -> object:
+    """What is asked for one side, and whom: the same query to another monitor is another counter."""
+    pair = table.get(side)
+    return {"monitor": table.get("monitor"), **pair} if isinstance(pair, dict) else pair
+
+
+def _check_monitors(document: Document, report: Report) -> None:
+    """Each side of a signal is counted by the monitor that it names, else by the signal's."""
+    for path, signal in items(document, "signal"):
+        sides = [side for side in ("legacy", "new") if isinstance(signal.get(side), dict)]
+        without = [side for side in sides if "monitor" not in signal[side]]
+        if "monitor" in signal and sides and not without:
+            report.add((*path, "monitor"), "is asked for neither side, both name their own; take it away")
+        elif "monitor" not in signal and without:
+            words = (
+                "neither it nor a side names a" if len(without) == 2 else f"the {without[0]} side names no"
+            )
+            where = "the signal" if len(without) == 2 else f"the signal or its {without[0]} side"
+            report.add(path, f"{words} monitor; expected monitor in {where}")
 
 
 def _check_judging(document: Document, report: Report) -> None:

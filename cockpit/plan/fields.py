@@ -106,6 +106,8 @@ class Backends(Table):
 class Pair(Table):
     """Two growing counters of one side."""
 
+    monitor: Name | None = None
+    """Which [monitor.NAME] counts this side, where it is not the one that the signal names."""
     bad: Query
     """Counter of bad events."""
     total: Query
@@ -132,8 +134,8 @@ class Signal(Table):
     """Short name, unique."""
     title: Line
     """What the screen says."""
-    monitor: Name
-    """Which [monitor.NAME] answers the queries."""
+    monitor: Name | None = None
+    """Which [monitor.NAME] answers the queries. Not needed where both sides name their own."""
     legacy: Pair
     """The counters of the legacy side."""
     new: Pair

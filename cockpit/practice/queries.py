@@ -10,6 +10,7 @@ in good health is raised.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -31,10 +32,11 @@ def answerable(plan: Plan) -> Plan:
     """The same plan with every query answered by the practice world."""
     counters = initial_counters([flag.key for flag in plan.flags]) | nothing_left()
     convex = [monitor.name for monitor in plan.monitors if monitor.kind == "convex"]
+    played = [monitor.name for monitor in plan.monitors if monitor.kind != "convex"]
     return replace(
         plan,
         flags=tuple(_flag(flag, counters) for flag in plan.flags),
-        signals=tuple(_signal(signal, counters) for signal in plan.signals),
+        signals=tuple(_signal(signal, counters, played) for signal in plan.signals),
         rollback=replace(
             plan.rollback,
             write_counters=tuple(
@@ -70,14 +72,16 @@ def _flag(flag: FlagSpec, counters: dict[Series, int]) -> FlagSpec:
     return replace(flag, traffic=replace(traffic, legacy=served(Side.LEGACY), new=served(Side.NEW)))
 
 
-def _signal(signal: SignalSpec, counters: dict[Series, int]) -> SignalSpec:
+def _signal(signal: SignalSpec, counters: dict[Series, int], played: Sequence[str]) -> SignalSpec:
+    """played: the monitors that the world's Prometheus plays; a new query is asked of one of these."""
     if signal.limit is not None and signal.limit.max_pct < LEAST_LIMIT_PCT:
         signal = replace(signal, limit=replace(signal.limit, max_pct=LEAST_LIMIT_PCT))
     asked = (signal.legacy.bad, signal.legacy.total, signal.new.bad, signal.new.total)
     if all(_known(query, counters) for query in asked):
         return signal
     words = f"{signal.name} {signal.title}"
-    return replace(signal, legacy=_pair(words, Side.LEGACY), new=_pair(words, Side.NEW))
+    monitor = next((name for name in (*signal.monitors, *played) if name in played), signal.monitors[0])
+    return replace(signal, monitor=monitor, legacy=_pair(words, Side.LEGACY), new=_pair(words, Side.NEW))
 
 
 def _pair(words: str, side: Side) -> PairQuery:

@@ -289,6 +289,7 @@ class ScriptedMonitor:
         self.traffic = 1000.0
         self.bad_pct = {"legacy": 1.0, "new": 1.0}
         self.counters: dict[str, float] = {}
+        self.source_time: Callable[[], datetime | None] = lambda: None
         self.asked = 0
         self.closed = 0
 
@@ -312,7 +313,7 @@ class ScriptedMonitor:
             return Sample(value=self.gauges[expression], quality=Quality.GOOD)
         grown = self.counters.get(expression, 0.0) + self._growth(expression)
         self.counters[expression] = grown
-        return Sample(value=grown, quality=Quality.GOOD)
+        return Sample(value=grown, quality=Quality.GOOD, source_time=self.source_time())
 
     def _growth(self, expression: str) -> float:
         what, _, side = expression.partition("/")
@@ -324,6 +325,27 @@ class ScriptedMonitor:
             return self.traffic * self.bad_pct[side] / 100
         new = max(self.traffic * self._share_of(what) / 100, self.traffic / 1000)
         return new if side == "new" else max(self.traffic - new, self.traffic / 1000)
+
+
+class RememberingMonitor(ScriptedMonitor):
+    """One that tells a past: `past` of each expression, or what it says instead. The gate of the past is its
+    own, for the live polls must not wait for it."""
+
+    def __init__(self, bell: Bell, share_of: Callable[[str], float]) -> None:
+        super().__init__(bell, share_of)
+        self.past: Callable[[str, datetime], Sequence[Sample] | AdapterError] = lambda _, __: ()
+        self.past_gate = Gate(bell)
+        self.past_failing: Exception | None = None
+        self.past_asked: list[tuple[tuple[str, ...], datetime, datetime, float]] = []
+
+    async def history(
+        self, expressions: Sequence[str], *, start: datetime, end: datetime, step_s: float
+    ) -> Mapping[str, Sequence[Sample] | AdapterError]:
+        self.past_asked.append((tuple(expressions), start, end, step_s))
+        await self.past_gate.passed()
+        if self.past_failing is not None:
+            raise self.past_failing
+        return {expression: self.past(expression, end) for expression in expressions}
 
 
 class ScriptedHook:

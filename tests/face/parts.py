@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from cockpit.core.clean import Percent
+from cockpit.core.history import Point, SideHistory
 from cockpit.core.model import (
     Failure,
     Fault,
@@ -192,6 +193,18 @@ def probe(
     )
 
 
+def past(*points: Point, watched: int = 45, note: str = "", step_s: float = 20) -> SideHistory:
+    """A side's history that ends now."""
+    return SideHistory(
+        last_at=ahead(3), step_s=step_s, window_s=60, points=points, watched=watched, note=note
+    )
+
+
+def wobble(around: float, count: int) -> tuple[float, ...]:
+    """Rates that stay near one value."""
+    return tuple(round(around * (0.8 + 0.1 * (7 * index % 5)), 3) for index in range(count))
+
+
 def signal(
     name: str,
     title: str,
@@ -208,6 +221,8 @@ def signal(
     failure: Failure | None = None,
     text: str = "",
     warning: bool = False,
+    legacy_history: SideHistory | None = None,
+    new_history: SideHistory | None = None,
 ) -> SignalStatus:
     """One signal; `legacy` and `new` are (bad, total), None without data."""
 
@@ -251,6 +266,8 @@ def signal(
         limit_pct=limit_pct,
         limit_breached=limit_breached,
         limit_text=f"{limit_pct:g}% in 3 of 5 polls" if limit_pct is not None else "",
+        legacy_history=legacy_history,
+        new_history=new_history,
         window_s=300,
         required=True,
         proposes_rollback=True,

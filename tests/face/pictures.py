@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from cockpit.core.clean import Percent
+from cockpit.core.history import Blank
 from cockpit.core.model import (
     Health,
     Mode,
@@ -40,11 +41,13 @@ from tests.face.parts import (
     ahead,
     flag,
     line,
+    past,
     poisoned,
     probe,
     shifted,
     signal,
     steps,
+    wobble,
 )
 from tests.face.scripted import FakeClock, ScriptedPort
 
@@ -150,8 +153,18 @@ def _signals() -> tuple[SignalStatus, ...]:
             fill_not_worse=1.0,
             forecast_s=None,
             text="new is not worse than 2x legacy",
+            legacy_history=past(*wobble(0.8, 90)),
+            new_history=past(*wobble(0.6, 90)),
         ),
-        signal("slow", "Slower than 200 ms", legacy=(61, 5400), new=(19, 1800), limit_pct=None),
+        signal(
+            "slow",
+            "Slower than 200 ms",
+            legacy=(61, 5400),
+            new=(19, 1800),
+            limit_pct=None,
+            legacy_history=past(*wobble(1.1, 40), *(Blank.NO_ANSWER,) * 4, *wobble(1.1, 46)),
+            new_history=past(*(Blank.NO_EVENTS,) * 30, *wobble(1.0, 56), *(Blank.NO_ANSWER,) * 4),
+        ),
         signal(
             "logins",
             "Failed logins",
@@ -358,6 +371,8 @@ def regressed() -> Snapshot:
         limit_breached=True,
         forecast_s=None,
         text="new fails 9.9x as often as legacy",
+        legacy_history=past(*wobble(0.8, 90)),
+        new_history=past(*wobble(0.7, 84), 1.3, 2.2, 4.1, 6.3, 7.4, 7.72),
     )
     return replace(
         base,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cockpit.core.model import Side
 from cockpit.core.spec import Plan
 from cockpit.plan.problems import PlanProblems
 from tests.plan.plans import SMALL, changed, load_text, problems_of
@@ -202,3 +203,73 @@ def test_steps_that_contradict_are_refused(tmp_path: Path, step: str, expected: 
         _rollback(f"\n[[rollback.step]]\n{step}\n", tmp_path)
     assert expected in str(raised.value)
     assert len(raised.value.problems) <= 2
+
+
+# --- a signal on two monitors -------------------------------------------------------------------------
+
+TWO = SMALL.replace(
+    "[backend.legacy]\n",
+    '[monitor.other]\nkind = "prometheus"\nurl = "https://other.example.com"\n\n[backend.legacy]\n',
+    1,
+)
+
+
+def _signal(head: str, legacy: str, new: str) -> str:
+    pair = 'bad = "b", total = "t"'
+    return TWO + (
+        f'\n[[signal]]\nname = "two"\ntitle = "Two"\n{head}'
+        f"legacy = {{ {legacy}{pair} }}\nnew = {{ {new}{pair} }}\n"
+    )
+
+
+PROM, OTHER = 'monitor = "prom"', 'monitor = "other"'
+
+
+@pytest.mark.parametrize(
+    ("head", "legacy", "new"),
+    [
+        ("", f"{PROM}, ", f"{OTHER}, "),
+        (f"{PROM}\n", "", f"{OTHER}, "),
+        (f"{OTHER}\n", f"{PROM}, ", ""),
+    ],
+)
+def test_each_side_is_counted_by_its_own_monitor_else_by_the_signals(
+    tmp_path: Path, head: str, legacy: str, new: str
+) -> None:
+    """The same queries on both sides are no mistake then: another monitor counts another side."""
+    signal = load_text(_signal(head, legacy, new), tmp_path).signals[-1]
+    assert [signal.monitor_of(side) for side in Side] == ["prom", "other"]
+    assert signal.monitors == ("prom", "other")
+    assert signal.sides_of("other") == (Side.NEW,)
+
+
+@pytest.mark.parametrize(
+    ("head", "legacy", "new", "words"),
+    [
+        ("", "", "", "signal[two]: neither it nor a side names a monitor; expected monitor in the signal"),
+        (
+            "",
+            f"{PROM}, ",
+            "",
+            "signal[two]: the new side names no monitor; expected monitor in the signal or its new side",
+        ),
+        (
+            f"{PROM}\n",
+            f"{PROM}, ",
+            f"{OTHER}, ",
+            "signal[two].monitor: is asked for neither side, both name their own; take it away",
+        ),
+        (f"{PROM}\n", "", f"{PROM}, ", "signal[two].new: both sides have the same query"),
+        (
+            f"{PROM}\n",
+            'monitor = "othr", ',
+            "",
+            'signal[two].legacy.monitor: unknown monitor "othr"; did you mean "other"?',
+        ),
+    ],
+)
+def test_a_side_that_nobody_counts_is_named(
+    tmp_path: Path, head: str, legacy: str, new: str, words: str
+) -> None:
+    said = problems_of(_signal(head, legacy, new), tmp_path)
+    assert any(words in line for line in said)

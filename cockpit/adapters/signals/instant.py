@@ -59,7 +59,7 @@ def read_typed(body: object) -> tuple[str, Sample]:
     if not isinstance(kind, str) or not isinstance(result, list):
         _broken("data holds no result")
     if kind == "scalar":
-        return kind, _withheld(_point(result), warning)
+        return kind, _withheld(read_point(result), warning)
     if kind == "vector":
         return kind, _withheld(read_vector(result), warning)
     if kind in _ONE_NUMBER:
@@ -103,10 +103,10 @@ def read_vector(result: Sequence[object]) -> Sample:
     element = _object(result[0], "the series")
     if "histogram" in element:
         return _unusable("the query gives a native histogram, expected one number: take histogram_count()")
-    return _point(element.get("value"))
+    return read_point(element.get("value"))
 
 
-def _point(pair: object) -> Sample:
+def read_point(pair: object) -> Sample:
     """A sample from `[seconds, "number"]`."""
     if not isinstance(pair, list) or len(pair) != 2:
         _broken("a value is not a pair of time and number")

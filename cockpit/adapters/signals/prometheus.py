@@ -27,6 +27,7 @@ from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.once import asked_once
 from cockpit.adapters.signals.api import explain, open_api
 from cockpit.adapters.signals.instant import QueryFailed, QueryRefused, read_typed
+from cockpit.adapters.signals.past import Past, PastAsker
 from cockpit.adapters.signals.preflight import in_words, judge_expression
 from cockpit.adapters.signals.together import Question, Together
 from cockpit.core.clean import clean_text
@@ -97,6 +98,14 @@ class PrometheusMonitor:
         answers = await asyncio.gather(*(self._follow(expression, instant) for expression in others))
         results.update(zip(others, answers, strict=True))
         return results
+
+    async def history(
+        self, expressions: Sequence[str], *, start: datetime, end: datetime, step_s: float
+    ) -> Past:
+        """As `Historian` promises it."""
+        asker = PastAsker(self._host, self._api, start=start, end=end, step_s=step_s)
+        once = tuple(dict.fromkeys(expressions))
+        return await asker.ask(once, self._together.questions(once))
 
     async def preflight(self, expressions: Sequence[str]) -> Sequence[Preflight]:
         with asked_once():

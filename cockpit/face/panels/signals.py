@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cockpit.face.panels.panel import Panel, Picture
 from cockpit.face.view import Line, Row
+from cockpit.face.view_deck import Want
 from cockpit.face.view_detail import Topic
 from cockpit.face.view_signals import column_titles, signal_rows
 
@@ -13,8 +16,21 @@ class SignalsPanel(Panel):
     title = "Signals"
     topic = Topic.SIGNAL
 
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.rich = False
+
     def rows(self, picture: Picture, width: int, *, full: bool) -> tuple[Row, ...]:
-        return signal_rows(picture.snapshot, picture.now, width, full=full)
+        return signal_rows(picture.snapshot, picture.now, width, full=full, rich=self.rich)
+
+    def want(self, picture: Picture, width: int) -> Want:
+        """With the history there are lines more, which are wanted only where they cost nobody else a line."""
+        told, self.rich = self.rich, True
+        rich = super().want(picture, width).full
+        self.rich = False
+        wanted = super().want(picture, width)
+        self.rich = told
+        return replace(wanted, rich=rich)
 
     def titles(self, picture: Picture, width: int) -> Line:
         return column_titles(width)
