@@ -60,6 +60,18 @@ def barred(second: SecondWay | None, service: str, seat: DriverSeat, session: st
     return f"D takes the seat, then L pulls it: the driver {why}" if second.detail == clean_text(why) else ""
 
 
+def first_barred(flip: Flip, service: str, seat: DriverSeat, session: str, *, writable: bool) -> str:
+    """What helps where the driver had no right to write the first lever, so that no retry does; empty where
+    that is not the matter. The flip's own detail says who has no right.
+    """
+    if not flip.used_up or flip.at_zero or seat.holder is None:
+        return ""
+    if seat.held_by(session):
+        return "" if writable else "D takes the seat in one that has it, F then retries there"
+    refused = flip.detail == clean_text(no_right(seat.holder.name, service))
+    return "D takes the seat, F then retries" if writable and refused else ""
+
+
 def told(flip: Flip) -> str:
     """How far one flag is, for lines without a screen: state, lever, time, and what the first lever says."""
     second = flip.second

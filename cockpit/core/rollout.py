@@ -182,8 +182,8 @@ def _journal_gate(situation: Situation, flag: FlagFacts) -> GateResult:
 
 def _writer_gate(situation: Situation, flag: FlagFacts) -> GateResult:
     if not flag.writable:
-        why = f"has no right to write {flag.spec.key}" if flag.drives else "does not drive"
-        return _unmet("writer", f"this cockpit {why}")
+        right = f"has no right to write {flag.spec.key}: D takes the seat in one that has it"
+        return _unmet("writer", f"this cockpit {right if flag.drives else 'does not drive'}")
     if flag.writing:
         return _unmet("writer", f"a write to {flag.spec.key} is not settled yet")
     return _met("writer", f"{flag.spec.key} can be written")
@@ -276,10 +276,7 @@ def _hold_gate(situation: Situation, flag: FlagFacts, exposure: Percent | None) 
 
 
 def _last_hold(other: FlagFacts, there: Percent, end: Percent, now: datetime) -> tuple[str, datetime | None]:
-    """What is left of the hold at the last stage of a flag that another one builds on; empty when it is over.
-
-    Its earlier stages have their holds behind them, or it could not have gone on.
-    """
+    """What is left of the hold at the last stage of a flag that another builds on; empty when it is over."""
     stage = reached_stage(other.spec, there)
     if there < end or stage is None or not stage.hold_s:
         return "", None

@@ -124,7 +124,8 @@ class SecondLeverStatus:
 class FlagStatus:
     """asked is None until this flight asked for something. stage is the index of the stage that
     `asked` (else `configured`) has reached, -1 for 0 %, None when it is no stage at all or unknown.
-    falls_with_new: no lever of it is left when the new backend is down.
+    falls_with_new: no lever of it is left when the new backend is down. barred: what helps where the driver
+    of a rollback has no right to write it.
     """
 
     key: str
@@ -151,6 +152,7 @@ class FlagStatus:
     writable: bool
     second: SecondLeverStatus | None = None
     falls_with_new: bool = False
+    barred: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,7 +107,8 @@ def _levers(facts: WayBackFacts) -> Iterator[WayBackLine]:
         elif not lever.writable and facts.drives:
             some = any(other.writable for other in facts.levers)
             level = Level.BAD if some else Level.WARN  # without any, nothing goes forward from here anyway
-            yield _line(level, title, "this cockpit has no right to write it")
+            helps = "D takes the seat in one that has it"
+            yield _line(level, title, f"this cockpit has no right to write it: {helps}")
         else:
             yield _line(Level.OK, title, "can be read and written" if lever.writable else "can be read")
         yield _second(lever)

@@ -17,6 +17,7 @@ from cockpit.core.figures import length
 from cockpit.core.flight import FlagFlight, Flight
 from cockpit.core.holds import watch_until
 from cockpit.core.model import Reading, Side, WriteOutcome
+from cockpit.core.rollback import Flip
 from cockpit.core.rollout import FlagFacts, Situation, gates, stage_index
 from cockpit.core.snapshot import (
     Agreement,
@@ -308,14 +309,28 @@ def _flag(frame: Frame, situation: Situation, spec: FlagSpec) -> FlagStatus:
         writable=facts.writable,
         falls_with_new=frame.plan.falls_with_new(spec),
         second=None if spec.second is None else _second(frame, spec.key, spec.second),
+        barred=_barred(frame, spec),
     )
+
+
+def _flip(frame: Frame, key: str) -> Flip | None:
+    rollback = frame.flight.rollback
+    return next((flip for flip in rollback.flips if flip.flag == key), None) if rollback is not None else None
+
+
+def _barred(frame: Frame, spec: FlagSpec) -> str:
+    flip, writable = _flip(frame, spec.key), spec.service in frame.effects.writable
+    if flip is None:
+        return ""
+    seat, session = frame.flight.seat, frame.identity.session
+    return levers.first_barred(flip, spec.service, seat, session, writable=writable)
 
 
 def _second(frame: Frame, key: str, lever: SecondLever) -> SecondLeverStatus:
     """A lever that this process or the driver could not write is not offered, and says why."""
     sense = frame.senses.seconds.get(key)
     rollback, offered, barred = frame.flight.rollback, "", ""
-    flip = next((flip for flip in rollback.flips if flip.flag == key), None) if rollback is not None else None
+    flip = _flip(frame, key)
     if rollback is not None and flip is not None:
         fact = flag_fact(frame.senses, frame.effects, frame.flight, key)
         offered = levers.offer(rollback, flip, fact, frame.now)

@@ -218,6 +218,10 @@ class RollbackOrders:
         flip = next((flip for flip in rollback.flips if flip.flag == command.flag), None)
         if flip is None or not flip.retryable:
             raise Refused(f"{clean_text(command.flag)} has nothing to retry")
+        known = command.flag in self._senses.plan.flags_by_key
+        barred = self._status_of(command.flag).barred if known else ""
+        if barred:
+            raise Refused(f"{flip.detail}: {barred}")
         self._record(command, Kind.FLAG_RETRIED, rollback=rollback.id, flag=command.flag)
         return f"trying {command.flag} again"
 

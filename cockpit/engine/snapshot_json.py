@@ -173,6 +173,7 @@ def _flag(flag: FlagStatus, now: datetime) -> Json:
         "held_reason": flag.held_reason,
         "changed_by_others": flag.foreign is not None,
         "writable": flag.writable,
+        "barred": flag.barred or None,
         "second_lever": _second(flag.second, now),
         "falls_with_new": flag.falls_with_new,
         "gates": [{"name": gate.name, "met": gate.met, "text": gate.text} for gate in flag.gates],

@@ -80,13 +80,14 @@ def _urgent_needs(rollback: Rollback, now: datetime, flags: Sequence[FlagStatus]
     if held(rollback):
         found.append(Need(what="HELD by a person", how="g goes anyway · c cancels", role=Role.BAD))
     barred = {flag.key: flag.second.barred for flag in flags if flag.second is not None}
+    first = {flag.key: flag.barred for flag in flags}
     for flip in rollback.flips:
         if flip.flag in {each.flag for each in offered}:
             continue
         why_not = f"; its second lever: {barred[flip.flag]}" if barred.get(flip.flag) else ""
         if flip.needs_person:
             why = f" ({flip.detail})" if flip.detail else ""
-            how = f"F retries, or set it to 0% by hand{why_not}"
+            how = f"{first.get(flip.flag) or 'F retries'}, or set it to 0% by hand{why_not}"
             found.append(Need(what=f"{flip.flag} is refused{why}", how=how, role=Role.BAD))
         elif flip.unsent and not flip.at_zero:
             what = f"{flip.flag} is not reached ({flip.detail})"

@@ -96,7 +96,11 @@ def foreign() -> ForeignChange:
     [
         (lambda now: replace(now, rollback_open=True), "no rollback", "a rollback is open"),
         (lambda now: replace(now, journal_ok=False), "journal", "the journal cannot be written"),
-        (lambda now: with_chat(now, writable=False), "writer", "this cockpit has no right to write chat"),
+        (
+            lambda now: with_chat(now, writable=False),
+            "writer",
+            "this cockpit has no right to write chat: D takes the seat in one that has it",
+        ),
         (lambda now: with_chat(now, writable=False, drives=False), "writer", "this cockpit does not drive"),
         (lambda now: with_chat(now, writing=True), "writer", "a write to chat is not settled yet"),
         (

@@ -478,3 +478,19 @@ def test_a_lever_that_cannot_be_pulled_from_here_is_not_offered_and_says_why() -
     said = [need.text for need in needs(snapshot.rollback, NOW, flags)]
     assert any("no right to write to balancer" in text for text in said)
     assert not any(text.startswith("L ") for text in said)
+
+
+def test_a_first_lever_without_right_says_that_the_seat_helps_and_not_a_retry() -> None:
+    snapshot = flags_down()
+    assert snapshot.rollback is not None
+    why = "ana@ops-1 has no right to write to main"
+    flips = tuple(
+        replace(flip, state=FlipState.REFUSED, unsent=0, lost=0, attempts=2, detail=why)
+        for flip in snapshot.rollback.flips
+    )
+    rollback = replace(snapshot.rollback, flips=flips)
+    flags = tuple(
+        replace(flag, second=None, barred="D takes the seat, F then retries") for flag in snapshot.flags
+    )
+    said = [need.text for need in needs(rollback, NOW, flags)]
+    assert any(f"({why})" in text and "D takes the seat, F then retries, or set it" in text for text in said)
