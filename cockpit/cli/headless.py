@@ -31,6 +31,7 @@ from cockpit.core.model import Side
 from cockpit.core.rollback import Rollback, StepState, layers
 from cockpit.core.snapshot import SecondLeverStatus, Snapshot
 from cockpit.core.spec import Plan, StepKey
+from cockpit.core.waiting import Wait, waiting_line, waits
 from cockpit.plan.problems import PlanProblems, unknown
 from cockpit.plan.secrets import SecretProblem
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 FIRST_SIGHT_S: Final = 3.0
 LOOK_S: Final = 1.0
 STANDS_S: Final = 2.0
+AGAIN_S: Final = 15.0
 UNPROVED: Final = 3
 
 
@@ -184,7 +186,7 @@ def _roll_back(
             teller.alarm("ended before anything was declared")
             return ears.code()
         engine.submit(command)
-        levers = _Levers(engine, command.by, teller, pulled)
+        levers, waiting = _Levers(engine, command.by, teller, pulled), _Waiting(teller)
         warned = False
         while True:
             alive = engine.alive
@@ -193,6 +195,7 @@ def _roll_back(
             code = None if levers.pulls(snapshot) else _end(snapshot, command, teller)
             if code is not None:
                 return code
+            waiting.tell(snapshot)
             if not alive:
                 break
             if ears.interrupted() and not warned:
@@ -204,6 +207,30 @@ def _roll_back(
         unsubscribe()
     teller.alarm("left before the rollback was done: a cockpit that flies this plan goes on with it")
     return ears.code()
+
+
+class _Waiting:
+    """What it waits for: a line when that has changed and stands for a moment, its figures now and then."""
+
+    def __init__(self, teller: _Teller) -> None:
+        self._teller = teller
+        self._since_s = self._told_s = monotonic()
+        self._seen: tuple[str, ...] = ()
+        self._told: tuple[str, ...] = ()
+        self._line: tuple[Wait, ...] = ()
+
+    def tell(self, snapshot: Snapshot) -> None:
+        if snapshot.rollback is None or _asks(snapshot.rollback):
+            return
+        waited = waits(snapshot.rollback, snapshot.gauges, snapshot.engine_at)
+        names, now_s = tuple(wait.what for wait in waited), monotonic()
+        if names != self._seen:
+            self._seen, self._since_s = names, now_s
+        news = names != self._told and now_s - self._since_s >= STANDS_S
+        moved = names == self._told and waited != self._line and now_s - self._told_s >= AGAIN_S
+        if waited and (news or moved):
+            self._told, self._line, self._told_s = names, waited, now_s
+            self._teller.say(waiting_line(snapshot, waited))
 
 
 class _Levers:

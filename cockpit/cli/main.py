@@ -148,7 +148,10 @@ def rollback(plan: Path, flags: tuple[str, ...], reason: str, second_lever: bool
     """Roll back without a screen: all flags, or FLAGS and everything that depends on them.
 
     Ends when the machine's steps are done or only people can go on; what they have to do stays open in the
-    journal. Exit 0 users are back, 1 a flag is not at zero, 3 all are but their drain is not proved.
+    journal. A drain that does not end is waited for until the rollback's deadline (its budget, 15 minutes
+    where the plan says nothing else); a line says what is waited for, and the time left.
+
+    Exit 0 users are back, 1 a flag is not at zero, 3 all are but their drain is not proved.
     """
     from cockpit.cli.headless import run_rollback
 

@@ -182,3 +182,24 @@ def test_a_reader_who_leaves_does_not_stop_it(stage: Stage) -> None:
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert stage.configured() == [0, 0, 0]
+
+
+def test_a_drain_without_an_end_is_waited_for_and_says_so_with_the_time_left(stage: Stage) -> None:
+    gauge = """
+[[rollback.drain]]
+name = "sockets"
+side = "new"
+monitor = "prom"
+query = 'sum(cutover_requests_total{backend="new"})'
+below = 1
+owner = "ana"
+"""
+    stage = stage.unhurried()
+    stage.plan_path.write_text(stage.plan_path.read_text() + gauge)
+    with _start(stage) as process:
+        assert process.stdout is not None
+        said = next(line for line in process.stdout if line.startswith("waiting, ") and "sockets" in line)
+        assert " left: " in said and "sockets below 1 on the new side: " in said and "ask ana" in said
+        wait_until(lambda: "rollback.drained" in stage.kinds(), "the traffic is gone")
+        assert process.poll() is None, "it goes on waiting"
+    assert stage.configured() == [0, 0, 0]
