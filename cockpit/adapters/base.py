@@ -35,9 +35,11 @@ class Settings(BaseModel):
     """Base of every adapter's settings: frozen, unknown keys refused, strict types, URLs as text.
 
     in_new: what they lead to is a part of the new backend itself; a lever there goes down with it.
+    in_pages: what they switch is built into pages, and clients get it when they reload.
     """
 
     in_new: ClassVar[bool] = False
+    in_pages: ClassVar[bool] = False
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 

@@ -20,13 +20,15 @@ class DrainGauge:
     """One gauge of the plan and what was seen of it.
 
     polls: oldest first, each the last event folded when it began (a place in the journal, not a time) and
-    its number, None where it gave none. needed: so many in a row must be below the limit.
+    its number, None where it gave none. needed: so many in a row must be below the limit. flag: whose pages
+    it counts, where it counts pages.
     """
 
     name: str
     side: Side
     below: float
     owner: str = ""
+    flag: str = ""
     needed: int = 2
     reading: Reading[float] = field(default_factory=Reading)
     polls: tuple[tuple[int, float | None], ...] = ()
@@ -53,16 +55,23 @@ def is_drained(gauge: DrainGauge, since: int | None, now: datetime) -> bool:
     return gauge.reading.fresh_value(now) is not None and low_in_a_row(gauge, since) >= gauge.needed
 
 
+def concerned(gauges: Iterable[DrainGauge], rollback: Rollback) -> tuple[DrainGauge, ...]:
+    """Without those that count pages of a flag which is not rolled back."""
+    flags = {"", *(flip.flag for flip in rollback.flips)}
+    return tuple(each for each in gauges if each.flag in flags)
+
+
 def undrained(gauges: Iterable[DrainGauge], rollback: Rollback, now: datetime) -> tuple[DrainGauge, ...]:
     """The gauges that the drain step waits for. Those of legacy tell, and hold nothing."""
     since = proved_from(rollback)
-    return tuple(each for each in gauges if each.side is Side.NEW and not is_drained(each, since, now))
+    holding = (each for each in concerned(gauges, rollback) if each.side is Side.NEW)
+    return tuple(each for each in holding if not is_drained(each, since, now))
 
 
-def drained_words(gauges: Iterable[DrainGauge]) -> str:
+def drained_words(gauges: Iterable[DrainGauge], rollback: Rollback) -> str:
     """`sockets 0 (below 1), jobs 2 (below 5)`: the evidence, for the journal."""
     return ", ".join(
         f"{each.name} {each.reading.value:g} (below {each.below:g})"
-        for each in gauges
+        for each in concerned(gauges, rollback)
         if each.side is Side.NEW and each.reading.value is not None
     )

@@ -110,7 +110,7 @@ def _drain_words(rollback: Rollback, facts: Facts, spec: RollbackSpec) -> str:
     never = len(rollback.flips) - len(seen)
     words = f"{len(seen)} observed below {spec.drain_below_pct:g}%"
     words += f", {never} never exposed" if never else ""
-    gauges = drained_words(facts.gauges)
+    gauges = drained_words(facts.gauges, rollback)
     return f"{words}; {gauges}" if gauges else words
 
 

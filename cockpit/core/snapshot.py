@@ -126,6 +126,7 @@ class FlagStatus:
     `asked` (else `configured`) has reached, -1 for 0 %, None when it is no stage at all or unknown.
     falls_with_new: no lever of it is left when the new backend is down. barred: what helps where the driver
     of a rollback has no right to write it.
+    in_pages: clients get a change when they reload.
     """
 
     key: str
@@ -153,6 +154,7 @@ class FlagStatus:
     second: SecondLeverStatus | None = None
     falls_with_new: bool = False
     barred: str = ""
+    in_pages: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

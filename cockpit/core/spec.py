@@ -154,7 +154,9 @@ class SignalSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
-    """A flag service or a monitoring source, by name and kind. in_new: it is a part of the new backend."""
+    """A flag service or a monitoring source, by name and kind. in_new: it is a part of the new backend.
+    in_pages: what it switches is built into pages, and clients get it when they reload.
+    """
 
     name: str
     kind: str
@@ -162,6 +164,7 @@ class ServiceSpec:
     interval_s: float
     timeout_s: float
     in_new: bool = False
+    in_pages: bool = False
 
 
 class HookMoment(StrEnum):
@@ -246,7 +249,8 @@ class ReadySpec:
 class DrainSpec:
     """Something besides traffic that must run out on a side, such as open sockets or queued jobs.
 
-    below: it counts as drained under this number. owner: whom to ask about what is left.
+    below: it counts as drained under this number. owner: whom to ask about what is left. flag: it counts
+    pages of this flag that were not reloaded, and only a rollback of it waits for them.
     """
 
     name: str
@@ -255,6 +259,7 @@ class DrainSpec:
     query: str
     below: float
     owner: str = ""
+    flag: str = ""
 
 
 class AutoRollback(StrEnum):
@@ -349,6 +354,10 @@ class Plan:
         levers = [flag.service] if second is None else [flag.service, second.service]
         inside = {service.name for service in self.flag_services if service.in_new}
         return all(lever in inside for lever in levers)
+
+    def in_pages(self, flag: FlagSpec) -> bool:
+        """Whether clients get a change of the flag only when they reload their page."""
+        return any(each.in_pages for each in self.flag_services if each.name == flag.service)
 
     def keys_in(self, service: str) -> tuple[str, ...]:
         """The names of all flags that are read from this service, as the first or the second lever."""

@@ -54,6 +54,7 @@ def drawn(senses: dict[str, GaugeSense], plan: Plan) -> tuple[DrainGauge, ...]:
             side=spec.side,
             below=spec.below,
             owner=spec.owner,
+            flag=spec.flag,
             needed=plan.rollback.drain_polls,
             reading=senses[spec.name].reading,
             polls=tuple(senses[spec.name].polls),

@@ -308,6 +308,7 @@ def _flag(frame: Frame, situation: Situation, spec: FlagSpec) -> FlagStatus:
         writing_text=words,
         writable=facts.writable,
         falls_with_new=frame.plan.falls_with_new(spec),
+        in_pages=frame.plan.in_pages(spec),
         second=None if spec.second is None else _second(frame, spec.key, spec.second),
         barred=_barred(frame, spec),
     )

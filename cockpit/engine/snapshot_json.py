@@ -176,6 +176,7 @@ def _flag(flag: FlagStatus, now: datetime) -> Json:
         "barred": flag.barred or None,
         "second_lever": _second(flag.second, now),
         "falls_with_new": flag.falls_with_new,
+        "in_pages": flag.in_pages,
         "gates": [{"name": gate.name, "met": gate.met, "text": gate.text} for gate in flag.gates],
     }
 
@@ -289,6 +290,7 @@ def _gauge(gauge: DrainGauge, rollback: Rollback | None, now: datetime) -> Json:
         "name": gauge.name,
         "side": gauge.side.value,
         "owner": gauge.owner or None,
+        "flag": gauge.flag or None,
         "value": _number(_known(gauge.reading, now)),
         "below": _number(gauge.below),
         "drained": None if rollback is None else is_drained(gauge, since, now),

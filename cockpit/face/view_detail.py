@@ -42,6 +42,7 @@ from cockpit.face.view import (
 )
 from cockpit.face.view_backends import by_side, probe_word
 from cockpit.face.view_checklist import item_page
+from cockpit.face.view_drain import UNCOUNTED, why_blind
 from cockpit.face.view_history import history_page
 from cockpit.face.view_lines import wrapped
 from cockpit.face.view_page import LABEL, plain, reading_lines, section, stated
@@ -77,7 +78,11 @@ def detail_lines(subject: Subject, snapshot: Snapshot, now: datetime, width: int
     """The page of one subject; it says so when the thing is no longer there."""
     if subject.topic is Topic.FLAG:
         back = way_back_lines(snapshot)
-        lines = [(*_flag(each, now), *back) for each in snapshot.flags if each.key == subject.key]
+        lines = [
+            (*_flag(each, now), *_old_pages(each, snapshot, now), *back)
+            for each in snapshot.flags
+            if each.key == subject.key
+        ]
     elif subject.topic is Topic.PROBE:
         lines = [_probe(each, now) for each in _probes(snapshot, subject.key)]
     elif subject.topic is Topic.SIGNAL:
@@ -175,6 +180,25 @@ def _configured(flag: FlagStatus, now: datetime) -> Iterable[Line]:
     yield plain("writable", "yes" if flag.writable else "no: this cockpit cannot write it")
     if flag.falls_with_new:
         yield plain("way back", "goes down with the new backend: it has no lever elsewhere", Role.WARN)
+
+
+def _old_pages(flag: FlagStatus, snapshot: Snapshot, now: datetime) -> Iterable[Line]:
+    """For a switch that is built into pages: how many clients run a bundle that is not served any more."""
+    gauge = next((each for each in snapshot.gauges if each.flag == flag.key), None)
+    if gauge is None and not flag.in_pages:
+        return
+    yield from section("Pages that have to be reloaded")
+    if gauge is None:
+        yield plain("old bundle", f"unknown: {UNCOUNTED}", Role.UNKNOWN)
+        return
+    left = gauge.reading.fresh_value(now)
+    if left is None:
+        yield plain("old bundle", f"unknown: {why_blind(gauge)}", Role.UNKNOWN)
+    else:
+        gone = left < gauge.below
+        words = f"{left:g} clients still run it; below {gauge.below:g} counts as none"
+        yield plain("old bundle", words, Role.TEXT if gone else Role.WARN)
+    yield from reading_lines(gauge.reading, now)
 
 
 def _stages(flag: FlagStatus, now: datetime) -> Iterable[Line]:

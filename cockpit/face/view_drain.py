@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from cockpit.core.acts import step_of
-from cockpit.core.drain import DrainGauge, is_drained, low_in_a_row, proved_from, undrained
+from cockpit.core.drain import DrainGauge, concerned, is_drained, low_in_a_row, proved_from, undrained
 from cockpit.core.model import Side
 from cockpit.core.rollback import Rollback
 from cockpit.core.snapshot import Snapshot
@@ -17,16 +17,31 @@ from cockpit.face.view import Line, Role, Segment, Word, clip
 from cockpit.face.view_lines import column, row, rule
 
 SPARK_CELLS: Final = 8
+UNCOUNTED: Final = "not counted: the plan names no old_bundle"
 _UNKNOWN: Final = Word("?", "UNKNOWN", Role.UNKNOWN)
 
 
 def gauges_block(rollback: Rollback, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
-    """Every gauge in one line, in the order of the plan; nothing where the plan has none."""
-    if not snapshot.gauges:
+    """Every gauge in one line, in the order of the plan, and flags whose old pages nobody counts."""
+    gauges, since = concerned(snapshot.gauges, rollback), proved_from(rollback)
+    uncounted = [flip.flag for flip in rollback.flips if flip.flag in uncounted_pages(snapshot)]
+    if not gauges and not uncounted:
         return ()
     heading = rule("left to drain", width, _left_words(rollback, snapshot, now))
-    since = proved_from(rollback)
-    return (heading, *(_gauge_row(gauge, since, now, width) for gauge in snapshot.gauges))
+    rows = [_gauge_row(gauge, since, now, width) for gauge in gauges]
+    return (heading, *rows, *(_uncounted_row(flag, width) for flag in uncounted))
+
+
+def uncounted_pages(snapshot: Snapshot) -> frozenset[str]:
+    """Flags whose clients get a change when they reload, and no gauge counts who has not."""
+    counted = {gauge.flag for gauge in snapshot.gauges}
+    return frozenset(flag.key for flag in snapshot.flags if flag.in_pages and flag.key not in counted)
+
+
+def _uncounted_row(flag: str, width: int) -> Line:
+    name = column(f"{flag} (old pages)", max(12, min(32, width - 58)), Role.STRONG)
+    state = column(str(_UNKNOWN), 23, _UNKNOWN.role)
+    return clip(row(state, " ", name, " ", column("?", 11), " ", (UNCOUNTED, Role.UNKNOWN)), width)
 
 
 def _left_words(rollback: Rollback, snapshot: Snapshot, now: datetime) -> str:
@@ -63,9 +78,9 @@ def why_blind(gauge: DrainGauge) -> str:
 
 def gauges_line(rollback: Rollback, gauges: Sequence[DrainGauge], now: datetime, width: int) -> Line:
     """Every gauge in a few words on one line, what is not drained first; nothing where the plan has none."""
+    gauges, since = concerned(gauges, rollback), proved_from(rollback)
     if not gauges:
         return ()
-    since = proved_from(rollback)
     waiting = {each.name for each in undrained(gauges, rollback, now)}
     shown: list[Segment] = [(f"{'LEFT':<13}", Role.DIM)]
     for gauge in sorted(gauges, key=lambda each: each.name not in waiting):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -57,7 +57,7 @@ class Builder:
             ),
             flags=tuple(_flag(flag) for flag in written.flag),
             signals=tuple(_signal(signal) for signal in written.signal),
-            rollback=_rollback(written.rollback),
+            rollback=_rollback(written.rollback, written.flag),
             judge=_judge(written.judge),
             announce=self._announce(),
             approvals=written.approvals,
@@ -83,6 +83,7 @@ class Builder:
                 interval_s=_interval_s(source, interval_s),
                 timeout_s=_timeout_s(source, interval_s),
                 in_new=bool(getattr(self.settings[(section, name)], "in_new", False)),
+                in_pages=bool(getattr(self.settings[(section, name)], "in_pages", False)),
             )
             for name, source in sources.items()
         )
@@ -197,7 +198,7 @@ def _judge(judge: fields.Judge) -> JudgeSpec:
     )
 
 
-def _rollback(rollback: fields.Rollback) -> RollbackSpec:
+def _rollback(rollback: fields.Rollback, flags: Sequence[fields.Flag]) -> RollbackSpec:
     escalate_s = rollback.escalate_after
     return RollbackSpec(
         budget_s=rollback.budget,
@@ -225,16 +226,35 @@ def _rollback(rollback: fields.Rollback) -> RollbackSpec:
             )
             for figure in rollback.ready
         ),
-        drain=tuple(
-            DrainSpec(
-                name=gauge.name,
-                side=gauge.side,
-                monitor=gauge.monitor,
-                query=gauge.query,
-                below=gauge.below,
-                owner=gauge.owner or "",
-            )
-            for gauge in rollback.drain
-        ),
+        drain=(*(_gauge(gauge) for gauge in rollback.drain), *_old_bundles(flags)),
         drill_within_s=rollback.drill_within,
     )
+
+
+def _gauge(gauge: fields.Drain) -> DrainSpec:
+    return DrainSpec(
+        name=gauge.name,
+        side=gauge.side,
+        monitor=gauge.monitor,
+        query=gauge.query,
+        below=gauge.below,
+        owner=gauge.owner or "",
+    )
+
+
+def _old_bundles(flags: Sequence[fields.Flag]) -> Iterator[DrainSpec]:
+    """Pages that have to be reloaded are what is left of a flag besides its traffic. No name that a plan may
+    give holds brackets.
+    """
+    for flag in flags:
+        pages = flag.old_bundle
+        if pages is not None:
+            yield DrainSpec(
+                name=f"{flag.key} (old pages)",
+                side=Side.NEW,
+                monitor=pages.monitor,
+                query=pages.query,
+                below=pages.below,
+                owner=pages.owner or "",
+                flag=flag.key,
+            )

@@ -77,6 +77,7 @@ def _check_references(document: Document, report: Report) -> None:
         inner(items(document, "flag"), "traffic"),
         inner(items(document, "signal"), "legacy"),
         inner(items(document, "signal"), "new"),
+        inner(items(document, "flag"), "old_bundle"),
     )
     for tables in asking:
         for path, name in texts(tables, "monitor"):

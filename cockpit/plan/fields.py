@@ -191,6 +191,22 @@ class Second(Table):
     """How long it takes from the decision to zero, as you have measured it."""
 
 
+class OldBundle(Table):
+    """Users who do not get a change before they reload their page, counted.
+
+    In a rollback of the flag the step drain waits for them, as for a gauge of [[rollback.drain]].
+    """
+
+    monitor: Name
+    """Which [monitor.NAME] answers the query."""
+    query: Query
+    """One number: how many clients run another bundle than the one that is served now."""
+    below: Annotated[float, Field(gt=0)] = 1.0
+    """They count as gone while fewer than this are left; some pages are never reloaded."""
+    owner: Line | None = None
+    """Whom to ask about those who are left."""
+
+
 class Flag(Table):
     """One switch between the sides."""
 
@@ -212,6 +228,8 @@ class Flag(Table):
     """Without it the observed share of this flag is unknown, and drain cannot be seen."""
     note: Text = ""
     """What the driver must know about this flag."""
+    old_bundle: OldBundle | None = None
+    """For a switch that is built into pages: who still runs the old ones."""
     second: Second | None = None
     """Offered in a rollback when the first lever fails, or at once when its service is down."""
 

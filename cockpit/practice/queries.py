@@ -3,8 +3,8 @@
 A team's own plan asks for its own metrics. So that a drill can fly on it, a query that the small
 evaluator does not know, or that matches no counter of the world, becomes the counter that plays the
 same part here: failed, slow or unsynced requests of a side, requests of a flag, writes on the new side, and
-for a drain gauge what its name speaks of: streams, webhooks, or else jobs. A limit that this world breaks
-in good health is raised.
+for a drain gauge the pages it counts, or what its name speaks of: streams, webhooks, or else jobs. A limit
+that this world breaks in good health is raised.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 from cockpit.core.model import Side
 from cockpit.core.spec import DrainSpec, FlagSpec, PairQuery, Plan, SignalSpec, WriteCounter
 from cockpit.practice.convex_inside import JOBS_TABLE
-from cockpit.practice.leftovers import GAUGES, JOBS, STREAMS, WEBHOOKS, nothing_left
+from cockpit.practice.leftovers import GAUGES, JOBS, OLD_PAGES, STREAMS, WEBHOOKS, nothing_left
 from cockpit.practice.promql import BadQuery, evaluate
 from cockpit.practice.traffic import HELP, REQUESTS, SLOW, SYNC, WRITES, Series, initial_counters
 
@@ -30,7 +30,8 @@ _HOOK_WORDS: Final = re.compile(r"hook|deliver|mail|push|outbox", re.IGNORECASE)
 
 def answerable(plan: Plan) -> Plan:
     """The same plan with every query answered by the practice world."""
-    counters = initial_counters([flag.key for flag in plan.flags]) | nothing_left()
+    keys = [flag.key for flag in plan.flags]
+    counters = initial_counters(keys) | nothing_left(keys)
     convex = [monitor.name for monitor in plan.monitors if monitor.kind == "convex"]
     played = [monitor.name for monitor in plan.monitors if monitor.kind != "convex"]
     return replace(
@@ -103,6 +104,8 @@ def _counter(counter: WriteCounter, counters: dict[Series, int]) -> WriteCounter
 def _drain(gauge: DrainSpec, counters: dict[Series, int], *, of_convex: bool) -> DrainSpec:
     if of_convex:
         return replace(gauge, query=f"table_size:{JOBS_TABLE}")
+    if gauge.flag:
+        return replace(gauge, query=f'sum({OLD_PAGES}{{flag="{gauge.flag}"}})')
     if _known(gauge.query, counters):
         return gauge
     words = f"{gauge.name} {gauge.query}"

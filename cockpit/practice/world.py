@@ -20,7 +20,7 @@ from cockpit.core.clock import Clock
 from cockpit.core.model import Side
 from cockpit.practice.faults import Fault, FaultName, Service
 from cockpit.practice.flags import Author, FlagStore
-from cockpit.practice.leftovers import nothing_left, pass_step, settled
+from cockpit.practice.leftovers import nothing_left, pass_step, reload_pages, settled
 from cockpit.practice.traffic import (
     PROFILES,
     STEP_S,
@@ -84,12 +84,13 @@ class World:
         self._faults: list[Fault] = []
         self._foreign: list[Fault] = []
         self._step = 0
-        self._counters = initial_counters(self.seeds) | nothing_left()
+        self._counters = initial_counters(self.seeds) | nothing_left(self.seeds)
         beginning = (0.0, dict(self._counters))
         self._recent: deque[tuple[float, dict[Series, int]]] = deque([beginning], maxlen=_FINE_STEPS)
         self._past: deque[tuple[float, dict[Series, int]]] = deque([beginning], maxlen=_COARSE_KEPT)
         self._latencies = random.Random(f"{seed}/latency")
         self._crowds = {key: Crowd(flag.percent / 100) for key, flag in self.seeds.items()}
+        self._built = {key: flag.percent / 100 for key, flag in self.seeds.items()}
         self._history = {key: [_Exposure(0.0, flag.percent / 100)] for key, flag in self.seeds.items()}
         self.flags = self._first_flags()
         self.flags.changed = self._flag_changed
@@ -158,18 +159,21 @@ class World:
             if polls:
                 turn_s = max(flag.propagation_s * slowness, STEP_S)
                 crowd.refresh(self._configured(key, middle_s), STEP_S / turn_s)
+            moved = self._configured(key, middle_s) - self._built[key]
+            self._built[key] += moved
+            pages = Dice(self.seed, f"pages of {key}", step)
+            reload_pages(self._counters, pages, flag=key, changed=moved)
             dice = Dice(self.seed, key, step)
             mean = flag.rps * STEP_S
             for side, share in ((Side.LEGACY, 1 - crowd.share), (Side.NEW, crowd.share)):
                 serve(self._counters, dice, flag=key, side=side, profile=profiles[side], mean=mean * share)
-        for side, rate in self._rates().items():
-            dice = Dice(self.seed, f"left on {side}", step)
-            pass_step(self._counters, dice, side=side, requests=rate * STEP_S)
+        for side, flags in self._traffic().items():
+            pass_step(self._counters, Dice(self.seed, f"left on {side}", step), side=side, flags=flags)
 
-    def _rates(self) -> Mapping[Side, float]:
-        """Requests a second that each side serves now, on average."""
-        new = sum(flag.rps * self._crowds[key].share for key, flag in self.seeds.items())
-        return {Side.LEGACY: sum(flag.rps for flag in self.seeds.values()) - new, Side.NEW: new}
+    def _traffic(self) -> Mapping[Side, float]:
+        """The traffic of how many flags each side has now."""
+        new = sum(crowd.share for crowd in self._crowds.values())
+        return {Side.LEGACY: len(self._crowds) - new, Side.NEW: new}
 
     def _clients_cut_off(self, at_s: float) -> bool:
         """Without the flag service SDK clients keep what they last knew."""
@@ -338,8 +342,9 @@ class World:
             self.set_exposure(key, percent)
             with self.lock:
                 self._crowds[key] = Crowd(percent / 100)
+                self._built[key] = percent / 100
         with self.lock:
-            self._counters |= settled(self._rates())
+            self._counters |= settled(self._traffic())
 
     def _wake(self, flags: Sequence[str], now_s: float) -> None:
         """Turn foreign changes that wait for a write to one of these flags into changes with a time."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from cockpit.core.acts import Facts, Record
-from cockpit.core.drain import DrainGauge, is_drained, low_in_a_row, undrained
+from cockpit.core.drain import DrainGauge, concerned, drained_words, is_drained, low_in_a_row, undrained
 from cockpit.core.events import Kind
 from cockpit.core.model import Failure, Reading, Side
 from cockpit.core.rollback_steps import decide
@@ -130,3 +130,17 @@ def test_a_row_ends_with_the_first_poll_that_was_not_low() -> None:
     seen = gauge(sim, (5, 0.0), (6, 4.0), (7, 0.5), (8, 0.0))
     assert (low_in_a_row(seen, 5), low_in_a_row(seen, 8), low_in_a_row(seen, None)) == (2, 1, 0)
     assert is_drained(seen, 5, sim.now) and not is_drained(seen, 8, sim.now)
+
+
+def test_old_pages_hold_the_rollback_of_their_own_flag_alone() -> None:
+    sim = traffic_gone()
+    seq = sim.flight.last_seq
+    own, other = (
+        replace(gauge(sim), name="own", flag="writes"),
+        replace(gauge(sim), name="other", flag="reads"),
+    )
+    assert [each.name for each in concerned((own, other, gauge(sim)), sim.rollback)] == ["own", "sockets"]
+    assert [each.name for each in undrained((own, other), sim.rollback, sim.now)] == ["own"]
+    gone = replace(gauge(sim, (seq, 3.0), (seq, 0.0), (seq, 0.0)), name="own", flag="writes")
+    assert drained_words((gone, replace(gone, flag="reads")), sim.rollback) == "own 0 (below 1)"
+    assert settles(sim, gone, other) == (True, "1 observed below 0.5%; own 0 (below 1)")

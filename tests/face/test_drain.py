@@ -13,6 +13,7 @@ from cockpit.core.snapshot import Snapshot
 from cockpit.core.spec import StepKey
 from cockpit.face.view import Role, text_of, width_of
 from cockpit.face.view_countdown import Page, Watched, lines
+from cockpit.face.view_detail import Subject, Topic, detail_lines
 from cockpit.face.view_drain import direction, gauge_word, gauges_block
 from cockpit.face.view_needs import needs
 from cockpit.face.view_wall import lines as wall_lines
@@ -169,6 +170,44 @@ def test_the_wall_names_a_blind_gauge_and_no_key() -> None:
 
 def test_a_wall_without_gauges_has_no_line_for_them() -> None:
     assert not any("LEFT" in text_of(line) for line in wall_lines(rolling_back(), NOW, 120, 40))
+
+
+def in_pages(*gauges: DrainGauge) -> Snapshot:
+    """The first flag of the rollback is built into pages."""
+    snapshot = draining(*gauges)
+    first, *others = snapshot.flags
+    return replace(snapshot, flags=(replace(first, in_pages=True), *others))
+
+
+def detail(snapshot: Snapshot) -> str:
+    subject = Subject(Topic.FLAG, snapshot.flags[0].key)
+    return "\n".join(text_of(line) for line in detail_lines(subject, snapshot, NOW, 120))
+
+
+def pages(seen: DrainGauge, snapshot: Snapshot | None = None) -> DrainGauge:
+    key = (snapshot or draining()).flags[0].key
+    return replace(seen, name=f"{key} (old pages)", flag=key)
+
+
+def test_the_details_of_a_flag_count_the_pages_that_were_not_reloaded() -> None:
+    assert "134 clients still run it; below 5 counts as none" in detail(in_pages(pages(gauge(200.0, 134.0))))
+    assert "unknown: no data" in detail(in_pages(pages(gauge(title="no data"))))
+    assert "unknown: not counted: the plan names no old_bundle" in detail(in_pages())
+    assert "reloaded" not in detail(draining())
+
+
+def test_the_countdown_says_that_nobody_counts_the_old_pages_of_a_flag() -> None:
+    snapshot = in_pages()
+    text = said(snapshot)
+    assert "? UNKNOWN" in text and f"{snapshot.flags[0].key} (old pages)" in text
+    assert "not counted: the plan names no old_bundle" in text
+    counted = said(in_pages(pages(gauge(200.0, 134.0))))
+    assert "134" in counted and "not counted" not in counted
+
+
+def test_old_pages_of_a_flag_that_is_not_rolled_back_are_no_part_of_it() -> None:
+    elsewhere = replace(gauge(200.0, 134.0), name="other (old pages)", flag="other")
+    assert said(draining(elsewhere)) == ""
 
 
 def test_a_plan_without_gauges_shows_nothing() -> None:

@@ -273,3 +273,28 @@ def test_a_side_that_nobody_counts_is_named(
 ) -> None:
     said = problems_of(_signal(head, legacy, new), tmp_path)
     assert any(words in line for line in said)
+
+
+PAGES = """
+[flag.old_bundle]
+monitor = "prom"
+query = "sum(old_pages)"
+owner = "web on call"
+"""
+
+
+def test_old_pages_of_a_flag_are_a_gauge_that_only_its_own_rollback_waits_for(tmp_path: Path) -> None:
+    text = SMALL
+    end = text.find("\n[[", text.index("[[flag]]") + 1)
+    plan = load_text(text[:end] + PAGES + text[end:], tmp_path)
+    (gauge,) = plan.rollback.drain
+    assert (gauge.flag, gauge.side, gauge.below, gauge.owner) == (
+        plan.flags[0].key,
+        Side.NEW,
+        1,
+        "web on call",
+    )
+    assert gauge.name == f"{plan.flags[0].key} (old pages)"
+    (problem,) = problems_of(text[:end] + PAGES.replace('"prom"', '"prmo"') + text[end:], tmp_path)
+    assert "old_bundle.monitor: unknown monitor" in problem
+    assert not plan.in_pages(plan.flags[0])

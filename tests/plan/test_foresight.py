@@ -37,4 +37,4 @@ def test_a_flag_with_a_stage_between_is_compared_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", WHOLE)
 def test_of_the_samples_only_the_one_without_signals_is_warned_of(name: str) -> None:
     warned = [each.subject for each in foresee(load(SAMPLES / name, KINDS))]
-    assert warned == (["flag orders_env"] if name == "levers.toml" else [])
+    assert warned == (["flag orders_env", "flag NEXT_PUBLIC_ORDERS"] if name == "levers.toml" else [])

@@ -9,7 +9,7 @@ import pytest
 from cockpit.core.model import Side
 from cockpit.core.spec import DrainSpec, Plan
 from cockpit.practice.faults import FaultName, make_fault
-from cockpit.practice.leftovers import JOBS, LIVES, STREAMS, WEBHOOKS
+from cockpit.practice.leftovers import CLIENTS, JOBS, LIVES, OLD_PAGES, RELOAD_MEAN_S, STREAMS, WEBHOOKS
 from cockpit.practice.queries import answerable
 from cockpit.practice.rehome import seeds
 from cockpit.practice.traffic import series
@@ -79,6 +79,30 @@ def test_a_plans_own_gauge_is_played_by_what_it_speaks_of(name: str, query: str,
 def test_a_gauge_that_the_world_knows_is_asked_as_it_stands() -> None:
     query = f'sum({WEBHOOKS}{{backend="new"}})'
     assert answerable(with_gauge(name="x", query=query)).rollback.drain[0].query == query
+
+
+def test_pages_become_old_when_their_flag_changes_and_go_as_they_are_reloaded(
+    world: World, clock: HandClock
+) -> None:
+    world.start_at({"chat_reads": 100.0})
+    pages = series(OLD_PAGES, flag="chat_reads")
+    clock.move(5)
+    assert world.counters()[pages] == 0
+    world.set_exposure("chat_reads", 0)
+    clock.move(1)
+    assert 0.8 * CLIENTS < world.counters()[pages] <= CLIENTS
+    clock.move(RELOAD_MEAN_S)
+    assert 0.2 * CLIENTS < world.counters()[pages] < 0.6 * CLIENTS
+    clock.move(10 * RELOAD_MEAN_S)
+    assert world.counters()[pages] == 0
+    assert world.counters()[series(OLD_PAGES, flag="chat_writes")] == 0
+
+
+def test_old_pages_of_a_plan_are_those_of_its_flag() -> None:
+    plan = with_gauge(name="chat_reads (old pages)", query="web_clients")
+    gauge = replace(plan.rollback.drain[0], flag="chat_reads")
+    known = answerable(replace(plan, rollback=replace(plan.rollback, drain=(gauge,))))
+    assert known.rollback.drain[0].query == f'sum({OLD_PAGES}{{flag="chat_reads"}})'
 
 
 def test_a_deployment_counts_its_jobs(lab: Lab) -> None:

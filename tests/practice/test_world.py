@@ -62,7 +62,7 @@ def test_every_series_exists_from_the_start_at_zero(clock: HandClock) -> None:
     assert series(SYNC, backend="new", outcome="ok") in counters
     assert series(WRITES, backend="legacy") in counters
     assert series(STREAMS, backend="new") in counters
-    assert len(counters) == 2 * 2 * 2 + 2 * 2 + 2 * 2 + 2 + 3 * 2
+    assert len(counters) == 2 * 2 * 2 + 2 * 2 + 2 * 2 + 2 + 3 * 2 + 2
 
 
 def test_the_same_seed_gives_the_same_counters() -> None:

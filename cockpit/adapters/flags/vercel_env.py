@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight
 from cockpit.adapters.credentials import Secrets
@@ -56,6 +56,8 @@ class VercelEnvSettings(VercelSettings):
 
     A poll asks three times or more: an `interval` of "10s" is in order.
     """
+
+    in_pages: ClassVar[bool] = True
 
     project: Name
     """The project's id or name."""
