@@ -99,7 +99,7 @@ def test_any_document(document: dict[str, Any]) -> None:
 
 
 @given(st.sampled_from(PATHS), VALUES)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_good_plan_with_any_value_anywhere(path: TomlPath, value: object) -> None:
     content = _toml(_with(path, value))
     assert _outcome(content) == _outcome(content)
@@ -107,7 +107,7 @@ def test_a_good_plan_with_any_value_anywhere(path: TomlPath, value: object) -> N
 
 @pytest.mark.parametrize("text", [SMALL, CHAT_SYNC], ids=["small", "chat-sync"])
 @given(data=st.data())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_a_good_plan_cut_or_overwritten_anywhere(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, min(len(text), start + 40)))
