@@ -36,10 +36,9 @@ def test_the_drain_waits_for_pages_that_were_not_reloaded(
         flown.driver.wait("the flags are seen", lambda picture: pages_left(picture) is not None)
         flown.driver.declare(reason="the new pages are broken")
         over = flown.driver.wait("the machine's part is over", machine_part_done)
-        waited = [each for each in flown.driver.pictures if waits_for_pages_alone(each)]
+        waited = [each for each in flown.driver.pictures if waits_for_pages(each)]
         events = flown.events()
-    assert waited, "all traffic was gone, and old pages were left"
-    assert all((pages_left(each) or 0) >= 8 for each in waited[:1])
+    assert max(pages_left(each) or 0 for each in waited) >= 8, "old pages were left, and the drain waited"
     evidence = rollback_of(over).step("drain").evidence
     assert "chat_reads (old pages) " in evidence and "live streams " in evidence
     kinds = [event.kind for event in events]
@@ -51,11 +50,11 @@ def pages_left(picture: Snapshot) -> float | None:
     return gauge.reading.value
 
 
-def waits_for_pages_alone(picture: Snapshot) -> bool:
-    """Every flag's traffic is gone, and what the drain still waits for are pages."""
+def waits_for_pages(picture: Snapshot) -> bool:
+    """Every flag is at zero, and the drain waits for old pages of one of them."""
     rollback = picture.rollback
-    if rollback is None or any(flip.drained_at is None for flip in rollback.flips):
+    if rollback is None or not rollback.flipped:
         return False
     drain = next(step for step in rollback.steps if step.key is StepKey.DRAIN)
     left = undrained(picture.gauges, rollback, picture.engine_at)
-    return not drain.settled and [each.flag for each in left] == ["chat_reads"]
+    return not drain.settled and "chat_reads" in [each.flag for each in left]
