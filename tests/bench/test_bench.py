@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import __main__ as runner
-from tests.bench import first_paint, follow_delay, journal_append, resume
+from tests.bench import first_paint, follow_delay, journal_append, resume, soak
 from tests.bench.goals import Row, all_met, percentiles, read, tell
 
 MET = Row(goal="P7", what="an append", wanted="<= 2.5x", figure="2|3x", beside="a write", met=True)
@@ -86,3 +86,19 @@ def test_the_first_frame_and_the_commands_without_one_are_measured(tmp_path: Pat
     assert first_paint.main(["--count", "1", "--json", str(told)]) in (0, 1)
     assert [row.goal for row in read(told)] == ["P4", "P4", "P4"]
     assert all(samples for samples in json.loads(told.read_text())["milliseconds"].values())
+
+
+def test_a_short_soak_holds_everything_it_counts(tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    assert soak.main(["--minutes", "0.25", "--json", str(told)]) in (0, 1)
+    assert [row.goal for row in read(told)] == ["P8", "P8", "P8"]
+    deck = json.loads(told.read_text())["deck"]
+    assert min(deck["threads"]) > 2 and min(deck["tasks"]) > 2 and min(deck["files"]) > 3
+
+
+def test_a_slope_is_told_with_its_error() -> None:
+    at_s = [60.0 * minute for minute in range(12)]
+    course = soak.Course(at_s=at_s, rss_kib=[1000 + 7 * minute for minute in range(12)], files=[3] * 12)
+    slope, error = course.slope()
+    assert (round(slope, 6), round(error, 6)) == (7.0, 0.0)
+    assert soak.flat([9, 9, 9, 4, 5, 6, 3, 3, 3, 5, 5, 7]) == (6, 7)
