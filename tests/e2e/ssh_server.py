@@ -6,7 +6,7 @@ import getpass
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +36,13 @@ class SshServer:
     client: str
 
     def command(self, stage: Stage, *words: str) -> list[str]:
-        """An ssh client with a terminal at its far end, where the command runs."""
-        variables = [f"{name}={value}" for name, value in stage.env.items()]
-        remote = shlex.join(["exec", "env", *variables, *stage.command(*words)])
+        """An ssh client with a terminal at its far end, where the command runs on a stage."""
+        return self.far(stage.command(*words), stage.env)
+
+    def far(self, command: Sequence[str], env: Mapping[str, str]) -> list[str]:
+        """The same for any program."""
+        variables = [f"{name}={value}" for name, value in env.items()]
+        remote = shlex.join(["exec", "env", *variables, *command])
         options = {
             "StrictHostKeyChecking": "no",
             "UserKnownHostsFile": f"{self.folder}/known",
