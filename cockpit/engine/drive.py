@@ -71,7 +71,7 @@ class Drive:
         return self._senses.plan
 
     def run(self) -> None:
-        """Decide and act until only answers, readings or people are waited for."""
+        """Decide and act until only answers, readings or people are waited for, or a write has been begun."""
         self.trouble = ""
         self.give_up_orphans(after_s=LOST_AFTER_S)
         for _ in range(ROUNDS):
@@ -87,7 +87,7 @@ class Drive:
             except JournalFailure as error:
                 self.trouble = str(error)
                 return
-            if not any(isinstance(act, Record | Write) for act in acts):
+            if self._effects.leaving() or not any(isinstance(act, Record | Write) for act in acts):
                 return
 
     def _one_by_one(self, acts: Sequence[Act]) -> None:

@@ -20,6 +20,8 @@ from cockpit.engine.delivery import deliver
 from cockpit.engine.sources import Sources
 
 READ_BACK_PAUSES_S = (0.25, 0.5, 1.0, 2.0)
+LEAVES_S = 0.03
+"""How long a request may take from its beginning to its last byte before other work goes on beside it."""
 STALE_INTENT_S = 2.0
 """A process that stood still for so long between an intent and its write may have lost the seat, and a kill
 from before may meet a flag that people have moved on since. It is decided again, on what is known then."""
@@ -69,6 +71,7 @@ class Effects:
         self._reading: set[tuple[str, Lever]] = set()
         self._announcements: dict[tuple[str, str], str] = {}
         self._in_order: dict[str, asyncio.Lock] = {}
+        self._leaves: asyncio.TimerHandle | None = None
 
     def adopt(self, sources: Sources) -> None:
         """Act through these adapters from now on; nothing may be in flight."""
@@ -102,6 +105,7 @@ class Effects:
             raise RuntimeError(f"{order.flag} has a write in flight")
         self._read_backs.pop((order.flag, order.lever), None)
         self._writes[order.flag] = (order, self._spawn(self._write(order)))
+        self._let_leave()
 
     def abandon_forward_writes(self, why: str, flags: Collection[str] | None = None) -> None:
         """Nobody waits any longer for an unanswered forward write (None: of any flag): a rollback goes first,
@@ -121,6 +125,20 @@ class Effects:
         runs at all, and would leave the flag busy for good: so the step is let come first."""
         self._abandoned[order.write_id] = why
         asyncio.get_running_loop().call_soon(task.cancel)
+
+    def leaving(self) -> bool:
+        """Whether a write was begun just now, and is on its way out. Everything else on the loop waits for so
+        long: one flush to the disk or one picture takes longer than the request. `freed` comes after it."""
+        return self._leaves is not None
+
+    def _let_leave(self) -> None:
+        if self._leaves is not None:
+            self._leaves.cancel()
+        self._leaves = asyncio.get_running_loop().call_later(LEAVES_S, self._has_left)
+
+    def _has_left(self) -> None:
+        self._leaves = None
+        self._freed()
 
     def read_back(self, flag: str, lever: Lever = Lever.FIRST) -> None:
         if (flag, lever) not in self._reading:

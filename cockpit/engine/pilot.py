@@ -234,7 +234,8 @@ class Pilot:
             self._turn()
         for command in others:
             self._orders.carry_out(command)
-        self._turn()
+        if others or not rollbacks:
+            self._turn()
 
     def stop(self, why: str, *, leave_open: bool = False) -> None:
         """leave_open: do not wait for the machine's part of an open rollback."""
@@ -309,7 +310,12 @@ class Pilot:
         self._turn()
 
     def _turn(self) -> None:
-        """Journal what changed, act on it, settle commands, draw. Never waits, never raises upwards."""
+        """Journal what changed, act on it, settle commands, draw. Never waits, never raises upwards.
+
+        A write that is leaving goes before all that; the turn that was asked for follows it.
+        """
+        if self._effects.leaving():
+            return
         self._guard.run("clock", self._clock_watch.look)
         self._guard.run("numbers", self._compare)
         if self._seat.taken:
@@ -319,6 +325,9 @@ class Pilot:
             self._guard.run("drive", self._drive.run)
             if not self._stop.is_set():
                 self._guard.run("approvals", self._orders.look)
+        if self._effects.leaving():
+            self._studio.hold()
+            return
         self._guard.run("commands", self._orders.settle)
         self._studio.draw_soon()
 

@@ -48,10 +48,14 @@ class Studio:
         wait_s = max(0.0, self._drawn_at + SNAPSHOT_SPACING_S - loop.time())
         self._redraw = loop.call_later(wait_s, self.draw)
 
-    def draw(self) -> None:
+    def hold(self) -> None:
+        """No picture until one is asked for again."""
         if self._redraw is not None:
             self._redraw.cancel()
             self._redraw = None
+
+    def draw(self) -> None:
+        self.hold()
         self._drawn_at = asyncio.get_running_loop().time()
         self._seq += 1
         snapshot = self._guard.run("picture", partial(self._paint, self._seq))

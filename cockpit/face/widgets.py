@@ -90,8 +90,8 @@ def _changed(old: Line, new: Line) -> tuple[int, int]:
         return (0, 0)
     before, after = _cells(old), _cells(new)
     width = max(len(before), len(after))
-    before += [_BLANK] * (width - len(before))
-    after += [_BLANK] * (width - len(after))
+    before += (_BLANK,) * (width - len(before))
+    after += (_BLANK,) * (width - len(after))
     first = next((x for x in range(width) if before[x] != after[x]), width)
     last = next((x for x in range(width - 1, first - 1, -1) if before[x] != after[x]), first - 1)
     return (first, last + 1)
@@ -100,10 +100,14 @@ def _changed(old: Line, new: Line) -> tuple[int, int]:
 _BLANK: Final = (" ", Role.TEXT)
 
 
-def _cells(line: Line) -> list[tuple[str, Role]]:
+@lru_cache(maxsize=512)
+def _cells(line: Line) -> tuple[tuple[str, Role], ...]:
     """One entry per cell; the second cell of a wide character is an empty text of the same role."""
     grid: list[tuple[str, Role]] = []
     for text, role in line:
+        if text.isascii():
+            grid.extend((char, role) for char in text)
+            continue
         for char in text:
             size = cell_len(char)
             if size == 0 and grid:
@@ -111,4 +115,4 @@ def _cells(line: Line) -> list[tuple[str, Role]]:
                 continue
             grid.append((char, role))
             grid.extend([("", role)] * (size - 1))
-    return grid
+    return tuple(grid)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import __main__ as runner
-from tests.bench import first_paint, follow_delay, journal_append, resume, soak
+from tests.bench import first_paint, follow_delay, journal_append, key_echo, key_to_wire, resume, soak
 from tests.bench.goals import Row, all_met, percentiles, read, tell
 
 MET = Row(goal="P7", what="an append", wanted="<= 2.5x", figure="2|3x", beside="a write", met=True)
@@ -102,3 +102,17 @@ def test_a_slope_is_told_with_its_error() -> None:
     slope, error = course.slope()
     assert (round(slope, 6), round(error, 6)) == (7.0, 0.0)
     assert soak.flat([9, 9, 9, 4, 5, 6, 3, 3, 3, 5, 5, 7]) == (6, 7)
+
+
+def test_a_key_is_seen_to_echo_on_every_program(tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    assert key_echo.main(["--keys", "4", "--polls", "20", "--json", str(told)]) in (0, 1)
+    assert [row.goal for row in read(told)] == ["P3", "P3"]
+
+
+def test_the_rollback_key_is_measured_to_the_wire(tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    arguments = ["--count", "1", "--polls", "20", "--stall-s", "1", "--only", "fast", "stalled"]
+    assert key_to_wire.main([*arguments, "--json", str(told)]) in (0, 1)
+    assert [row.what.rpartition(", ")[2] for row in read(told)] == ["fast", "stalled"]
+    assert all("never" not in row.figure for row in read(told))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from cockpit.core import commands as asked
 from cockpit.core.clean import Percent
 from cockpit.core.commands import CommandState
-from cockpit.core.events import Kind
-from cockpit.core.model import Health
+from cockpit.core.events import Event, Kind
+from cockpit.core.model import Health, WriteResult
 from cockpit.core.rollback import FlipState, StepState
 from cockpit.core.spec import HookMoment
 from cockpit.engine import delivery
+from cockpit.engine.journal_port import Draft
 from tests.engine.conftest import World, advance, declare, ident, note, seen_at
 from tests.engine.scripted import CLOSED, LIE, LOST, OBEY, REFUSE, Answer, down
 
@@ -67,6 +69,32 @@ def test_the_first_write_leaves_while_every_poll_is_stuck(exposed: World) -> Non
     exposed.bell.until(lambda: bool(exposed.service.written("reads", "kill")), "the kill")
     assert exposed.service.read_gate.held >= 1, "no read was answered before the write"
     assert pilot.flag("reads").configured.value is None
+
+
+def test_the_first_write_leaves_before_anything_else_is_written_down(
+    exposed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each further flush to the disk would stand between the intent and the request."""
+    flushed: list[list[Kind]] = []
+    last: list[list[Kind]] = []
+    append, kill = exposed.journal.append_many, exposed.service.kill
+
+    def flushing(drafts: Sequence[Draft], **how: Any) -> tuple[Event, ...]:
+        flushed.append([draft.kind for draft in drafts])
+        return append(drafts, **how)
+
+    async def killing(key: str) -> WriteResult:
+        last.append(flushed[-1])
+        return await kill(key)
+
+    monkeypatch.setattr(exposed.journal, "append_many", flushing)
+    monkeypatch.setattr(exposed.service, "kill", killing)
+    pilot = exposed.start()
+    pilot.until(lambda snapshot: seen_at(snapshot, "reads") is not None, "a first look")
+    pilot.engine.submit(declare())
+    exposed.bell.until(lambda: bool(exposed.service.written("reads", "kill")), "the kill")
+    assert Kind.WRITE_INTENT in last[0]
+    pilot.settled("flip")
 
 
 def test_a_read_back_in_flight_does_not_hold_up_the_kill(exposed: World) -> None:

@@ -86,6 +86,13 @@ class Panel(Paper, can_focus=True):
             return
         self._rows = self.rows(picture, width - 1, full=self.full)
         self.chosen = max(0, min(self.chosen, len(self._rows) - 1))
+        self._draw(picture)
+
+    def _draw(self, picture: Picture) -> None:
+        """Lay out the rows that there are: all that a moved mark or a moved focus needs."""
+        width, height = self.size
+        if width < 4 or height < 1:
+            return
         body, notes = self._body(width, height - self._head_lines)
         marked = notes or self.notes(picture)
         lines = [heading(self.number, self.title, marked, width, focused=self.has_focus)]
@@ -108,7 +115,7 @@ class Panel(Paper, can_focus=True):
         """up, down, left, right, first, last."""
         if self._rows:
             self.chosen = _moved(self._rows, self.chosen, step)
-        self.repaint()
+        self._redraw()
         self.post_message(self.Moved())
 
     def choose(self, key: str) -> None:
@@ -116,17 +123,23 @@ class Panel(Paper, can_focus=True):
         for index, row in enumerate(self._rows):
             if row.key == key:
                 self.chosen = index
-        self.repaint()
+        self._redraw()
 
     def repaint(self) -> None:
         if self._picture is not None:
             self.paint(self._picture)
 
+    def _redraw(self) -> None:
+        if self._picture is not None and self._rows:
+            self._draw(self._picture)
+        else:
+            self.repaint()
+
     def on_focus(self) -> None:
-        self.repaint()
+        self._redraw()
 
     def on_blur(self) -> None:
-        self.repaint()
+        self._redraw()
 
     def on_resize(self, _event: events.Resize) -> None:
         self.repaint()

@@ -9,7 +9,8 @@ stays the same however often the key is pressed, and opens the countdown at once
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from threading import Event
+from typing import ClassVar, Final
 from uuid import uuid4
 
 from textual import events
@@ -41,6 +42,10 @@ from cockpit.face.view_sheets import (
     scope_line,
     target,
 )
+
+GIVE_WAY_S: Final = 0.03
+"""How long the screen stands still after the second press. Building the countdown takes the interpreter from
+the engine again and again, just when the engine is about to write."""
 
 
 class RollbackSheet(Sheet[None]):
@@ -156,6 +161,7 @@ class RollbackSheet(Sheet[None]):
             self.dismiss(None)
             return
         self.port.submit(command)
+        Event().wait(GIVE_WAY_S)
         self.app.switch_screen(CountdownScreen(self.port, self.clock, self._operator, declare=command))
 
 
