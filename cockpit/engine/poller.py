@@ -3,8 +3,8 @@
 A tick is the owner's: it asks, stores what it learned and says what went wrong. The poller decides only
 when the next one is. Its moments are those of a grid, one per interval, that begins where `phase` says, so
 that the sources of a plan do not fall together, not even after all were poked at once. The next one is
-skipped where the source fails, or would have less than half an interval of rest: an answer that takes
-longer than the interval stretches it. A source that says "not before" (Retry-After) is obeyed even when
+skipped where the source fails, or would have next to no rest: an answer that takes longer than the
+interval stretches it. A source that says "not before" (Retry-After) is obeyed even when
 poked, but for a minute at most: nobody may blind a cockpit with one header.
 """
 
@@ -23,8 +23,11 @@ BACKOFF_LIMIT = 4.0
 JITTER = 0.1
 POKE_SPACING_S = 0.5
 RETRY_AFTER_LIMIT_S = 60.0
-REST = 0.5
-"""Of an interval, between the end of a tick and the next one; a poke may come sooner."""
+SPACING = 0.5
+"""Of an interval, between the beginnings of two ticks; a poke may come sooner."""
+REST = 0.1
+"""Of an interval, between the end of a tick and the next one. Small, so that a source that needs most of its
+interval to answer is still heard in each of them, and its values do not grow stale between."""
 
 
 class Poller:
@@ -97,7 +100,7 @@ class Poller:
         """The first moment of the grid that is far enough from the tick that just ended."""
         interval_s = self._interval_s
         stretch = min(2.0 ** max(0, self._failures - 1), BACKOFF_LIMIT)
-        soonest = max(self._began_at + (stretch - REST) * interval_s, ended_at + REST * interval_s)
+        soonest = max(self._began_at + (stretch - SPACING) * interval_s, ended_at + REST * interval_s)
         origin = started_at + self._phase * interval_s
         moment = origin + math.ceil((soonest - origin) / interval_s) * interval_s
         jitter_s = self._rng.uniform(-JITTER / 2, JITTER / 2) * interval_s

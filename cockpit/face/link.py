@@ -51,6 +51,7 @@ class Link:
         self._handed: deque[str | Frame] = deque()
         self._due: deque[str | Frame] = deque()
         self._out = b""
+        self._idle = True
         self._ending = False
         self._bell, self._ring = socket.socketpair()
         self._ring.setblocking(False)
@@ -78,7 +79,7 @@ class Link:
     @property
     def behind(self) -> bool:
         """Whether the terminal has not taken everything yet."""
-        return bool(self._handed or self._due or self._out) and self.alive
+        return (bool(self._handed) or not self._idle) and self.alive
 
     @property
     def alive(self) -> bool:
@@ -105,7 +106,7 @@ class Link:
         try:
             with Watching() as watching:
                 watching.register(self._bell, selectors.EVENT_READ)
-                while self._pump(watching):
+                while self._turn(watching):
                     pass
         except OSError:
             self._handed.clear()  # the terminal is gone, and who watches over it is told by the kernel
@@ -114,18 +115,38 @@ class Link:
             if self._own:
                 os.close(self._fd)
 
+    def _turn(self, watching: selectors.BaseSelector) -> bool:
+        """A round that its own fault does not end: a screen that stands still would look like calm.
+
+        Raises what goes wrong once frames are not drawn here any more, and OSError when the terminal is gone.
+        """
+        try:
+            return self._pump(watching)
+        except OSError:
+            raise
+        except Exception as error:  # whatever it is, plain output is the way out
+            if self._encoder is None:
+                raise
+            self._out, self._encoder = self._out + RESET.encode(), None
+            self._broken(error)
+            return True
+
     def _pump(self, watching: selectors.BaseSelector) -> bool:
         """One round; whether there may be more."""
+        self._idle = False
         self._sort()
         if not self._out:
             self._out = self._next()
         if not self._out and self._ending and not self._handed:
             return False
+        self._idle = not self._out
         if self._out:
             watching.register(self._fd, selectors.EVENT_WRITE)
-        ready = {key.fd for key, _ in watching.select()}
-        if self._out:
-            watching.unregister(self._fd)
+        try:
+            ready = {key.fd for key, _ in watching.select()}
+        finally:
+            if self._out:
+                watching.unregister(self._fd)
         if self._bell.fileno() in ready:
             self._bell.recv(4096)
         if self._fd in ready:

@@ -178,18 +178,30 @@ async def test_an_answer_that_takes_longer_than_the_interval_stretches_it() -> N
     async with Running(source.poller(interval_s=0.03)):
         await source.calls(5)
     rests = [began - end for end, began in zip(ended, source.began[1:], strict=False)]
-    assert min(rests) >= 0.03 * 0.45 - 0.001, "half an interval of rest, less the jitter"
+    assert min(rests) >= 0.03 * 0.05 - 0.001, "a tenth of an interval of rest, less the jitter"
+    gaps = [later - earlier for earlier, later in zip(source.began, source.began[1:], strict=False)]
+    assert min(gaps) >= 0.05
 
 
 @given(st.floats(0, 0.999), st.floats(0, 3), st.integers(0, 4), st.floats(0, 10))
 def test_the_next_moment_is_its_own_and_soon_but_never_at_once(
     phase: float, took: float, failures: int, began: float
 ) -> None:
-    """In intervals: at least half of rest, and no more than one skipped for nothing."""
+    """In intervals: at least half from the last, some rest, and no more than one skipped for nothing."""
     poller = Source().poller(interval_s=1.0, phase=phase)
     poller._began_at, poller._failures = began, failures
     moment = poller._next(0.0, began + took)
     stretch = min(2 ** max(0, failures - 1), 4)
-    soonest = max(began + stretch - 0.5, began + took + 0.5)
+    soonest = max(began + stretch - 0.5, began + took + 0.1)
     assert soonest - 0.05 - 1e-6 <= moment <= soonest + 1 + 0.05 + 1e-6
     assert abs((moment - phase + 0.5) % 1 - 0.5) <= 0.05 + 1e-6
+
+
+@given(st.floats(0, 0.999), st.integers(0, 20), st.floats(0, 0.8))
+def test_a_source_that_answers_within_its_interval_is_heard_in_each_of_them(
+    phase: float, number: int, took: float
+) -> None:
+    poller = Source().poller(interval_s=1.0, phase=phase)
+    poller._began_at = number + phase
+    moment = poller._next(0.0, poller._began_at + took)
+    assert moment == pytest.approx(number + 1 + phase, abs=0.05 + 1e-6)

@@ -166,6 +166,25 @@ def test_a_frame_that_cannot_be_drawn_is_told_and_the_rest_goes_on() -> None:
         assert opened.read_all().endswith(b"\x07plain")
 
 
+def test_a_fault_of_its_own_is_told_and_does_not_leave_a_screen_that_stands_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    healthy = Link._sort
+
+    def faulty(link: Link) -> None:
+        monkeypatch.setattr(Link, "_sort", healthy)
+        raise RuntimeError("a fault")
+
+    with line() as opened:
+        opened.link.show(page(1))
+        opened.read_all()
+        monkeypatch.setattr(Link, "_sort", faulty)
+        opened.link.say("\x07plain")
+        wait_until(lambda: opened.broken, "told")
+        assert opened.read_all().endswith(b"\x1b[m\x07plain")
+        assert opened.link.alive
+
+
 def test_characters_that_the_terminal_has_no_letters_for_are_marked() -> None:
     master, slave = pty.openpty()
     link = Link(slave, encoding="ascii", broken=lambda _: None)
