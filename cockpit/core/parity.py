@@ -33,11 +33,14 @@ class Match(StrEnum):
 
 
 class Exactness(StrEnum):
-    """Only EXACT counts are compared; CAPPED means that the count stopped at a limit of its source."""
+    """Only EXACT counts are compared. CAPPED: it stopped at a limit of its source. FILTERED: there may be
+    rows that the source did not show us.
+    """
 
     EXACT = "exact"
     ESTIMATE = "estimate"
     CAPPED = "capped"
+    FILTERED = "filtered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +127,7 @@ def compare_counts(
 
 
 def _article(exactness: Exactness) -> str:
-    return "an estimate" if exactness is Exactness.ESTIMATE else "a capped count"
+    return "an estimate" if exactness is Exactness.ESTIMATE else f"a {exactness} count"
 
 
 def _span(low: int, high: int) -> str:

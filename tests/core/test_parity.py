@@ -61,7 +61,7 @@ def test_the_plan_may_allow_a_difference_and_it_is_said(tolerance: Tolerance, ma
     assert ("allowed" in value.text) is (match is Match.TOLERATED)
 
 
-@pytest.mark.parametrize("exactness", [Exactness.ESTIMATE, Exactness.CAPPED])
+@pytest.mark.parametrize("exactness", [Exactness.ESTIMATE, Exactness.CAPPED, Exactness.FILTERED])
 @pytest.mark.parametrize("place", range(3))
 def test_a_count_that_is_not_exact_is_unknown_even_if_it_fits(exactness: Exactness, place: int) -> None:
     three = [n(10), n(10), n(10)]

@@ -29,6 +29,10 @@ def legacy() -> Iterator[Cluster]:
                 "CREATE TABLE messages AS SELECT n AS id, n % 4 = 0 AS failed FROM generate_series(1, 400) n"
             )
             connection.execute("CREATE SEQUENCE tickets")
+            connection.execute("CREATE TABLE jobs AS SELECT generate_series(1, 5) AS id")
+            connection.execute("ALTER TABLE jobs ENABLE ROW LEVEL SECURITY")
+            connection.execute("CREATE ROLE outsider LOGIN")
+            connection.execute("GRANT SELECT ON jobs, messages TO outsider")
             connection.execute(
                 "CREATE FUNCTION sneaky() RETURNS int LANGUAGE sql VOLATILE AS"
                 " 'INSERT INTO messages VALUES (0, false) RETURNING id'"
@@ -37,9 +41,12 @@ def legacy() -> Iterator[Cluster]:
 
 
 @asynccontextmanager
-async def monitoring(legacy: Cluster, timeout_s: float = 30.0) -> AsyncIterator[PostgresMonitor]:
+async def monitoring(
+    legacy: Cluster, timeout_s: float = 30.0, *, user: str | None = None
+) -> AsyncIterator[PostgresMonitor]:
     settings = PostgresSettings.model_validate({"dsn": {"env": "LEGACY_DSN"}})
-    monitor = build(settings, Web(), lambda _: Secret(legacy.dsn()), timeout_s)
+    dsn = legacy.dsn(user) if user else legacy.dsn()
+    monitor = build(settings, Web(), lambda _: Secret(dsn), timeout_s)
     try:
         yield monitor
     finally:
@@ -155,3 +162,22 @@ async def test_preflight_says_what_is_wrong_with_which_expression(legacy: Cluste
     assert [line.ok for line in lines] == [True, True, True, False, None, False]
     assert lines[0].detail.startswith("PostgreSQL 15.")
     assert lines[1].question == "is asked read-only"
+
+
+async def test_an_empty_queue_that_nobody_shows_us_is_no_zero(legacy: Cluster) -> None:
+    """It would end a drain: five jobs wait, and row security shows this user none."""
+    asked = ["SELECT count(*) FROM jobs", "SELECT count(*) FROM messages", "SELECT nonsense"]
+    async with monitoring(legacy, user="outsider") as monitor:
+        for _ in range(2):
+            answers = await monitor.query(asked)
+            first, second, wrong = (answers[each] for each in asked)
+            assert isinstance(first, Sample)
+            assert (first.value, first.quality) == (None, Quality.PARTIAL)
+            assert first.note == "rows may be hidden by row security from this user"
+            assert isinstance(second, Sample) and second.value == 400
+            assert isinstance(wrong, RefusedByService)
+        (line,) = [each for each in await monitor.preflight(asked[:1]) if "jobs" in each.subject]
+        assert (line.ok, "row security" in line.detail) == (None, True)
+    async with monitoring(legacy) as monitor:
+        (owned,) = (await monitor.query(asked[:1])).values()
+        assert isinstance(owned, Sample) and owned.value == 5

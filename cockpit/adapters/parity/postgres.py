@@ -1,8 +1,8 @@
 """Counts and rows of a PostgreSQL database, each in one read-only transaction of its own.
 
 Expressions are put into a subquery, where only a question can stand. `sample` is given %(size)s, `rows` is
-given %(keys)s, a list of text; in these two `%` has to be written `%%`. Row security shows a user who may see
-no row an empty table, without an error: 0 is believed only where it has no say.
+given %(keys)s, a list of text; in these two `%` has to be written `%%`. Row security hides rows without an
+error: a count that it may have filtered says so, and a newest change under it is none.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from cockpit.adapters.base import RefusedByService
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.parity.cells import broken, keyed, moment, sampled_keys
-from cockpit.core.parity import Count
+from cockpit.adapters.postgres_rows import HIDDEN, hidden
+from cockpit.core.parity import Count, Exactness
 from cockpit.core.parity_rows import Row
 
 if TYPE_CHECKING:
@@ -40,15 +40,16 @@ class PostgresStore:
         self._database = database
 
     async def count(self, expression: str) -> Count:
-        number = await self._one(expression)
+        number, filtered = await self._one(expression)
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             raise broken("the count is no whole number of rows")
-        if number == 0 and await self._database.read(lambda session: _hidden(session, expression)):
-            raise broken("0 rows, and row security may hide some from this user")
-        return Count(n=number)
+        return Count(n=number, exactness=Exactness.FILTERED, note=HIDDEN) if filtered else Count(n=number)
 
     async def newest(self, expression: str) -> datetime | None:
-        return moment(await self._one(expression))
+        newest, filtered = await self._one(expression)
+        if filtered:
+            raise broken(f"the newest change is not known: {HIDDEN}")
+        return moment(newest)
 
     async def sample(self, expression: str, size: int) -> Sequence[str]:
         rows = await self._named(expression, {"size": size}, limit=size)
@@ -62,26 +63,26 @@ class PostgresStore:
     async def aclose(self) -> None:
         await self._database.aclose()
 
-    async def _one(self, expression: str) -> Any:
-        """The one value of an answer. NULL comes as None. No parameters: `%` stands for itself."""
+    async def _one(self, expression: str) -> tuple[Any, bool]:
+        """The one value of an answer, and whether rows may be hidden from it. NULL comes as None. No
+        parameters: `%` stands for itself.
+        """
         query = f"{_question(expression)} LIMIT {_TOO_MANY}"
-        rows = await self._database.read(lambda session: session.rows(query))
+
+        async def ask(session: Session) -> tuple[list[tuple[Any, ...]], bool]:
+            rows = await session.rows(query)
+            return rows, (await hidden(session, [query]))[query]
+
+        rows, filtered = await self._database.read(ask)
         if len(rows) != 1 or len(rows[0]) != 1:
             raise broken(f"the query gives {len(rows)} rows; expected one row with one value")
-        return rows[0][0]
+        return rows[0][0], filtered
 
     async def _named(
         self, expression: str, parameters: Mapping[str, object], *, limit: int
     ) -> list[dict[str, Any]]:
         query = _question(expression)
         return await self._database.read(lambda session: session.named(query, parameters, limit=limit))
-
-
-async def _hidden(session: Session, expression: str) -> bool:
-    """Whether row security has a say in what is counted: told not to filter, PostgreSQL refuses instead."""
-    await session.rows("SELECT set_config('row_security', 'off', true)")
-    answer = await session.attempt(_question(expression))
-    return isinstance(answer, RefusedByService)
 
 
 def _question(expression: str) -> str:

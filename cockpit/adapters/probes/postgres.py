@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cockpit.adapters.base import AdapterError, RefusedByService
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.no_answer import Cause, NoAnswer
+from cockpit.adapters.postgres_rows import HIDDEN
 from cockpit.core.clean import clean_text
 from cockpit.core.figures import length
 from cockpit.core.model import Health, ProbeValue
@@ -177,7 +178,7 @@ class PostgresProbe:
             answer = await session.attempt(_EXACT.format(table=quoted.replace("%", "%%")), (quoted,))
             if isinstance(answer, AdapterError):
                 return _not_known(answer)
-            return f"{answer[0][0]} {'of those that row security shows' if answer[0][1] else 'exact'}"
+            return f"{answer[0][0]} {f'shown, {HIDDEN}' if answer[0][1] else 'exact'}"
         answer = await session.attempt(_ESTIMATE, (quoted,))
         if isinstance(answer, AdapterError):
             return _not_known(answer)

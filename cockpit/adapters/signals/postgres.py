@@ -2,11 +2,13 @@
 
 All of one call are asked in one read-only transaction, so they see the same data. Each is put into a
 subquery, where only a question can stand; what could end the transaction or write is a syntax error
-there. No row and NULL are "no data", which is not zero.
+there. No row and NULL are "no data", which is not zero. Where row security may hide rows from this user a
+number is partial: an empty queue could be one that nobody shows us.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cockpit.adapters.base import AdapterError, Preflight
 from cockpit.adapters.credentials import Secrets
+from cockpit.adapters.postgres_rows import HIDDEN, hidden
 from cockpit.core.clean import clean_text, finite_number
 from cockpit.core.model import Fault, Quality, Sample
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 # The line break ends a comment of the expression. Two rows are enough to see that there is more than one.
 _ASK: Final = "SELECT * FROM ({expression}\n) AS asked LIMIT 2"
+_LOOK_EVERY_S: Final = 60.0
 _WHO: Final = "SELECT current_setting('server_version'), current_setting('transaction_read_only')"
 
 
@@ -35,10 +39,12 @@ def build(settings: PostgresSettings, web: Web, secret: Secrets, timeout_s: floa
 
 
 class PostgresMonitor:
-    """Reads numbers. Holds no state between calls but the connection."""
+    """Reads numbers. Keeps the connection between calls, and for a while what row security has a say in."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._filtered: Mapping[str, bool] = {}
+        self._looked_at_s = float("-inf")
 
     async def query(self, expressions: Sequence[str]) -> Mapping[str, Sample | AdapterError]:
         """One entry per expression. Raises AdapterError when the database as a whole cannot be asked."""
@@ -46,9 +52,31 @@ class PostgresMonitor:
 
         async def ask(session: Session) -> Mapping[str, Sample | AdapterError]:
             ((now,),) = await session.rows("SELECT now()")
-            return {each: await _ask_one(session, each, now) for each in once}
+            found = {each: await _ask_one(session, each, now) for each in once}
+            await self._look_at_row_security(session, [each for each in once if _is_number(found[each])])
+            return {each: self._as_shown(each, answer) for each, answer in found.items()}
 
         return await self._database.read(ask) if once else {}
+
+    async def _look_at_row_security(self, session: Session, numbers: Sequence[str]) -> None:
+        """Now and then: policies are not changed between two polls."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._looked_at_s < _LOOK_EVERY_S and self._filtered.keys() >= set(numbers):
+            return
+        questions = {_question(each): each for each in numbers}
+        found = await hidden(session, questions)
+        self._filtered = {questions[each]: filtered for each, filtered in found.items()}
+        self._looked_at_s = now_s
+
+    def _as_shown(self, expression: str, answer: Sample | AdapterError) -> Sample | AdapterError:
+        if isinstance(answer, AdapterError) or not self._filtered.get(expression):
+            return answer
+        return Sample(
+            value=None,
+            quality=Quality.PARTIAL,
+            source_time=answer.source_time,
+            note=f"{HIDDEN} from this user",
+        )
 
     async def preflight(self, expressions: Sequence[str]) -> Sequence[Preflight]:
         subject = "the database"
@@ -69,8 +97,16 @@ class PostgresMonitor:
         await self._database.aclose()
 
 
+def _question(expression: str) -> str:
+    return _ASK.format(expression=expression.strip().rstrip(";"))
+
+
+def _is_number(answer: Sample | AdapterError) -> bool:
+    return isinstance(answer, Sample) and answer.quality is Quality.GOOD
+
+
 async def _ask_one(session: Session, expression: str, now: datetime) -> Sample | AdapterError:
-    answer = await session.attempt(_ASK.format(expression=expression.strip().rstrip(";")))
+    answer = await session.attempt(_question(expression))
     return answer if isinstance(answer, AdapterError) else read_rows(answer, now)
 
 
