@@ -105,10 +105,21 @@ class ConvexLogsProbe:
                 lately.update(runs)
         failed = Counter({name: count for (name, bad), count in lately.items() if bad})
         total, runs_seen = failed.total(), lately.total()
-        text = f"{total} of {runs_seen} runs failed in {self._settings.window / 60:g} min"
+        length = f"in {self._settings.window / 60:g} min"
+        if not runs_seen:
+            return ProbeValue(health=Health.UNKNOWN, detail=f"nothing ran {length}", facts=(("runs", "0"),))
+        text = f"{total} of {runs_seen} runs failed {length}{self._too_many(total, runs_seen)}"
         worst = tuple((name, f"{count} failed") for name, count in failed.most_common(_NAMED))
-        health = Health.DEGRADED if total >= self._settings.error_limit else Health.OK
+        health = Health.DEGRADED if self._too_many(total, runs_seen) else Health.OK
         return ProbeValue(health=health, detail=text, facts=(("runs", str(runs_seen)), *worst))
+
+    def _too_many(self, failed: int, runs: int) -> str:
+        """Which limit so many failures are past, in words; empty while they are within both."""
+        share_pct, limit_pct = 100 * failed / runs, self._settings.failure_limit_pct
+        if share_pct > limit_pct:
+            return f" ({share_pct:.3g}%, the limit is {limit_pct:g}%)"
+        most = self._settings.error_limit
+        return f" (the limit is {most})" if most is not None and failed >= most else ""
 
     def _oldest_slot(self) -> int:
         now_s = asyncio.get_running_loop().time() + self._ahead_s

@@ -57,12 +57,18 @@ class ConvexJobsSettings(_Inside):
 
 
 class ConvexLogsSettings(_Inside):
-    """Failed function runs as the deployment logs them. Read by one request that waits for news."""
+    """Failed function runs as the deployment logs them. Read by one request that waits for news.
+
+    No run within the window is UNKNOWN, as it is for `convex_metrics`: set required = false while nobody is
+    on the new side.
+    """
 
     window: Window = 300.0
     """The time that is counted."""
-    error_limit: Annotated[int, Field(ge=1)] = 1
-    """So many failed runs within the window are degraded."""
+    failure_limit_pct: Annotated[float, Field(gt=0, le=100)] = 5.0
+    """A larger share of the runs that failed is degraded. Errors that are thrown on purpose count, too."""
+    error_limit: Annotated[int, Field(ge=1)] | None = None
+    """So many failed runs within the window are degraded, too, whatever their share."""
 
 
 class ConvexMonitorSettings(_Inside):

@@ -377,12 +377,39 @@ async def trouble(probe: Probe) -> AdapterError:
 
 async def test_failed_runs_are_counted_and_their_words_stay_away(web: Web) -> None:
     entries = [run(), run(failed=True), run(failed=True), run("chats:list", failed=True)]
-    async with listening(web, once(told(*entries, {"kind": "Progress"})), error_limit=3) as (probe, _):
+    async with listening(web, once(told(*entries, {"kind": "Progress"}))) as (probe, _):
         value = await settled(probe)
-    assert (value.health, value.detail) == (Health.DEGRADED, "3 of 4 runs failed in 5 min")
+    assert value.health is Health.DEGRADED
+    assert value.detail == "3 of 4 runs failed in 5 min (75%, the limit is 5%)"
     assert value.facts == (("runs", "4"), ("chats:send", "2 failed"), ("chats:list", "1 failed"))
     assert "hunter2" not in repr(value)
     assert_harmless(value)
+
+
+@pytest.mark.parametrize(
+    ("failed", "more", "health", "told_too"),
+    [
+        (5, {}, Health.OK, ""),
+        (6, {}, Health.DEGRADED, " (6%, the limit is 5%)"),
+        (5, {"error_limit": 5}, Health.DEGRADED, " (the limit is 5)"),
+        (4, {"error_limit": 5}, Health.OK, ""),
+        (30, {"failure_limit_pct": 30}, Health.OK, ""),
+        (0, {"error_limit": 1}, Health.OK, ""),
+    ],
+)
+async def test_too_many_is_a_share_of_the_runs_or_a_number_of_your_own(
+    web: Web, failed: int, more: dict[str, Any], health: Health, told_too: str
+) -> None:
+    entries = [run(failed=number < failed) for number in range(100)]
+    async with listening(web, once(told(*entries)), **more) as (probe, _):
+        value = await settled(probe)
+    assert (value.health, value.detail) == (health, f"{failed} of 100 runs failed in 5 min{told_too}")
+
+
+async def test_nothing_that_ran_is_no_proof_of_health(web: Web) -> None:
+    async with listening(web, once(told({"kind": "Progress"}))) as (probe, _):
+        value = await probe.probe()
+    assert (value.health, value.detail) == (Health.UNKNOWN, "nothing ran in 5 min")
 
 
 async def test_the_first_answer_is_waited_for_and_silence_is_unknown(web: Web) -> None:
@@ -395,7 +422,7 @@ async def test_the_first_answer_is_waited_for_and_silence_is_unknown(web: Web) -
 
 async def test_what_is_older_than_the_window_does_not_count(web: Web) -> None:
     entries = [run(failed=True, ago_s=400), run(failed=True, ago_s=200)]
-    async with listening(web, once(told(*entries)), error_limit=2) as (probe, _):
+    async with listening(web, once(told(*entries)), failure_limit_pct=100) as (probe, _):
         value = await settled(probe)
     assert (value.health, value.detail) == (Health.OK, "1 of 1 runs failed in 5 min")
 
@@ -405,7 +432,7 @@ async def test_no_run_is_left_out_however_many_there_are(web: Web) -> None:
     entries = [run(failed=True)] * 6000 + [run(f"f:{number}", failed=True) for number in range(500)]
     async with listening(web, once(told(*entries, run(ago_s=-3600)))) as (probe, _):
         value = await settled(probe)
-    assert value.detail == "6500 of 6500 runs failed in 5 min"
+    assert value.detail.startswith("6500 of 6500 runs failed in 5 min ")
     assert value.facts[1:3] == (("chats:send", "6000 failed"), ("(other functions)", "201 failed"))
 
 
@@ -496,9 +523,7 @@ async def test_the_practice_world_answers_them_all(web: Web) -> None:
 
 async def test_the_practice_world_logs_what_fails(web: Web) -> None:
     with practice() as server, struck(server, FaultName.ERROR_BURST, side="new", rate=1.0):
-        probe = practised(
-            convex_logs.build, ConvexLogsSettings, web, url=server.urls["convex"], error_limit=5
-        )
+        probe = practised(convex_logs.build, ConvexLogsSettings, web, url=server.urls["convex"])
         value = await settled(probe, Health.DEGRADED)
         await probe.aclose()
     assert dict(value.facts)["chat:run"].endswith("failed")
