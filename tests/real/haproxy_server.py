@@ -46,6 +46,18 @@ backend crowd
   server legacy 127.0.0.1:{legacy} weight 100
   server new 127.0.0.1:{new} weight 0
   server third 127.0.0.1:{new} weight 10
+backend slow
+  balance roundrobin
+  server legacy 127.0.0.1:{legacy} weight 100
+  server new 127.0.0.1:{new} weight 0 check inter 100ms slowstart 60s
+backend weary
+  balance roundrobin
+  server legacy 127.0.0.1:{legacy} weight 100 check inter 100ms slowstart 60s
+  server new 127.0.0.1:{new} weight 0
+backend nursed
+  balance roundrobin
+  server legacy 127.0.0.1:{legacy} weight 100
+  server new 127.0.0.1:{new} weight 50 agent-check agent-port {agent} agent-inter 100ms
 """
 
 
@@ -131,7 +143,7 @@ def haproxy() -> Iterator[Haproxy]:
     """In master-worker mode, as packages start it, so that it can be reloaded."""
     binary = program("haproxy", "/usr/sbin")
     with scratch("haproxy") as folder:
-        ports = {name: free_port() for name in ("entry", "legacy", "new", "control")}
+        ports = {name: free_port() for name in ("entry", "legacy", "new", "control", "agent")}
         write_config(folder, ports, configured=0)
 
         def answers() -> bool:

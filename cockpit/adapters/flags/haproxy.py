@@ -22,6 +22,7 @@ from cockpit.adapters.flags.haproxy_state import (
     Split,
     Weights,
     after_reload,
+    agent_line,
     algorithm_line,
     read_field,
     read_split,
@@ -129,6 +130,7 @@ class HaproxyReader:
             Preflight(subject=key, question="one plain percentage", ok=not value.complexities, detail=plain),
             algorithm_line(key, await self._statistics(key)),
             reload_line(key, split),
+            agent_line(key, split),
         ]
 
     async def _statistics(self, key: str) -> Sequence[Mapping[str, str]] | AdapterError:
@@ -185,8 +187,9 @@ class HaproxyWriter:
         said = await self._change(commands)
         after = await self._look_back(key)
         now = after.value(key)
-        if now.percent == now.exposure == percent and not now.complexities:
-            return f"it reads {percent}{after_reload(after)}"
+        if now.percent == now.exposure == percent and not any(after.lasting()):
+            passing = "".join(f"; {note}" for note in after.passing())
+            return f"it reads {percent}{passing}{after_reload(after)}"
         if said and now.same_setting(value):
             raise refused(said)
         raise unknown(f"{said or 'it was accepted'}, and it reads {setting_words(now)}")

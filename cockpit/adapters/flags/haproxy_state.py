@@ -1,6 +1,9 @@
 """What HAProxy answers on its runtime socket, and what weights make of a percentage. Pure.
 
-Recorded from HAProxy 2.6.12; field names and bits as in doc/management.txt ("show servers state").
+Recorded from HAProxy 2.6.12; field names and bits as in doc/management.txt ("show servers state"). Two
+things make another share of the same weights: `slowstart` gives a server that came back only a part of its
+weight for a while (srv_op_state 1), and an agent check sets weights, drain and maintenance by itself, also
+after a rollback (srv_agent_state with bit 4).
 
 The arithmetic: a server gets its weight divided by the sum of the weights, and a weight is a whole
 number from 0 to 256. So a percentage is the fraction new / (legacy + new). Reduced to lowest terms it
@@ -26,6 +29,8 @@ from cockpit.core.model import Failure, FlagValue
 HEAVIEST: Final = 256
 _STATE_FORMAT: Final = "1"
 _STOPPED: Final = 0
+_STARTING: Final = 1
+_AGENT_ASKED: Final = 0x04
 _MAINTENANCE: Final = 0x01 | 0x02 | 0x04 | 0x20 | 0x40
 _DRAINING: Final = 0x08 | 0x10
 _NAMED: Final = 3
@@ -64,12 +69,16 @@ def weights_for(percent: Percent) -> Weights | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """running: its checks do not say that it is down. admin: the bits that people set."""
+    """running: its checks do not say that it is down. admin: the bits that people set. starting: it is in its
+    slow start, and gets less than its weight. agent: an agent check may change weight and state.
+    """
 
     weight: int
     configured: int
     running: bool
     admin: int
+    starting: bool = False
+    agent: bool = False
 
     @property
     def out(self) -> str:
@@ -103,8 +112,8 @@ class Split:
 
     def value(self, key: str) -> FlagValue:
         """on: the new server takes users; drained or in maintenance it is a flag that is switched off."""
-        notes = tuple(self._complexities())
-        unclear = self._legacy_gone and self.new.weight > 0
+        notes = (*self.lasting(), *self.passing())
+        unclear = (self._legacy_gone or self.legacy.starting) and self.new.weight > 0
         return FlagValue(
             key=key,
             on=not self.new.out,
@@ -117,7 +126,23 @@ class Split:
     def _legacy_gone(self) -> bool:
         return bool(self.legacy.out) or not self.legacy.running
 
-    def _complexities(self) -> Iterator[str]:
+    def passing(self) -> Iterator[str]:
+        """What is not plain now and will be by itself, when a slow start is over."""
+        if self.legacy.starting:
+            yield "the legacy server is in its slow start: the new one gets more than its share"
+        if self.new.starting and not self.new.out:
+            yield "the new server is in its slow start: it gets less than its share"
+
+    @property
+    def agents(self) -> str:
+        """Whose weight an agent check may set, in words; empty where no agent is asked."""
+        named = [name for name, server in (("legacy", self.legacy), ("new", self.new)) if server.agent]
+        return " and ".join(named)
+
+    def lasting(self) -> Iterator[str]:
+        """What is not plain until somebody changes it."""
+        if self.agents:
+            yield f"an agent check may set the weight of {self.agents} at any time, after a rollback too"
         if self.others:
             yield f"the backend has other servers: {', '.join(self.others[:_NAMED])}"
         if self.weights.share is None:
@@ -181,6 +206,15 @@ def reload_line(key: str, split: Split) -> Preflight:
     )
 
 
+def agent_line(key: str, split: Split) -> Preflight:
+    """An agent may undo a rollback: whoever runs it stops it before the night."""
+    detail = "no agent check"
+    if split.agents:
+        stop = f"disable agent {key}/SERVER"
+        detail = f"an agent check may set the weight of {split.agents}; on the socket: {stop}"
+    return Preflight(subject=key, question="weights stay as written", ok=not split.agents, detail=detail)
+
+
 def algorithm_line(key: str, rows: Sequence[Mapping[str, str]] | AdapterError) -> Preflight:
     """Whether the backend's algorithm does with weights what the arithmetic says."""
 
@@ -217,9 +251,14 @@ def _server(row: Mapping[str, str]) -> Server:
     weight, configured = _number(row, "srv_uweight"), _number(row, "srv_iweight")
     if max(weight, configured) > HEAVIEST:
         raise _broken("a weight over 256")
-    running = _number(row, "srv_op_state") != _STOPPED
+    state = _number(row, "srv_op_state")
     return Server(
-        weight=weight, configured=configured, running=running, admin=_number(row, "srv_admin_state")
+        weight=weight,
+        configured=configured,
+        running=state != _STOPPED,
+        admin=_number(row, "srv_admin_state"),
+        starting=state == _STARTING,
+        agent="srv_agent_state" in row and bool(_number(row, "srv_agent_state") & _AGENT_ASKED),
     )
 
 

@@ -29,10 +29,19 @@ class FakeServer:
     initial: int
     admin: int = 0
     down: bool = False
+    slow: bool = False
+    starting: bool = False
+    agent: bool = False
 
     @property
     def op_state(self) -> int:
-        return 0 if self.down or self.admin & 1 else 2
+        if self.down or self.admin & 1:
+            return 0
+        return 1 if self.starting else 2
+
+    @property
+    def agent_state(self) -> int:
+        return 22 if self.agent else 0
 
 
 @dataclass(slots=True)
@@ -59,6 +68,10 @@ class HaproxyDouble:
         self.backends = {"split": two(), "rigid": two(), "crowd": {**two(), "third": third}}
         self.backends["split"]["new"] = FakeServer(weight=configured, initial=configured)
         self.backends |= {name: two() for name in FLAGS}
+        self.backends |= {"slow": two(), "weary": two()}
+        self.backends["slow"]["new"].slow = self.backends["weary"]["legacy"].slow = True
+        nursed = FakeServer(weight=50, initial=50, agent=True)
+        self.backends["nursed"] = {**two(), "new": nursed}
         self.algorithms = dict.fromkeys(self.backends, "roundrobin")
         self.algorithms |= {"rigid": "static-rr", "crowd": "leastconn"}
 
@@ -115,7 +128,7 @@ class HaproxyDouble:
             return "Can't find backend.\n\n"
         lines = [
             f"3 {backend} {number} {name} 127.0.0.1 {server.op_state} {server.admin} {server.weight}"
-            f" {server.initial} 29 1 0 2 0 0 0 0 - 28101 - 0 0 - - 0"
+            f" {server.initial} 29 1 0 2 0 {server.agent_state} 0 0 - 28101 - 0 0 - - 0"
             for number, (name, server) in enumerate(self.backends[backend].items(), 1)
         ]
         return "\n".join(["1", f"# {_COLUMNS}", *lines]) + "\n\n"
@@ -142,7 +155,9 @@ class HaproxyDouble:
 
     def _set_state(self, name: str, state: str) -> str:
         backend, _, server = name.partition("/")
-        self.backends[backend][server].admin = _STATES[state]
+        found = self.backends[backend][server]
+        found.starting = found.slow and state == "ready" and bool(found.admin & 1)
+        found.admin = _STATES[state]
         return "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
@@ -70,7 +71,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             yield double
         return
     real: Haproxy = request.getfixturevalue("real_haproxy")
-    for backend in ("split", "rigid", "crowd"):
+    for backend in ("split", "rigid", "crowd", "slow", "weary"):
         real.say(f"set weight {backend}/legacy 100;set weight {backend}/new 0")
         real.say(f"set server {backend}/legacy state ready;set server {backend}/new state ready")
     yield real
@@ -268,9 +269,68 @@ async def test_a_server_that_is_not_there(world: World, web: Web) -> None:
     assert "no server convex" in found.failure.title
 
 
+async def back_from_maintenance(world: World, crew: Crew, backend: str, server: str) -> FlagValue:
+    """A server that starts slowly comes back; the first reading that says so."""
+    world.say(f"set weight {backend}/legacy 75;set weight {backend}/new 25")
+    world.say(f"set server {backend}/{server} state maint;set server {backend}/{server} state ready")
+    async with asyncio.timeout(10):
+        while True:
+            value = await crew.value(backend)
+            if value.complexities and "slow start" in value.complexities[0]:
+                return value
+            await asyncio.sleep(0.05)
+
+
+async def test_a_slow_start_of_the_new_side_is_less_than_it_says_and_no_plain_percentage(
+    world: World, crew: Crew
+) -> None:
+    value = await back_from_maintenance(world, crew, "slow", "new")
+    assert value.percent == Percent.parse(25)
+    assert value.complexities == ("the new server is in its slow start: it gets less than its share",)
+    assert (await crew.set(50, "slow")).outcome is WriteOutcome.REFUSED
+    assert world.weights("slow") == (75, 25)
+    assert (await crew.writer.kill("slow")).outcome is WriteOutcome.DONE
+
+
+async def test_a_slow_start_of_legacy_sends_more_to_the_new_side_than_any_weight_says(
+    world: World, crew: Crew
+) -> None:
+    value = await back_from_maintenance(world, crew, "weary", "legacy")
+    assert value.exposure is None, "25% would be a lie"
+    assert value.complexities == (
+        "the legacy server is in its slow start: the new one gets more than its share",
+    )
+    killed = await crew.writer.kill("weary")
+    assert killed.outcome is WriteOutcome.DONE and (await crew.value("weary")).exposure == ZERO
+
+
+async def test_a_flag_that_comes_back_from_maintenance_is_written_and_its_slow_start_told(
+    world: World, web: Web
+) -> None:
+    crew = Crew(world.socket, web, kill_state="maint")
+    assert (await crew.writer.kill("slow")).outcome is WriteOutcome.DONE
+    written = await crew.set(10, "slow")
+    assert written.outcome is WriteOutcome.DONE, written
+    assert "the new server is in its slow start" in written.detail
+
+
+async def test_an_agent_check_that_may_undo_a_rollback_is_told_before_the_night(
+    world: World, crew: Crew
+) -> None:
+    value = await crew.value("nursed")
+    assert any("an agent check may set the weight of new" in note for note in value.complexities)
+    lines = {line.question: line for line in await crew.reader.preflight(["nursed"])}
+    assert lines["weights stay as written"].ok is False
+    assert "disable agent nursed/SERVER" in lines["weights stay as written"].detail
+    assert (await crew.set(75, "nursed")).outcome is WriteOutcome.REFUSED
+    killed = await crew.writer.kill("nursed")
+    assert killed.outcome is WriteOutcome.DONE
+    assert "an agent check may set the weight of new at any time, after a rollback too" in killed.detail
+
+
 async def test_preflight(crew: Crew) -> None:
     reading, writing = await crew.reader.preflight(["split"]), await crew.writer.preflight(["split"])
-    assert [line.ok for line in (*reading, *writing)] == [True] * 5
+    assert [line.ok for line in (*reading, *writing)] == [True] * 6
     assert "2.6" in reading[0].detail
 
 
@@ -300,6 +360,35 @@ async def test_a_socket_of_level_user_reads_and_does_not_write(real_haproxy: Hap
     assert "permission denied" in result.detail
     assert [line.ok for line in await crew.writer.preflight([])] == [False]
     assert real_haproxy.weights() == (100, 0)
+
+
+@pytest.mark.real
+async def test_an_agent_really_raises_a_weight_again_and_not_once_it_is_disabled(
+    real_haproxy: Haproxy, web: Web
+) -> None:
+    crew = Crew(real_haproxy.socket, web)
+
+    async def says(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"ready up 30%\n")
+        writer.close()
+
+    async def weighs(new: int) -> None:
+        async with asyncio.timeout(10):
+            while True:
+                if real_haproxy.weights("nursed")[1] == new:
+                    return
+                await asyncio.sleep(0.05)
+
+    agent = await asyncio.start_server(says, "127.0.0.1", dict(real_haproxy.ports)["agent"])
+    async with agent:
+        await weighs(15)
+        assert (await crew.writer.kill("nursed")).outcome is WriteOutcome.DONE
+        await weighs(15)
+        assert (await crew.value("nursed")).exposure != ZERO, "the reading says what is"
+        real_haproxy.say("disable agent nursed/new")
+        assert (await crew.writer.kill("nursed")).outcome is WriteOutcome.DONE
+        assert (await crew.value("nursed")).complexities == ()
+    real_haproxy.say("enable agent nursed/new")
 
 
 @pytest.mark.real
