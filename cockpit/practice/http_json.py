@@ -70,7 +70,8 @@ class Endpoint:
         where = self._settings["read_all"]
         with self._world.lock:
             self._world.settle()
-            flags = {key: self._document(key) for key in self._world.flags.features}
+            kept = [key for key, each in self._world.flags.features.items() if each.project == _PROJECT]
+            flags = {key: self._document(key) for key in kept}
         if where["key"] is None:
             return JSONResponse(put({}, where["flags"], flags))
         named = [put(document, where["key"], key) for key, document in flags.items()]
