@@ -19,6 +19,7 @@ from typing import Final
 
 from cockpit.adapters.base import AdapterError, Preflight
 from cockpit.adapters.unavailable import Unavailable
+from cockpit.cli import preflight_signals
 from cockpit.cli.output import say
 from cockpit.cli.preflight_hosts import CLOCK_LIMIT_S, Hosts
 from cockpit.cli.preflight_parity import ParityChecks
@@ -82,6 +83,7 @@ async def _ask(plan: Plan) -> list[Preflight]:
         await sources.aclose()
     asked = [line for group in groups for line in group]
     rest = (
+        *preflight_signals.sides(plan),
         *_gauges(plan),
         *_second_levers(plan, sources),
         *parity.stores(),
@@ -173,6 +175,8 @@ async def _monitor(sources: Sources, plan: Plan, spec: ServiceSpec, hosts: Hosts
     )
     looks = _guarded(subject, monitor.preflight(asked))
     lines = await (hosts.polled(subject, spec.interval_s, looks) if asked else looks)
+    if all(line.ok for line in lines[:1]):
+        lines = [*lines, *await preflight_signals.past(plan, spec, monitor, hosts, SystemClock())]
     return lines if len(plan.monitors) == 1 else _named(lines, spec.name, subject)
 
 

@@ -93,6 +93,16 @@ def test_the_requests_that_a_plan_sends_to_each_host_are_told(stage: Stage) -> N
     assert len(re.findall("(?m)^ok .* clocks within a second: they agree$", told.stdout)) == len(rates) == 5
 
 
+def test_what_the_monitor_remembers_is_told_and_counted_into_the_first_minute(stage: Stage) -> None:
+    told = stage.unhurried().run("check").stdout
+    line = next(line for line in told.splitlines() if "remembers the signals" in line)
+    said = r"ok    monitor prom +remembers the signals \(drawn, never judged\): \d+ of 10 counters"
+    assert re.match(said, line)
+    rate = next(each for each in told.splitlines() if "monitor prom " in each and "requests a minute" in each)
+    asked = re.search(r"past of prom, once (\d+)", rate)
+    assert asked is not None and 1 <= int(asked[1]) <= 10
+
+
 def test_what_the_drain_will_wait_for_is_told(stage: Stage) -> None:
     gauge = """
 [[rollback.drain]]

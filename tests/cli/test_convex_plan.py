@@ -71,6 +71,17 @@ def test_check_says_what_each_key_may_do_and_finds_nothing_wrong(stage: Stage) -
     assert "the way back works while" not in told.stdout
 
 
+def test_check_says_which_monitor_counts_which_side(stage: Stage) -> None:
+    ours = re.compile(r"(?m)^new = \{ bad = .*$")
+    counted = 'new = { monitor = "documents", bad = "table_size:jobs", total = "table_size:chats" }'
+    stage.plan_path.write_text(ours.sub(counted, stage.plan_path.read_text()))
+    lines = stage.run("check").stdout.splitlines()
+    both = next(line for line in lines if "signal errors" in line)
+    assert both.startswith("ok")
+    assert "two monitors: legacy by prom, new by documents; both are asked in the same moment" in both
+    assert any("documents: table_size:jobs" in line and "gives one number" in line for line in lines)
+
+
 def test_check_warns_of_a_way_back_that_goes_down_with_the_new_side(stage: Stage) -> None:
     stage.plan_path.write_text(SECOND.sub("\n", stage.plan_path.read_text()))
     told = stage.run("check")

@@ -19,8 +19,11 @@ shop_nothing NaN
 
 
 @contextmanager
-def victoria() -> Iterator[Server]:
-    """A fresh server that holds SAMPLES. Ready means that they can be asked for."""
+def victoria(latency_offset_s: float = 0) -> Iterator[Server]:
+    """A fresh server that holds SAMPLES. Ready means that they can be asked for.
+
+    latency_offset_s: how far behind the present it evaluates; its own default is 30.
+    """
     binary, port = program("victoria-metrics"), free_port()
     url = f"http://127.0.0.1:{port}"
     with scratch("victoria") as folder:
@@ -28,7 +31,7 @@ def victoria() -> Iterator[Server]:
             binary,
             f"-httpListenAddr=127.0.0.1:{port}",
             f"-storageDataPath={folder / 'data'}",
-            "-search.latencyOffset=0s",
+            f"-search.latencyOffset={latency_offset_s:g}s",
         ]
         with running("victoria", argv, port=port, folder=folder, ready=answers(f"{url}/health")) as server:
             posted = httpx.post(f"{url}/api/v1/import/prometheus", content=SAMPLES, trust_env=False)

@@ -2,8 +2,8 @@
 
 Protocol: `/api/v1/query_range` as Prometheus documents it; VictoriaMetrics, Thanos and Mimir answer alike.
 One series per expression is wanted, as with the instant query; a time at which it had no sample is simply
-not among the values. VictoriaMetrics moves start and end to multiples of the step and lets its cache round
-them unless `nocache` says otherwise; each value tells its own time, so that nothing here relies on it.
+not among the values. VictoriaMetrics moves start and end to multiples of the step unless
+`nocache` says otherwise (seen with 1.79); each value tells its own time, so that nothing here relies on it.
 More than 11,000 values per series are refused by the server; so are they here.
 """
 
