@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -87,7 +88,7 @@ def _no_journal() -> Iterator[FlightBook]:
 def _fly_back(plan: Plan, book: FlightBook, flags: tuple[str, ...], reason: str, second_lever: bool) -> int:
     from cockpit.engine.engine import Engine
 
-    engine = Engine(book.flying(plan))
+    engine = Engine(replace(book.flying(plan), recalls=False))
     engine.start()
     with _ears(engine) as ears:
         try:

@@ -81,6 +81,7 @@ def looker(plan: Plan, journal: Journal) -> Engine:
             journal=journal,
             clock=SystemClock(),
             identity=identity(Mode.LIVE, read_only=True),
+            recalls=False,
         )
     )
     engine.start()

@@ -23,7 +23,7 @@ class Flying:
     thread of its own.
 
     plan_offers yields changed plans until the event is set; it is told how to ask which plan is flown now.
-    hint: what the demo says to press.
+    hint: what the demo says to press. recalls: whether monitors are asked what they remember, for a screen.
     """
 
     plan: Plan
@@ -36,4 +36,5 @@ class Flying:
     last_drill_at: datetime | None = None
     rescue: RescueFiles | None = None
     hint: Callable[[Flight, datetime], str] = lambda flight, now: ""
+    recalls: bool = True
     rng: random.Random = field(default_factory=random.Random)

@@ -134,7 +134,7 @@ class Pilot:
             drive=self._drive,
             clock=self._clock,
         )
-        self._polls = Polls(self._senses, flying.rng)
+        self._polls = Polls(self._senses, flying.rng, recalls=flying.recalls)
         self._host = HostGauge(self._clock, self._senses.clock_skew_s)
         self._agreements: Agreements = {}
         self._clock_watch = ClockWatch(

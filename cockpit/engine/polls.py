@@ -29,13 +29,14 @@ FIRST_WITHIN_S: Final = 1.0
 class Polls:
     """Starts and ends pollers on the running loop. `senses` has to know the plan's sources already."""
 
-    def __init__(self, senses: Senses, rng: random.Random) -> None:
+    def __init__(self, senses: Senses, rng: random.Random, *, recalls: bool = True) -> None:
         self._senses = senses
+        self._recalls = recalls
         self._rng = rng
         self._running: list[tuple[Poller, asyncio.Task[None]]] = []
         self._ended: list[asyncio.Task[None]] = []
         self._recalled: set[str] = set()
-        self._recalls: set[asyncio.Task[None]] = set()
+        self._recalling: set[asyncio.Task[None]] = set()
 
     def begin(self, plan: Plan) -> None:
         self._recalled.clear()
@@ -44,7 +45,7 @@ class Polls:
 
     def renew(self, plan: Plan) -> None:
         """Fly by another plan: the old pollers end, the new ones begin."""
-        for _, task in self._running:
+        for task in (*self._recalling, *(task for _, task in self._running)):
             task.cancel()
             self._ended.append(task)
         self._running.clear()
@@ -55,22 +56,22 @@ class Polls:
             poller.poke()
 
     async def end(self) -> None:
-        tasks = [*self._ended, *self._recalls, *(task for _, task in self._running)]
+        tasks = [*self._ended, *self._recalling, *(task for _, task in self._running)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._running.clear()
         self._ended.clear()
-        self._recalls.clear()
+        self._recalling.clear()
 
     async def _query(self, monitor: ServiceSpec) -> Failure | None:
         """One poll; after the first good one the monitor is asked, beside all else, what it remembers."""
         failure = await self._senses.query(monitor)
-        if failure is None and monitor.name not in self._recalled:
+        if failure is None and self._recalls and monitor.name not in self._recalled:
             self._recalled.add(monitor.name)
             task = asyncio.create_task(self._senses.recall(monitor), name=f"past of {monitor.name}")
-            self._recalls.add(task)
-            task.add_done_callback(self._recalls.discard)
+            self._recalling.add(task)
+            task.add_done_callback(self._recalling.discard)
         return failure
 
     def _pollers(self, plan: Plan) -> list[Poller]:

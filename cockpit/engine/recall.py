@@ -32,4 +32,4 @@ async def recall(signals: SignalSenses, source: Monitor, name: str) -> None:
     except Exception as error:  # a drawing must not end a flight: it is said where the history would be
         signals.trails.no_past(name, f"the cockpit's own fault: {type(error).__name__}")
     else:
-        signals.trails.remember(name, wanted, told)
+        await signals.trails.remember(name, wanted, told)

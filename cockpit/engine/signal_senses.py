@@ -141,7 +141,7 @@ class SignalSenses:
         if len(signal.monitors) > 1 and apart_s > limit_s and not (legacy.failure or new.failure):
             older = side if half.asked_at < self._halves[signal.name, other].asked_at else other
             del self._halves[signal.name, older]
-            self._not_comparable(signal, apart_s, limit_s)
+            self._not_comparable(signal, apart_s, limit_s, min(legacy.asked_at, new.asked_at))
             return
         del self._halves[signal.name, Side.LEGACY], self._halves[signal.name, Side.NEW]
         self._compare(signal, legacy, new)
@@ -168,7 +168,7 @@ class SignalSenses:
         )
         self.trackers[signal.name] = observe(self.trackers[signal.name], four, asked_at)
 
-    def _not_comparable(self, signal: SignalSpec, apart_s: float, limit_s: float) -> None:
+    def _not_comparable(self, signal: SignalSpec, apart_s: float, limit_s: float, asked_at: datetime) -> None:
         """Said once it lasts: the next answer of the other monitor may already be of the same time."""
         now, reading = self._clock.now(), self.readings[signal.name]
         patience = timedelta(seconds=STALE_AFTER_INTERVALS * reading.interval_s)
@@ -181,7 +181,7 @@ class SignalSenses:
         )
         unusable = Sample(value=None, quality=Quality.ERROR, note=title)
         four = SignalSamples(legacy_bad=unusable, legacy_total=unusable, new_bad=unusable, new_total=unusable)
-        self.trackers[signal.name] = observe(self.trackers[signal.name], four, now)
+        self.trackers[signal.name] = observe(self.trackers[signal.name], four, asked_at)
 
     def _see_its_clock(self, monitor: str, answers: Answers, asked_at: datetime) -> None:
         told = (each.source_time for each in answers.values() if isinstance(each, Sample))

@@ -7,6 +7,7 @@ not answer, is not asked again: the reason stands with the history.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -94,12 +95,18 @@ class Trails:
             ahead_s=ahead_s,
         )
 
-    def remember(self, monitor: str, wanted: PastWanted, told: Told) -> None:
-        """Put what the monitor told in front of what was seen since. It is drawn; nobody judges by it."""
+    async def remember(self, monitor: str, wanted: PastWanted, told: Told) -> None:
+        """Put what the monitor told in front of what was seen since. It is drawn; nobody judges by it.
+
+        The loop gets a turn between two sides: each takes some milliseconds.
+        """
         for signal, side in self._sides(monitor):
+            await asyncio.sleep(0)
             key, (bad, total) = (signal.name, side), side_expressions(signal, side)
             past, why = _looks(told.get(bad, ()), told.get(total, ()), wanted)
-            live = self._untold.pop(key)
+            live = self._untold.pop(key, None)
+            if live is None:
+                continue
             if why:
                 self._trails[key] = replace(self._trails[key], note=clean_text(f"{monitor}: {why}"))
             else:

@@ -110,27 +110,41 @@ def _role(point: Point, told: bool, role: Role) -> Role:
 
 def history_page(signal: SignalStatus, now: datetime, width: int) -> tuple[Line, ...]:
     """A plot of each side over one axis of ages, what its marks mean, and why there is no more."""
-    sides = (("legacy", signal.legacy_history, Role.TEXT), ("new", signal.new_history, Role.STRONG))
-    known = [history for _, history, _ in sides if history is not None]
+    known = [(name, history) for name, history, _ in _sides(signal) if history is not None]
     if not known:
         return (*section("History"), plain("", "nothing was asked yet", Role.DIM))
     columns = max(10, min(POINTS, width - LABEL))
-    rows = 3 if columns < POINTS else 4
-    strips = {name: strip(history, now, columns) for name, history, _ in sides}
-    top = scale_top(strips.values())
-    same = len({(history.step_s, history.watched) for history in known}) == 1
-    lines: list[Line] = [*section(f"History, one point every {known[0].step_s:g} s")]
-    for name, history, role in sides:
-        lines.extend(_plot(name, strips[name], top, rows, role))
-        if history is not None and (not same or name == "new"):
-            lines.extend(_axis(strips[name], history.step_s))
-    lines.append(_legend(strips.values(), top, known[0]))
-    lines.extend(
-        plain(f"past of {name}", f"not told by {history.note}", Role.NOTE)
-        for name, history, _ in sides
-        if history is not None and history.note
+    return (
+        *section(f"History, one point every {known[0][1].step_s:g} s"),
+        *plots(signal, now, columns, 3 if columns < POINTS else 4),
+        _legend(signal, now, columns),
+        *(
+            plain(f"past of {name}", f"not told by {history.note}", Role.NOTE)
+            for name, history in known
+            if history.note
+        ),
     )
+
+
+def plots(signal: SignalStatus, now: datetime, columns: int, rows: int) -> tuple[Line, ...]:
+    """Legacy above new, so many rows high each, on one scale and one axis; empty where nothing is known.
+
+    An axis each where the sides are told in other steps or were not watched for the same time.
+    """
+    sides = [(name, history, role) for name, history, role in _sides(signal) if history is not None]
+    windows = {name: history.until(now, columns) for name, history, _ in sides}
+    top = scale_top(windows.values())
+    apart = len({(history.step_s, history.watched) for _, history, _ in sides}) > 1
+    lines: list[Line] = []
+    for number, (name, history, role) in enumerate(sides, start=1):
+        lines.extend(_plot(name, windows[name], top, rows, role))
+        if apart or number == len(sides):
+            lines.extend(_axis(windows[name], history.step_s))
     return tuple(lines)
+
+
+def _sides(signal: SignalStatus) -> tuple[tuple[str, SideHistory | None, Role], ...]:
+    return (("legacy", signal.legacy_history, Role.TEXT), ("new", signal.new_history, Role.STRONG))
 
 
 def _plot(name: str, drawn: Window, top: float, rows: int, role: Role) -> Iterator[Line]:
@@ -179,17 +193,18 @@ def _written(ages: list[str], end: int, text: str) -> None:
         ages[start:end] = text
 
 
-def _legend(strips: Iterable[Window], top: float, history: SideHistory) -> Line:
-    strips = tuple(strips)
-    points = [point for each in strips for point in each.points]
+def _legend(signal: SignalStatus, now: datetime, columns: int) -> Line:
+    known = [history for _, history, _ in _sides(signal) if history is not None]
+    windows = [history.until(now, columns) for history in known]
+    points = [point for each in windows for point in each.points]
     peak = max(_values(points), default=0.0)
-    words = [f"bad events in the {age(history.window_s)} before"]
-    if any(each.known_from < each.watched_from for each in strips):
+    words = [f"bad events in the {age(max(history.window_s for history in known))} before"]
+    if any(each.known_from < each.watched_from for each in windows):
         words.append("╌ told by the monitor")
     if Blank.NO_ANSWER in points:
         words.append("x no answer")
     if Blank.NO_EVENTS in points:
         words.append("· no events")
-    if peak > top:
+    if peak > scale_top(windows):
         words.append(f"▲ higher, up to {rate(peak)}")
     return stated("", (safe("   ".join(words)), Role.DIM))

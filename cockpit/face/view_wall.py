@@ -30,8 +30,10 @@ from cockpit.face.view_banner import (
     silence,
 )
 from cockpit.face.view_drain import gauges_line
+from cockpit.face.view_history import POINTS, plots
 from cockpit.face.view_lines import blocks, column, joined, row, rule, utc
 from cockpit.face.view_needs import needs_row
+from cockpit.face.view_page import LABEL
 from cockpit.face.view_rollback import clocks, countdown, not_at_zero, origin
 from cockpit.face.view_rollout import configured, flag_word, observed
 from cockpit.face.view_signals import side_rate, signal_word
@@ -123,6 +125,7 @@ def lines(snapshot: Snapshot, now: datetime, width: int, height: int) -> tuple[L
     inner = max(1, width - 2)
     room = max(0, height - 3)
     parts = _parts(snapshot, now, inner, height)
+    parts.append(_past_part(snapshot, now, inner, room - sum(len(part) + 1 for part in parts if part)))
     if trust(snapshot, now) is not Trust.LIVE:
         loud = 2 if open_rollback(snapshot) else 1
         parts = [*parts[:loud], *(tuple(_doubted(each) for each in part) for part in parts[loud:])]
@@ -302,6 +305,28 @@ def _signal_part(snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, .
         rule("is the new side worse?", width, "legacy / new"),
         *(clip(_signal_line(each, now, width), width) for each in snapshot.signals),
     )
+
+
+_CALM: Final = (Role.OK, Role.NOTE, Role.UNKNOWN, Role.WARN, Role.BAD)
+_LOWEST_PLOT: Final = 3
+_HIGHEST_PLOT: Final = 6
+_PLOT_FRAME: Final = 4
+
+
+def _past_part(snapshot: Snapshot, now: datetime, width: int, spare: int) -> tuple[Line, ...]:
+    """The last half hour of the signal that looks worst, where the wall has lines to spare for it."""
+    rows = min(_HIGHEST_PLOT, (spare - _PLOT_FRAME) // 2)
+    columns = min(POINTS, width - LABEL)
+    told = [each for each in snapshot.signals if each.legacy_history or each.new_history]
+    if not told or rows < _LOWEST_PLOT or columns < POINTS // 2:
+        return ()
+    worst = max(told, key=lambda each: _badness(each, now))
+    drawn = plots(worst, now, columns, rows)
+    return (rule(f"{worst.title or worst.name} so far", width), *drawn) if len(drawn) + 2 <= spare else ()
+
+
+def _badness(signal: SignalStatus, now: datetime) -> tuple[int, float]:
+    return _CALM.index(signal_word(signal, now).role), signal.evidence.fill_regressed
 
 
 def _signal_line(signal: SignalStatus, now: datetime, width: int) -> Line:

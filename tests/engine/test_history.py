@@ -169,3 +169,12 @@ def test_a_poll_that_fails_is_a_gap(world: World, monitor: RememberingMonitor) -
     world.clock.advance(3 * STEP_S)
     shot = pilot.until(lambda shot: history(shot).points[-1] is Blank.NO_ANSWER)
     assert Blank.NOT_ASKED in history(shot).points[-4:], "the steps that nobody polled are no zeros either"
+
+
+def test_a_command_without_a_screen_asks_nothing_of_the_past(
+    world: World, monitor: RememberingMonitor
+) -> None:
+    monitor.past = ramp
+    pilot = world.start(replace(world.flying(), recalls=False))
+    pilot.until(lambda shot: bool(shot.signals) and shot.signals[0].evidence.total_new > 0)
+    assert not monitor.past_asked

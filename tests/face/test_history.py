@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,13 +10,14 @@ import pytest
 from textual.pilot import Pilot
 
 from cockpit.core.history import Blank, Point
-from cockpit.core.snapshot import SignalStatus
+from cockpit.core.snapshot import SignalStatus, Snapshot
+from cockpit.face import view_wall
 from cockpit.face.app import CockpitApp
 from cockpit.face.view import text_of
 from cockpit.face.view_history import POINTS, history_line, history_page, scale_top, strip
 from tests.face.look import screen_text, settle
 from tests.face.parts import NOW, past, signal, wobble
-from tests.face.pictures import FakeClock, ScriptedPort, calm
+from tests.face.pictures import FakeClock, ScriptedPort, calm, regressed
 
 X, EMPTY, NOTHING = Blank.NO_ANSWER, Blank.NO_EVENTS, Blank.NOT_ASKED
 
@@ -168,6 +170,42 @@ def test_every_row_of_a_plot_is_as_wide_as_its_axis(width: int) -> None:
     plots = [row for row in text if "┤" in row]
     columns = max(10, min(POINTS, width - 18))
     assert {len(row) for row in plots} == {18 + columns}
+
+
+# --- on the wall ---------------------------------------------------------------------------------------
+
+
+def wall(size: tuple[int, int], make: Callable[[], Snapshot] = regressed, later_s: float = 0) -> list[str]:
+    rows = view_wall.lines(make(), NOW + timedelta(seconds=later_s), *size)
+    return [text_of(row) for row in rows]
+
+
+def test_the_wall_shows_the_worst_signal_where_it_has_lines_to_spare() -> None:
+    rows = wall((120, 40))
+    (title,) = [row for row in rows if " so far " in row]
+    assert title.startswith(" Failed requests so far")
+    assert sum("┤" in row for row in rows) == 6
+    assert not any("┤" in row for row in wall((80, 24)))
+    assert not any("┤" in row for row in wall((120, 30)))
+
+
+def test_on_a_wall_that_nobody_feeds_it_runs_out_at_the_right() -> None:
+    fresh, later = (
+        next(row for row in wall((120, 40), later_s=later_s) if " 0% ┤" in row) for later_s in (0, 300)
+    )
+    assert fresh.endswith("▂" * 15)
+    assert later.endswith(" " * 14)
+
+
+def test_one_with_two_axes_takes_no_line_from_the_others() -> None:
+    def mixed() -> Snapshot:
+        shot = regressed()
+        first = replace(shot.signals[0], legacy_history=past(*wobble(0.8, 90), watched=3))
+        return replace(shot, signals=(first, *shot.signals[1:]))
+
+    for height in range(30, 50):
+        rows = wall((120, height), mixed)
+        assert len(rows) == height and any("Failed logins" in row for row in rows)
 
 
 # --- in the app ---------------------------------------------------------------------------------------------

@@ -9,10 +9,12 @@ More than 11,000 values per series are refused by the server; so are they here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from cockpit.adapters.aside import Aside
 from cockpit.adapters.base import AdapterError, BrokenAnswer
 from cockpit.adapters.signals.api import explain
 from cockpit.adapters.signals.instant import QueryFailed, QueryRefused, read_envelope, read_point
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from cockpit.adapters.http import Answer, HttpHost
 
 _MOST_VALUES: Final = 11_000
+_READ_WITHIN_S: Final = 10.0
 
+T = TypeVar("T")
 Past = Mapping[str, Sequence[Sample] | AdapterError]
 
 
@@ -33,6 +37,7 @@ class PastAsker:
     def __init__(self, host: HttpHost, api: str, *, start: datetime, end: datetime, step_s: float) -> None:
         self._host = host
         self._api = api
+        self._aside = Aside("reading of the past")
         self._span = {
             "start": f"{start.timestamp():.3f}",
             "end": f"{end.timestamp():.3f}",
@@ -49,15 +54,30 @@ class PastAsker:
         for question in together:
             answer = await self._range(question.query)
             if answer.status == 200:
-                found.update(read_together(question, answer.json()))
+                found.update(await self._read(partial(_all_of, question, answer)))
         for each in expressions:
             if each not in found:
-                found[each] = _outcome(await self._range(each))
+                found[each] = await self._read(partial(_outcome, await self._range(each)))
         return found
+
+    async def _read(self, reading: Callable[[], T]) -> T:
+        """Beside the loop, which thousands of values would hold up."""
+        try:
+            return await self._aside.run(reading, _READ_WITHIN_S)
+        except TimeoutError:
+            raise _broken(f"it could not be read within {_READ_WITHIN_S:g} s") from None
 
     async def _range(self, query: str) -> Answer:
         form = {"query": query, **self._span}
         return await self._host.read_post(f"{self._api}/query_range", form=form, retry=False)
+
+
+def _all_of(question: Question, answer: Answer) -> Mapping[str, Sequence[Sample]]:
+    """Nothing where the answer cannot be read: each is asked alone then."""
+    try:
+        return read_together(question, answer.json())
+    except AdapterError:
+        return {}
 
 
 def _outcome(answer: Answer) -> Sequence[Sample] | AdapterError:
