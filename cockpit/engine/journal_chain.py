@@ -17,8 +17,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cockpit.core.clean import clean_text
@@ -48,7 +49,7 @@ def rows(
     drafts: Iterable[Draft], *, actor: str, at: datetime, last_seq: int, last_hash: str
 ) -> tuple[Row, ...]:
     """The rows that follow `last_seq`. Raises JournalFailure(UNFIT) for what must not be written."""
-    instant, name, chained = instant_text(at), clean_text(actor, limit=ACTOR_LIMIT), []
+    instant, name, chained = instant_text(at), _actor(actor), []
     for seq, draft in enumerate(drafts, last_seq + 1):
         body = body_text(draft.body)
         last_hash = link_hash(last_hash, seq, instant, name, draft.kind.value, body)
@@ -63,8 +64,7 @@ def link_hash(previous: str, seq: int, at: str, actor: str, kind: str, body: str
 
 def link_of(event: Event, actor: str) -> tuple[int, str, str, str, str]:
     """What of an event is chained: seq, at, actor, kind and body as they are stored. Raises UNFIT."""
-    name = clean_text(actor, limit=ACTOR_LIMIT)
-    return event.seq, instant_text(event.at), name, event.kind.value, body_text(event.body)
+    return event.seq, instant_text(event.at), _actor(actor), event.kind.value, body_text(event.body)
 
 
 def event(row: Row) -> Event:
@@ -109,6 +109,11 @@ def breaks(stored: Iterable[Row]) -> Iterator[Break]:
         expected_seq, previous = row.seq + 1, row.hash
 
 
+@lru_cache(maxsize=64)
+def _actor(name: str) -> str:
+    return clean_text(name, limit=ACTOR_LIMIT)
+
+
 def instant_text(at: datetime) -> str:
     if at.tzinfo is None:
         raise _unfit("its time has no zone")
@@ -124,8 +129,10 @@ def body_text(body: Mapping[str, object]) -> str:
     return text
 
 
-def _canonical(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+_canonical: Final[Callable[[object], str]] = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
+"""Made once: an append asks it four times, and making it takes longer than what it does."""
 
 
 def _plain(value: object, depth: int) -> object:

@@ -1,0 +1,23 @@
+"""The first look at the deck: it waits for nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.conftest import FLAGS, Stage
+from tests.e2e.terminal import Terminal
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_the_deck_is_painted_while_no_service_has_answered_anything(stage: Stage) -> None:
+    patient = stage.changed(
+        *((f'{name} = "500ms"', f'{name} = "60s"') for name in ("flags", "probes", "signals"))
+    )
+    for service in ("unleash", "prometheus", "convex", "legacy", "new"):
+        stage.inject("hang", service=service)
+    with Terminal(patient.command("fly"), env=patient.env, columns=80, rows=24) as terminal:
+        for words in (*FLAGS, "NEW Convex", "Failed syncs", "UNKNOWN", "q Quit"):
+            terminal.expect(words)
+        assert "✓" not in terminal.text, "nobody has said that anything is well"
+        assert terminal.text.count("UNKNOWN") >= 5
