@@ -17,7 +17,6 @@ from cockpit.core.checklist import ItemStatus
 from cockpit.core.clean import Percent
 from cockpit.core.commands import CommandStatus
 from cockpit.core.drain import DrainGauge
-from cockpit.core.driver import Holder, Offer
 from cockpit.core.history import SideHistory
 from cockpit.core.model import (
     FlagValue,
@@ -33,6 +32,7 @@ from cockpit.core.model import (
 from cockpit.core.parity import ParityValue
 from cockpit.core.parity_spec import Question
 from cockpit.core.rollback import Rollback
+from cockpit.core.seat_status import SeatStatus
 from cockpit.core.spec import Stage
 
 
@@ -232,6 +232,7 @@ class SignalStatus:
     """limit_since: when the first measurement of the present hard-limit breach was taken.
 
     legacy_history/new_history: for the eye; None where nothing was ever asked, or an older cockpit published.
+    monitors: who counts legacy and who the new side.
     """
 
     name: str
@@ -249,6 +250,7 @@ class SignalStatus:
     limit_since: datetime | None = None
     legacy_history: SideHistory | None = None
     new_history: SideHistory | None = None
+    monitors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,42 +296,6 @@ class Proposal:
     def due(self, now: datetime) -> bool:
         """Whether its veto time is over and nobody vetoed."""
         return self.goes_at is not None and self.vetoed_by is None and now >= self.goes_at
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Present:
-    """A cockpit that has the journal open. beat_at: when the maker of the picture saw it beat last."""
-
-    session: str
-    name: str
-    beat_at: datetime
-    silent: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeatStatus:
-    """The driver's seat as one cockpit sees it. session: its own, empty where it only looks on.
-    lost_to: who took the seat from it and has it still."""
-
-    session: str
-    holder: Holder | None
-    offer: Offer | None = None
-    present: tuple[Present, ...] = ()
-    lost_to: Holder | None = None
-
-    @property
-    def drives(self) -> bool:
-        return self.holder is not None and self.holder.session == self.session
-
-    @property
-    def holder_lives(self) -> bool:
-        """Whether the holder's heart was heard lately by whoever made this picture."""
-        session = None if self.holder is None else self.holder.session
-        return any(each.session == session and not each.silent for each in self.present)
-
-    @property
-    def offered_here(self) -> bool:
-        return self.offer is not None and self.offer.session == self.session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

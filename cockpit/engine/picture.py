@@ -19,6 +19,7 @@ from cockpit.core.holds import watch_until
 from cockpit.core.model import Reading, Side, WriteOutcome
 from cockpit.core.rollback import Flip
 from cockpit.core.rollout import FlagFacts, Situation, gates, stage_index
+from cockpit.core.seat_status import SeatStatus
 from cockpit.core.snapshot import (
     Agreement,
     BackendStatus,
@@ -30,7 +31,6 @@ from cockpit.core.snapshot import (
     PlanChange,
     ProbeStatus,
     Reason,
-    SeatStatus,
     SecondLeverStatus,
     Share,
     SignalStatus,

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from cockpit.core.clock import Clock
-from cockpit.core.snapshot import Present
+from cockpit.core.seat_status import Present
 from cockpit.engine.identity import Identity
 from cockpit.engine.journal_port import Beat, Journal
 

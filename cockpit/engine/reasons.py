@@ -13,6 +13,7 @@ from cockpit.core.clean import ZERO
 from cockpit.core.flight import Flight
 from cockpit.core.model import Freshness, Health, Reading, Verdict
 from cockpit.core.parity import Match
+from cockpit.core.seat_status import SeatStatus
 from cockpit.core.snapshot import (
     Agreement,
     BackendStatus,
@@ -24,7 +25,6 @@ from cockpit.core.snapshot import (
     PlanChange,
     ProbeStatus,
     Reason,
-    SeatStatus,
     SignalStatus,
     WayBackLine,
 )

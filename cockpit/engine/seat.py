@@ -14,7 +14,7 @@ from cockpit.core.clock import Clock
 from cockpit.core.driver import SILENT_AFTER_S, SILENT_IN_ROLLBACK_AFTER_S, Holder, How
 from cockpit.core.events import Event, Kind
 from cockpit.core.rollback import IllegalEvent
-from cockpit.core.snapshot import SeatStatus
+from cockpit.core.seat_status import SeatStatus
 from cockpit.engine.guard import Guard
 from cockpit.engine.identity import Identity
 from cockpit.engine.journal_port import Draft, Journal, JournalFailure, SequenceConflict

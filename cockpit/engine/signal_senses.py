@@ -112,7 +112,8 @@ class SignalSenses:
     def status(self, signal: SignalSpec, now: datetime) -> SignalStatus:
         judged = status(self.trackers[signal.name], signal, now, self.readings[signal.name])
         legacy, new = (self.trails.history(signal.name, side) for side in Side)
-        return replace(judged, legacy_history=legacy, new_history=new)
+        by = tuple(signal.monitor_of(side) for side in Side)
+        return replace(judged, legacy_history=legacy, new_history=new, monitors=by)
 
     def restart_judges(self) -> None:
         """Evidence starts over; what was asked before is not compared with what is asked after."""

@@ -19,6 +19,7 @@ from cockpit.core.drain import DrainGauge, is_drained, proved_from
 from cockpit.core.history import Blank, SideHistory
 from cockpit.core.model import Failure, Freshness, Health, Reading
 from cockpit.core.rollback import Flip, Rollback, SecondWay, Step
+from cockpit.core.seat_status import SeatStatus
 from cockpit.core.snapshot import (
     BackendStatus,
     FlagStatus,
@@ -27,7 +28,6 @@ from cockpit.core.snapshot import (
     ProbeStatus,
     Proposal,
     Reason,
-    SeatStatus,
     SecondLeverStatus,
     SideRate,
     SignalStatus,

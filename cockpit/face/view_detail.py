@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -86,7 +86,8 @@ def detail_lines(subject: Subject, snapshot: Snapshot, now: datetime, width: int
     elif subject.topic is Topic.PROBE:
         lines = [_probe(each, now) for each in _probes(snapshot, subject.key)]
     elif subject.topic is Topic.SIGNAL:
-        lines = [_signal(each, now, width) for each in snapshot.signals if each.name == subject.key]
+        moves = tuple(flag.stage_since for flag in snapshot.flags if flag.stage_since is not None)
+        lines = [_signal(each, now, width, moves) for each in snapshot.signals if each.name == subject.key]
     elif subject.topic is Topic.PARITY:
         lines = [parity_page(each, now, width) for each in snapshot.parity if each.name == subject.key]
     elif subject.topic is Topic.ITEM:
@@ -280,7 +281,7 @@ def _probe(probe: ProbeStatus, now: datetime) -> tuple[Line, ...]:
 # --- signal ----------------------------------------------------------------------------------------
 
 
-def _signal(signal: SignalStatus, now: datetime, width: int) -> tuple[Line, ...]:
+def _signal(signal: SignalStatus, now: datetime, width: int, moves: Sequence[datetime]) -> tuple[Line, ...]:
     evidence = signal.evidence
     bar = evidence_bar(evidence.fill_regressed, evidence.fill_not_worse, _BAR + 1)
     limit = (
@@ -299,7 +300,7 @@ def _signal(signal: SignalStatus, now: datetime, width: int) -> tuple[Line, ...]
         _side_rate("legacy", signal.legacy),
         _side_rate("new", signal.new),
         plain("new / legacy", ratio(signal.legacy.rate_pct, signal.new.rate_pct)),
-        *history_page(signal, now, width),
+        *history_page(signal, now, width, moves),
         *section("Evidence"),
         plain("for REGRESSED", f"{evidence.e_regressed:.3g} of {evidence.threshold:g} needed"),
         plain(
@@ -309,6 +310,7 @@ def _signal(signal: SignalStatus, now: datetime, width: int) -> tuple[Line, ...]
         plain("judged legacy", f"{count(evidence.bad_legacy)} bad of {count(evidence.total_legacy)}"),
         plain("judged new", f"{count(evidence.bad_new)} bad of {count(evidence.total_new)}"),
         *section("Source"),
+        *(plain(f"{side} by", name) for side, name in zip(Side, signal.monitors, strict=False)),
         *reading_lines(signal.reading, now),
     )
 

@@ -9,7 +9,7 @@ by a broken axis.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -108,16 +108,21 @@ def _role(point: Point, told: bool, role: Role) -> Role:
 # --- on its page -----------------------------------------------------------------------------------
 
 
-def history_page(signal: SignalStatus, now: datetime, width: int) -> tuple[Line, ...]:
-    """A plot of each side over one axis of ages, what its marks mean, and why there is no more."""
+def history_page(
+    signal: SignalStatus, now: datetime, width: int, moves: Sequence[datetime] = ()
+) -> tuple[Line, ...]:
+    """A plot of each side over one axis of ages, what its marks mean, and why there is no more.
+
+    moves: when flags were last moved, marked on the axis.
+    """
     known = [(name, history) for name, history, _ in _sides(signal) if history is not None]
     if not known:
         return (*section("History"), plain("", "nothing was asked yet", Role.DIM))
     columns = max(10, min(POINTS, width - LABEL))
     return (
         *section(f"History, one point every {known[0][1].step_s:g} s"),
-        *plots(signal, now, columns, 3 if columns < POINTS else 4),
-        _legend(signal, now, columns),
+        *plots(signal, now, columns, 3 if columns < POINTS else 4, moves),
+        _legend(signal, now, columns, moves),
         *(
             plain(f"past of {name}", f"not told by {history.note}", Role.NOTE)
             for name, history in known
@@ -126,7 +131,9 @@ def history_page(signal: SignalStatus, now: datetime, width: int) -> tuple[Line,
     )
 
 
-def plots(signal: SignalStatus, now: datetime, columns: int, rows: int) -> tuple[Line, ...]:
+def plots(
+    signal: SignalStatus, now: datetime, columns: int, rows: int, moves: Sequence[datetime] = ()
+) -> tuple[Line, ...]:
     """Legacy above new, so many rows high each, on one scale and one axis; empty where nothing is known.
 
     An axis each where the sides are told in other steps or were not watched for the same time.
@@ -139,7 +146,8 @@ def plots(signal: SignalStatus, now: datetime, columns: int, rows: int) -> tuple
     for number, (name, history, role) in enumerate(sides, start=1):
         lines.extend(_plot(name, windows[name], top, rows, role))
         if apart or number == len(sides):
-            lines.extend(_axis(windows[name], history.step_s))
+            moved = {_column_of(each, now, history.step_s, columns) for each in moves}
+            lines.extend(_axis(windows[name], history.step_s, moved))
     return tuple(lines)
 
 
@@ -169,7 +177,12 @@ def _cell(point: Point, top: float, below: int, rows: int) -> str:
     return " " if filled <= 0 else _BLOCKS[min(8, filled) - 1]
 
 
-def _axis(drawn: Window, step_s: float) -> Iterator[Line]:
+def _column_of(moment: datetime, now: datetime, step_s: float, columns: int) -> int:
+    """Below 0 for what lies further back than the axis."""
+    return columns - 1 - max(0, round((now - moment).total_seconds() / step_s))
+
+
+def _axis(drawn: Window, step_s: float, moved: Collection[int]) -> Iterator[Line]:
     """The time line, broken where the monitor told and whole where this cockpit watched; and the ages."""
     columns = len(drawn.points)
     told, watched = drawn.watched_from - drawn.known_from, columns - drawn.watched_from
@@ -182,7 +195,8 @@ def _axis(drawn: Window, step_s: float) -> Iterator[Line]:
         if at >= 0:
             rail[at] = "┴"
             _written(ages, at + 1, age(number * tick_s))
-    yield stated("", ("".join(rail), Role.RULE))
+    marked = (("◆", Role.ACCENT) if at in moved else (cell, Role.RULE) for at, cell in enumerate(rail))
+    yield stated("", *merge(marked))
     yield stated("", ("".join(ages), Role.DIM))
 
 
@@ -193,7 +207,7 @@ def _written(ages: list[str], end: int, text: str) -> None:
         ages[start:end] = text
 
 
-def _legend(signal: SignalStatus, now: datetime, columns: int) -> Line:
+def _legend(signal: SignalStatus, now: datetime, columns: int, moves: Sequence[datetime]) -> Line:
     known = [history for _, history, _ in _sides(signal) if history is not None]
     windows = [history.until(now, columns) for history in known]
     points = [point for each in windows for point in each.points]
@@ -201,6 +215,8 @@ def _legend(signal: SignalStatus, now: datetime, columns: int) -> Line:
     words = [f"bad events in the {age(max(history.window_s for history in known))} before"]
     if any(each.known_from < each.watched_from for each in windows):
         words.append("╌ told by the monitor")
+    if any(_column_of(each, now, known[-1].step_s, columns) >= 0 for each in moves):
+        words.append("◆ a flag was moved")
     if Blank.NO_ANSWER in points:
         words.append("x no answer")
     if Blank.NO_EVENTS in points:

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from cockpit.core import approvals
 from cockpit.core.approvals import AdvanceRequest
-from cockpit.core.snapshot import Present, SeatStatus, Snapshot
+from cockpit.core.seat_status import Present, SeatStatus
+from cockpit.core.snapshot import Snapshot
 from cockpit.face.view import Line, Role, age, clip, safe, since
 from cockpit.face.view_lines import column, row, utc
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cockpit.core import counters, evidence, judge, limits, rollout, tracker
 from cockpit.core.history import Blank, Point, SideHistory
 from cockpit.core.model import Quality, Sample, Side
 from cockpit.core.trail import POINTS, Look, Trail, drawn, recalled, set_back, start_trail, take
@@ -182,3 +185,14 @@ def test_whatever_is_answered_no_point_leaves_the_scale(
     assert all(isinstance(point, Blank) or 0 <= point <= 100 for point in points)
     if history is not None:
         assert 0 <= (history.last_at - looks(told)[-1].at).total_seconds() < history.step_s
+
+
+# --- who may know of it ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", [judge, evidence, limits, tracker, counters, rollout])
+def test_nothing_that_judges_imports_the_trail(module: ModuleType) -> None:
+    """The snapshot's values of the past may be known to them by way of the snapshot; what fills them not."""
+    names = {word for word in ((module.__file__ and Path(module.__file__).read_text()) or "").split()}
+    assert "cockpit.core.trail" not in names and "cockpit.core.history" not in names
+    assert not {"trail", "Trail", "SideHistory"} & set(vars(module))

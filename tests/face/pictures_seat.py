@@ -9,7 +9,8 @@ from typing import Final
 from cockpit.core.approvals import AdvanceRequest, Approval
 from cockpit.core.clean import Percent
 from cockpit.core.driver import Holder, How, Offer
-from cockpit.core.snapshot import FlagStatus, GateResult, Present, SeatStatus, Snapshot
+from cockpit.core.seat_status import Present, SeatStatus
+from cockpit.core.snapshot import FlagStatus, GateResult, Snapshot
 from tests.face.pictures import ago, ahead, calm, rolling_back
 
 ANA: Final = Holder(

@@ -14,6 +14,7 @@ from cockpit.core.snapshot import SignalStatus, Snapshot
 from cockpit.face import view_wall
 from cockpit.face.app import CockpitApp
 from cockpit.face.view import text_of
+from cockpit.face.view_detail import Subject, Topic, detail_text
 from cockpit.face.view_history import POINTS, history_line, history_page, scale_top, strip
 from tests.face.look import screen_text, settle
 from tests.face.parts import NOW, past, signal, wobble
@@ -144,6 +145,24 @@ def test_marks_stand_at_their_age() -> None:
     rail, ages = text[10], text[11]
     end = ages.index("10 min") + len("10 min")
     assert rail[end - 1] == "┴" and 18 + POINTS - end == 10 * 60 / 20
+
+
+def test_when_flags_were_moved_is_marked_on_the_axis() -> None:
+    moves = [NOW - timedelta(seconds=s) for s in (5, 600, 86_400)]
+    rows = [text_of(each) for each in history_page(of(*(1.0,) * POINTS), NOW, 120, moves)]
+    assert [at for at, cell in enumerate(rows[10][18:]) if cell == "◆"] == [POINTS - 31, POINTS - 1]
+    assert "◆ a flag was moved" in rows[12]
+    assert "◆" not in "".join(page(of(1.0)))
+
+
+def test_the_page_of_a_signal_marks_moves_and_names_who_counts() -> None:
+    shot = regressed()
+    first = replace(shot.signals[0], monitors=("prom", "documents"))
+    moved = replace(shot.flags[0], stage_since=NOW - timedelta(seconds=300))
+    shot = replace(shot, signals=(first,), flags=(moved,))
+    text = detail_text(Subject(Topic.SIGNAL, "errors"), shot, NOW)
+    assert "◆ a flag was moved" in text
+    assert "legacy by         prom\nnew by            documents" in text
 
 
 def test_nobody_rules_a_line_under_a_time_of_which_nothing_is_known() -> None:
