@@ -44,6 +44,13 @@ def test_every_flag_service_has_what_builds_it(row: FlagService) -> None:
         assert list(inspect.signature(build).parameters) == ["settings", "web", "secret", "timeout_s"]
 
 
+@pytest.mark.parametrize("row", FLAG_SERVICES.values(), ids=FLAG_SERVICES.keys())
+def test_a_flag_service_is_one_file_that_can_be_read_at_a_sitting(row: FlagService) -> None:
+    """As CONTRIBUTING says; what a service needs besides lies beside it."""
+    source = inspect.getsource(import_module(f"cockpit.adapters.{row.module}"))
+    assert len(source.splitlines()) < 250
+
+
 def settings(**more: object) -> UnleashSettings:
     given = {"url": "https://flags.example.org", "environment": "production", "token": {"env": "READ"}}
     return UnleashSettings.model_validate({**given, **more})

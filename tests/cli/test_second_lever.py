@@ -126,7 +126,7 @@ def test_check_and_status_and_report_tell_of_the_second_lever(levered: Stage) ->
     for said in (
         r"main: chat_writes +one plain percentage: it reads 25%",
         r"main: Unleash at \S+ +the write token may write: it may",
-        r"balancer: flag pool-chat_writes +can be read",
+        r"balancer: pool-chat_writes +one plain percentage: it reads 100%",
         r"not over HTTP +polls a minute: flags balancer 30",
     ):
         assert re.search(f"(?m)^ok    {said}", told.stdout), (said, told.stdout)

@@ -26,7 +26,9 @@ from cockpit.adapters.base import (
 )
 from cockpit.adapters.credentials import Secrets, blanked
 from cockpit.adapters.fields import Argument, Reference, Variable
+from cockpit.adapters.flags.lines import flag_lines
 from cockpit.adapters.flags.outcome import refused, reported, unknown
+from cockpit.adapters.flags.turns import Turn, Turns
 from cockpit.adapters.program import Ended, plain_environment, program_name, run, said_lines
 from cockpit.core.clean import ZERO, Percent, clean_text
 from cockpit.core.model import Failure, Fault, FlagValue, WriteResult
@@ -112,7 +114,12 @@ class CommandReader:
         return {key: _told(key, found.get(key), self._asked.name) for key in keys}
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        return [_line(key, value) for key, value in (await self.read(keys)).items()]
+        found: Mapping[str, FlagValue | AdapterError]
+        try:
+            found = await self.read(keys)
+        except AdapterError as error:
+            found = dict.fromkeys(keys, error)
+        return [line for key in keys for line in flag_lines(key, found[key])]
 
     async def aclose(self) -> None:
         """Nothing runs between polls."""
@@ -123,12 +130,14 @@ class CommandWriter:
 
     def __init__(self, asked: _Asked) -> None:
         self._asked = asked
+        self._turns = Turns()
 
     async def set_percent(self, key: str, percent: Percent, *, expected: FlagValue) -> WriteResult:
-        return await reported(self._write("set", key, percent, expected))
+        async with self._turns.forward(key) as turn:
+            return await reported(self._set_percent(turn, key, percent, expected))
 
     async def kill(self, key: str) -> WriteResult:
-        return await reported(self._write("kill", key, ZERO))
+        return await reported(self._turns.kill(key, lambda: self._write("kill", key, ZERO)))
 
     async def zero(self, key: str) -> WriteResult:
         return await reported(self._write("zero", key, ZERO))
@@ -142,6 +151,10 @@ class CommandWriter:
 
     async def aclose(self) -> None:
         """Nothing runs between writes."""
+
+    async def _set_percent(self, turn: Turn, key: str, percent: Percent, expected: FlagValue) -> str:
+        turn.check()
+        return await self._write("set", key, percent, expected)
 
     async def _write(self, action: str, key: str, percent: Percent, expected: FlagValue | None = None) -> str:
         """What it said when done. Stops with what is known else."""
@@ -192,14 +205,6 @@ def _told(key: str, told: object, name: str) -> FlagValue | AdapterError:
 
 def _words(told: object) -> str | None:
     return clean_text(told, limit=80) or None if isinstance(told, str | int) else None
-
-
-def _line(key: str, value: FlagValue | AdapterError) -> Preflight:
-    question = "can be read"
-    if isinstance(value, AdapterError):
-        return Preflight(subject=f"flag {key}", question=question, ok=False, detail=value.failure.title)
-    reads = _NO_NUMBER if value.exposure is None else f"it reads {value.exposure}"
-    return Preflight(subject=f"flag {key}", question=question, ok=value.exposure is not None, detail=reads)
 
 
 def build_reader(settings: CommandFlagSettings, web: Web, secret: Secrets, timeout_s: float) -> CommandReader:

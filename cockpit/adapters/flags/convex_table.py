@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight
 from cockpit.adapters.convex import Deployment, WrongDeployment, deployment
 from cockpit.adapters.credentials import Secrets
-from cockpit.adapters.flags.convex_preflight import name_line, rights_line
-from cockpit.adapters.flags.convex_rows import Row, rows
-from cockpit.adapters.flags.lines import flag_lines
+from cockpit.adapters.flags.convex_preflight import rights_line
+from cockpit.adapters.flags.convex_reading import ConvexTableReader, look
+from cockpit.adapters.flags.convex_rows import Row
 from cockpit.adapters.flags.outcome import (
     UNTOLD_WAIT_S,
     Stop,
@@ -31,7 +31,6 @@ from cockpit.adapters.flags.outcome import (
     words,
 )
 from cockpit.adapters.flags.unleash_answers import reads
-from cockpit.adapters.once import asked_once
 from cockpit.adapters.probes.convex_answer import read_call, request_code
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import FlagValue, WriteOutcome, WriteResult
@@ -46,32 +45,6 @@ _NAME_LIMIT_S: Final = 1.0
 _NEVER_RAN: Final = frozenset(
     {"ExpiredInQueue", "WorkerOverloaded", "ExecuteFullError", "InitialPermitTimeoutError"}
 )
-
-
-class ConvexTableReader:
-    """Reads flags. The deployment says its name in every poll: what another one says is not believed."""
-
-    def __init__(self, settings: ConvexTableSettings, host: Deployment) -> None:
-        self._settings = settings
-        self._host = host
-
-    async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
-        found = await _look(self._host, self._settings.list_query, keys)
-        return {key: row.value if isinstance(row, Row) else row for key, row in found.items()}
-
-    async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        with asked_once():
-            lines = [await name_line(self._host), await rights_line(self._host, writes=False)]
-        try:
-            found = await self.read(keys)
-        except AdapterError as error:
-            found = dict.fromkeys(keys, error)
-        for key in keys:
-            lines += flag_lines(key, found[key])
-        return lines
-
-    async def aclose(self) -> None:
-        await self._host.aclose()
 
 
 class ConvexTableWriter:
@@ -190,7 +163,7 @@ class ConvexTableWriter:
             raise not_read_back(error) from None
 
     async def _row(self, key: str) -> Row:
-        row = (await _look(self._host, self._settings.list_query, [key]))[key]
+        row = (await look(self._host, self._settings.list_query, [key]))[key]
         if isinstance(row, AdapterError):
             raise row
         return row
@@ -198,17 +171,6 @@ class ConvexTableWriter:
 
 class _Conflict(Stop):
     """The version was another one than the guard says; nothing was changed."""
-
-
-async def _look(host: Deployment, function: str, keys: Sequence[str]) -> Mapping[str, Row | AdapterError]:
-    """The flags as they are stored now, from the right deployment. Raises AdapterError."""
-    body, verified = await asyncio.gather(
-        host.query(function, {"keys": list(keys)}), host.verify(), return_exceptions=True
-    )
-    for ended in (verified, body):
-        if isinstance(ended, BaseException):
-            raise ended
-    return rows(body, keys)
 
 
 def _not_run(answer: Answer) -> Stop:

@@ -9,15 +9,13 @@ of weights is explained in `haproxy_state`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from pydantic import AfterValidator
-
-from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService, Settings
+from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
 from cockpit.adapters.credentials import Secrets
-from cockpit.adapters.flags.haproxy_socket import RuntimeSocket, SocketAddress
+from cockpit.adapters.flags.haproxy_settings import _NAME, HaproxySettings
+from cockpit.adapters.flags.haproxy_socket import RuntimeSocket
 from cockpit.adapters.flags.haproxy_state import (
     Split,
     Weights,
@@ -39,34 +37,8 @@ from cockpit.core.model import Failure, Fault, FlagValue, WriteResult
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _LEGACY_AT_LEAST: Final = 100
 _GLANCE_S: Final = 1.0
-
-
-def _name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError("a name in HAProxy is letters, digits and . _ : -")
-    return name
-
-
-Name = Annotated[str, AfterValidator(_name)]
-
-
-class HaproxySettings(Settings):
-    """One HAProxy process, asked on its runtime socket. The key of a flag is the name of a backend."""
-
-    socket: SocketAddress
-    """For reading: a path such as "/run/haproxy/admin.sock" or a loopback address; level user will do."""
-    write_socket: SocketAddress | None = None
-    """For writing: a socket of level admin, which may be the same one. Without it the cockpit only reads."""
-    legacy: Name = "legacy"
-    """The name of the server that is the legacy side."""
-    new: Name = "new"
-    """The name of the server that is the new side."""
-    kill_state: Literal["ready", "drain", "maint"] = "ready"
-    """What a rollback makes of the new server beside weight 0. Weight 0 and drain leave users there who
-    are bound by a cookie or a stick table; maint takes them off too, and stops its health checks."""
 
 
 class _Backends:

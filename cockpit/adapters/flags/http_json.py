@@ -14,18 +14,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.base import AdapterError, Preflight, RefusedByService
-from cockpit.adapters.credentials import Secrets, bearer
+from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.http_json_answers import (
     Stored,
     filled,
     in_unit,
-    listed_flag,
-    listed_flags,
-    stored_flag,
 )
 from cockpit.adapters.flags.http_json_preflight import guard_line, rights_line
+from cockpit.adapters.flags.http_json_reading import HttpJsonReader, look, open_host
 from cockpit.adapters.flags.http_json_settings import KEY, ON, Guard, HttpJsonSettings, WriteFlag, texts
-from cockpit.adapters.flags.lines import flag_lines, trouble_line
+from cockpit.adapters.flags.lines import trouble_line
 from cockpit.adapters.flags.outcome import (
     Stop,
     asked_to_wait_s,
@@ -37,13 +35,11 @@ from cockpit.adapters.flags.outcome import (
     unknown,
     words,
 )
-from cockpit.adapters.flags.reading import read_each
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
 from cockpit.adapters.http_path import segment
 from cockpit.core.agreement import setting_words
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import Fault, FlagValue, WriteOutcome, WriteResult
-from cockpit.core.secret import Secret, SecretRef
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import HttpHost, Web
@@ -51,42 +47,6 @@ if TYPE_CHECKING:
 _GLANCE_S: Final = 1.0
 _TRIES: Final = 6
 _STALE: Final = frozenset({409, 412})
-
-
-async def _look(host: HttpHost, settings: HttpJsonSettings, key: str) -> Stored:
-    """The flag as it is stored now. Raises AdapterError."""
-    answer = await host.get(settings.read.path.replace(KEY, segment(key)))
-    answer.raise_for_status()
-    return stored_flag(answer.json(), key=key, settings=settings, etag=answer.headers.get("etag"))
-
-
-class HttpJsonReader:
-    """Reads flags one by one, or all with one request where the plan says how."""
-
-    def __init__(self, settings: HttpJsonSettings, host: HttpHost) -> None:
-        self._settings = settings
-        self._host = host
-
-    async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
-        if self._settings.read_all is not None:
-            answer = await self._host.get(self._settings.read_all.path)
-            answer.raise_for_status()
-            flags = listed_flags(answer.json(), self._settings.read_all)
-            return {key: listed_flag(flags, key, self._settings) for key in keys}
-        return await read_each(keys, self._read_one)
-
-    async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        try:
-            found = await self.read(keys)
-        except AdapterError as error:
-            found = dict.fromkeys(keys, error)
-        return [line for key in keys for line in flag_lines(key, found[key])]
-
-    async def aclose(self) -> None:
-        await self._host.aclose()
-
-    async def _read_one(self, key: str) -> FlagValue:
-        return (await _look(self._host, self._settings, key)).value
 
 
 class HttpJsonWriter:
@@ -114,7 +74,7 @@ class HttpJsonWriter:
         lines: list[Preflight] = []
         for key in keys[:1]:
             try:
-                stored = await _look(self._host, self._settings, key)
+                stored = await look(self._host, self._settings, key)
             except AdapterError as error:
                 return [trouble_line(f"flags at {self._host.address}", "the write token may read", error)]
             lines.append(guard_line(self._host, self._settings.guard, stored.etag))
@@ -189,7 +149,7 @@ class HttpJsonWriter:
         needed = self._settings.kill is None and self._settings.guard is Guard.VERSION
         try:
             async with asyncio.timeout(None if needed else _GLANCE_S):
-                return await _look(self._host, self._settings, key)
+                return await look(self._host, self._settings, key)
         except TimeoutError:
             return None
         except RefusedByService as error:
@@ -249,13 +209,13 @@ class HttpJsonWriter:
 
     async def _look_first(self, key: str) -> Stored:
         try:
-            return await _look(self._host, self._settings, key)
+            return await look(self._host, self._settings, key)
         except AdapterError as error:
             raise not_written(error) from None
 
     async def _look_back(self, key: str) -> Stored:
         try:
-            return await _look(self._host, self._settings, key)
+            return await look(self._host, self._settings, key)
         except AdapterError as error:
             raise not_read_back(error) from None
 
@@ -266,7 +226,7 @@ class _Stale(Stop):
 
 def build_reader(settings: HttpJsonSettings, web: Web, secret: Secrets, timeout_s: float) -> HttpJsonReader:
     """Raises what `secret` raises, and RefusedByService for an address that cannot be used."""
-    return HttpJsonReader(settings, _host(settings, settings.token, web, secret, timeout_s))
+    return HttpJsonReader(settings, open_host(settings, settings.token, web, secret, timeout_s))
 
 
 def build_writer(
@@ -275,17 +235,5 @@ def build_writer(
     """None without a write token in the plan. Raises as `build_reader` does."""
     if settings.write_token is None or settings.write is None:
         return None
-    host = _host(settings, settings.write_token, web, secret, timeout_s)
+    host = open_host(settings, settings.write_token, web, secret, timeout_s)
     return HttpJsonWriter(settings, settings.write, host)
-
-
-def _host(
-    settings: HttpJsonSettings, token: SecretRef | None, web: Web, secret: Secrets, timeout_s: float
-) -> HttpHost:
-    headers: dict[str, Secret | str] = {"Cache-Control": "no-cache"}
-    for name, value in settings.headers.items():
-        headers[name] = value if isinstance(value, str) else secret(value)
-    if token is not None:
-        bare = settings.token_header.lower() == "authorization"
-        headers[settings.token_header] = bearer(secret(token)) if bare else secret(token)
-    return web.host(settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file)

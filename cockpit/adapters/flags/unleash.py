@@ -9,10 +9,9 @@ one at 100 %; a write that timed out may still happen; /health is GOOD without a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
+from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.flags.outcome import (
     Stop,
@@ -26,115 +25,23 @@ from cockpit.adapters.flags.outcome import (
     unknown,
     words,
 )
-from cockpit.adapters.flags.reading import lines_of_each, read_each
 from cockpit.adapters.flags.turns import Turn, Turns
-from cockpit.adapters.flags.unleash_answers import Rollout, StoredFlag, newest_change, reads, stored_flag
+from cockpit.adapters.flags.unleash_answers import Rollout, StoredFlag, reads
 from cockpit.adapters.flags.unleash_preflight import (
-    clock_line,
-    environment_line,
     maintenance_line,
     rights_line,
 )
+from cockpit.adapters.flags.unleash_reading import Place, UnleashReader, look
 from cockpit.adapters.flags.unleash_settings import UnleashSettings
-from cockpit.adapters.http_path import segment
-from cockpit.adapters.once import asked_once
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import Failure, Fault, FlagValue, WriteOutcome, WriteResult
 from cockpit.core.secret import Secret
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Answer, HttpHost, Web
-    from cockpit.core.clock import Clock
 
-_ADMIN: Final = "/api/admin"
-_EVENTS_LOOKED_AT: Final = 20
 _ROLLOUT: Final = "/parameters/rollout"
 _CHANGE_REQUEST: Final = "SKIP_CHANGE_REQUEST"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Addresses within one project and environment."""
-
-    project: str
-    environment: str
-
-    def feature(self, key: str) -> str:
-        return f"{_ADMIN}/projects/{segment(self.project)}/features/{segment(key)}"
-
-    def switch(self, key: str, *, on: bool) -> str:
-        here = f"{self.feature(key)}/environments/{segment(self.environment)}"
-        return f"{here}/on?shouldActivateDisabledStrategies=false" if on else f"{here}/off"
-
-    def strategies(self, key: str) -> str:
-        return f"{self.feature(key)}/environments/{segment(self.environment)}/strategies"
-
-    def strategy(self, key: str, rollout: Rollout) -> str:
-        return f"{self.strategies(key)}/{segment(rollout.id)}"
-
-
-async def _look(host: HttpHost, place: _Place, key: str) -> StoredFlag:
-    """The flag as it is stored now. Raises AdapterError."""
-    answer = await host.get(place.feature(key), params={"variantEnvironments": "true"})
-    answer.raise_for_status()
-    return stored_flag(answer.json(), key=key, environment=place.environment)
-
-
-class UnleashReader:
-    """Reads flags, and asks the audit log who did it when a setting is not what it was."""
-
-    def __init__(self, settings: UnleashSettings, host: HttpHost, *, clock: Clock | None) -> None:
-        self._place = _Place(project=settings.project, environment=settings.environment)
-        self._host = host
-        self._clock = clock
-        self._last: dict[str, FlagValue] = {}
-        self._unsigned: set[str] = set()
-        self._may_audit = True
-
-    async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
-        return await read_each(keys, self._read_one)
-
-    async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        with asked_once():
-            lines = [
-                await environment_line(self._host, self._place.environment),
-                await clock_line(self._host, self._clock),
-            ]
-        return lines + await lines_of_each(keys, self._read_one)
-
-    async def aclose(self) -> None:
-        await self._host.aclose()
-
-    async def _read_one(self, key: str) -> FlagValue:
-        value = (await _look(self._host, self._place, key)).value
-        last = self._last.get(key)
-        if last is not None and last.revision == value.revision and key not in self._unsigned:
-            value = replace(value, changed_by=last.changed_by, changed_at=last.changed_at)
-        else:
-            value = await self._with_author(value)
-        self._last[key] = value
-        return value
-
-    async def _with_author(self, value: FlagValue) -> FlagValue:
-        """Who did it is good to know, but no reason to fail: without an answer it is asked next time."""
-        if not self._may_audit:
-            return value
-        params = {
-            "feature": f"IS:{value.key}",
-            "environment": f"IS:{self._place.environment}",
-            "limit": str(_EVENTS_LOOKED_AT),
-        }
-        try:
-            with asked_once():
-                answer = await self._host.get(f"{_ADMIN}/search/events", params=params)
-            answer.raise_for_status()
-            author, moment = newest_change(answer.json())
-        except AdapterError as error:
-            self._may_audit = not isinstance(error, RefusedByService)
-            self._unsigned.add(value.key)
-            return value
-        self._unsigned.discard(value.key)
-        return replace(value, changed_by=author, changed_at=moment)
 
 
 class UnleashWriter:
@@ -145,7 +52,7 @@ class UnleashWriter:
     """
 
     def __init__(self, settings: UnleashSettings, host: HttpHost) -> None:
-        self._place = _Place(project=settings.project, environment=settings.environment)
+        self._place = Place(project=settings.project, environment=settings.environment)
         self._host = host
         self._turns = Turns()
 
@@ -272,13 +179,13 @@ class UnleashWriter:
 
     async def _look_first(self, key: str) -> StoredFlag:
         try:
-            return await _look(self._host, self._place, key)
+            return await look(self._host, self._place, key)
         except AdapterError as error:
             raise not_written(error) from None
 
     async def _look_back(self, key: str) -> StoredFlag:
         try:
-            return await _look(self._host, self._place, key)
+            return await look(self._host, self._place, key)
         except AdapterError as error:
             raise not_read_back(error) from None
 

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from cockpit.adapters.base import AdapterError
-from cockpit.adapters.flags.unleash import UnleashReader, UnleashWriter
+from cockpit.adapters.flags.unleash import UnleashWriter
+from cockpit.adapters.flags.unleash_reading import UnleashReader
 from cockpit.adapters.flags.unleash_settings import UnleashSettings
 from cockpit.adapters.http import Answer, HttpHost, Web
 from cockpit.core.clean import Percent

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, ServiceTrouble
 from cockpit.adapters.convex import number
+from cockpit.adapters.flags.convex_reading import ConvexTableReader
 from cockpit.adapters.flags.convex_rows import Row, rows
 from cockpit.adapters.flags.convex_settings import ConvexTableSettings
 from cockpit.adapters.flags.convex_table import (
-    ConvexTableReader,
     ConvexTableWriter,
     build_reader,
     build_writer,

@@ -13,11 +13,11 @@ import pytest_asyncio
 from cockpit.adapters.base import AdapterError, RefusedByService, Unreachable
 from cockpit.adapters.flags.haproxy import (
     HaproxyReader,
-    HaproxySettings,
     HaproxyWriter,
     build_reader,
     build_writer,
 )
+from cockpit.adapters.flags.haproxy_settings import HaproxySettings
 from cockpit.adapters.http import Web
 from cockpit.core.agreement import foreign_change
 from cockpit.core.clean import ZERO, Percent

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer
-from cockpit.adapters.flags.haproxy import HaproxySettings, build_writer
+from cockpit.adapters.flags.haproxy import build_writer
+from cockpit.adapters.flags.haproxy_settings import HaproxySettings
 from cockpit.adapters.flags.haproxy_state import HEAVIEST, Weights, read_split, read_table, weights_for
 from cockpit.adapters.http import Web
 from cockpit.core.clean import Percent

@@ -20,7 +20,7 @@ from cockpit.adapters.flags.vercel_answers import (
     with_value,
 )
 from cockpit.adapters.flags.vercel_edge import VercelEdgeSettings, item_value
-from cockpit.adapters.flags.vercel_env import VercelEnvSettings
+from cockpit.adapters.flags.vercel_project import VercelEnvSettings
 from cockpit.core.clean import FULL, ZERO, Percent
 from cockpit.core.model import WriteOutcome
 from tests.adapters.flags.rigs.vercel import EdgeRig, EnvRig, VercelRig

@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 import pytest
 
-from cockpit.adapters.flags.haproxy import HaproxySettings
+from cockpit.adapters.flags.haproxy_settings import HaproxySettings
 from cockpit.adapters.flags.haproxy_state import read_split, weights_for
 from cockpit.adapters.http import Web
 from cockpit.adapters.table import FLAG_SERVICES

@@ -10,8 +10,8 @@ from typing import ClassVar
 import pytest
 
 from cockpit.adapters.flags.vercel_edge import VercelEdgeSettings
-from cockpit.adapters.flags.vercel_env import VercelEnvSettings
 from cockpit.adapters.flags.vercel_host import VercelSettings
+from cockpit.adapters.flags.vercel_project import VercelEnvSettings
 from cockpit.adapters.http import Web
 from cockpit.adapters.table import FLAG_SERVICES
 from cockpit.core.clean import FULL, ZERO, Percent
