@@ -25,6 +25,7 @@ from rich.console import RenderableType
 from rich.style import Style
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Key
 from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
@@ -113,7 +114,12 @@ class CellDiffDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         if self._file is not None and (self._link is None or not self._link.alive):
-            self._link = Link(self._file.fileno(), encoding=self._file.encoding, broken=self._break)
+            self._link = Link(
+                self._file.fileno(),
+                encoding=self._file.encoding,
+                monotonic=self._loop.time,
+                broken=self._break,
+            )
         super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual's own signature
 
     def write(self, data: str) -> None:
@@ -136,8 +142,11 @@ class CellDiffDriver(LinuxDriver):
 
     def process_message(self, message: Message) -> None:
         """From the thread that reads keys."""
-        if type(message).__name__ == "TerminalSupportsSynchronizedOutput" and self._link is not None:
-            self._link.atomic = True
+        if self._link is not None:
+            if isinstance(message, Key):
+                self._link.hurry()
+            elif type(message).__name__ == "TerminalSupportsSynchronizedOutput" and not self._link.answered():
+                return  # the answer to a question of the link's own
         super().process_message(message)
 
     def canvas(self, width: int, height: int) -> Canvas:

@@ -48,6 +48,9 @@ SWITCHES: Final = (((1, 2), 22), ((3,), 23), ((4, 21), 24), ((5, 6), 25), ((7,),
 SWITCHED: Final = frozenset(number for numbers, _ in SWITCHES for number in numbers)
 JOINER: Final = "\u200d"
 UNSEEN: Final = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+DRAWN_NARROW: Final = ((0xA0, 0x100), (0x2010, 0x2028), (0x2190, 0x2194), (0x2500, 0x2600))
+PICTURES: Final = frozenset("\xa9\xae\u25aa\u25ab\u25b6\u25c0\u25fb\u25fc\u25fd\u25fe")
+"""Of those, what may be drawn as an emoji."""
 BRIDGE: Final = 8
 KNOWN_INKS: Final = 512
 
@@ -251,16 +254,16 @@ def settled(text: str) -> bool:
     """Whether all terminals agree on the width of a character.
 
     They do not on clusters and joiners, on emoji, on what Unicode calls ambiguous (one cell in the west, two
-    in the east), and on characters that were assigned lately. Lines and blocks are ambiguous by the letter
-    and settled in practice: whoever draws them wide has no use for any screen.
+    in the east), and on characters that were assigned lately. Lines, blocks, shapes and dashes are ambiguous
+    by the letter and settled in practice: whoever draws them wide has no use for any screen.
     """
     if text.isascii():
         return True
     if len(text) != 1 or unicodedata.category(text)[0] in "MC":
         return False
     code = ord(text)
-    if code < 0x100 or 0x2500 <= code < 0x25A0:
-        return True
+    if any(first <= code < last for first, last in DRAWN_NARROW):
+        return text not in PICTURES
     kind = unicodedata.east_asian_width(text)
     if kind in "WF":
         return 0x2E80 <= code < 0xFFE7

@@ -3,6 +3,10 @@
 Whoever hands something over never waits. Frames are dropped and not queued: while one is on its way, later
 ones replace each other, and the newest is drawn against what the terminal has got by then. Everything else
 (modes, bells, titles, the clipboard) is sent whole and in order.
+
+The kernel, sshd and the network keep many seconds of a calm screen for a link that hangs, and would replay
+them. So a terminal that answers questions is asked now and then, in the stream of frames, and while it owes
+the answer only little more is sent. A key that arrives is always answered by a frame at once.
 """
 
 from __future__ import annotations
@@ -21,6 +25,13 @@ from cockpit.face.cells import Encoder, Frame
 
 PIECE: Final = 512
 PATIENCE_S: Final = 3.0
+ASK: Final = "\x1b[?2026$p"
+ASK_EVERY: Final = 1024
+WINDOW: Final = 2048
+"""Bytes of frames between two questions, and those that may follow one that was not answered yet."""
+HELD_S: Final = 5.0
+KEY_S: Final = 1.0
+"""For how long an answer is waited for at the most, and for how long nothing is after a key."""
 RESET: Final = "\x1b[m"
 SYNC_START: Final = "\x1b[?2026h"
 SYNC_END: Final = "\x1b[?2026l"
@@ -35,15 +46,26 @@ class Foreign(str):
 
 
 class Link:
-    """fd: an open terminal. broken: called from the thread when frames cannot be drawn any more.
+    """fd: an open terminal. monotonic: seconds. broken: called from the thread when frames cannot be drawn.
 
     `dropped` counts the frames that were never drawn, `written` the bytes that the terminal took.
     """
 
-    def __init__(self, fd: int, *, encoding: str, broken: Callable[[Exception], object]) -> None:
+    def __init__(
+        self,
+        fd: int,
+        *,
+        encoding: str,
+        monotonic: Callable[[], float],
+        broken: Callable[[Exception], object],
+    ) -> None:
         self.dropped = 0
         self.written = 0
-        self.atomic = False
+        self._answers = False
+        self._asked_s: float | None = None
+        self._unanswered = 0
+        self._hurry_until_s = float("-inf")
+        self._monotonic = monotonic
         self._fd, self._own = _without_waiting(fd)
         self._encoding = encoding
         self._broken = broken
@@ -76,10 +98,32 @@ class Link:
         self._handed.append(frame)
         self._wake()
 
+    def answered(self) -> bool:
+        """The terminal answered, and has got all that was sent before. Whether it is the first time.
+
+        From the thread that reads keys, as is `hurry`.
+        """
+        first, self._answers, self._asked_s = not self._answers, True, None
+        self._wake()
+        return first
+
+    def hurry(self) -> None:
+        """A key arrived: somebody is there to see the next frames."""
+        now_s = self._monotonic()
+        self._hurry_until_s = now_s + KEY_S
+        if self._asked_s is not None and now_s - self._asked_s >= HELD_S:
+            self._answers, self._asked_s = False, None  # it types and does not answer: another terminal
+        self._wake()
+
     @property
     def behind(self) -> bool:
         """Whether the terminal has not taken everything yet."""
-        return (bool(self._handed) or not self._idle) and self.alive
+        return bool(self._handed or self._due or not self._idle) and self.alive
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing can be sent now: all is, or the rest waits for the terminal to answer."""
+        return self._idle and not self._handed
 
     @property
     def alive(self) -> bool:
@@ -143,7 +187,7 @@ class Link:
         if self._out:
             watching.register(self._fd, selectors.EVENT_WRITE)
         try:
-            ready = {key.fd for key, _ in watching.select()}
+            ready = {key.fd for key, _ in watching.select(self._wait_s())}
         finally:
             if self._out:
                 watching.unregister(self._fd)
@@ -167,12 +211,25 @@ class Link:
             self._due.append(new)
 
     def _next(self) -> bytes:
-        """What is due next, as bytes."""
-        parts = []
-        while self._due:
-            due = self._due.popleft()
-            parts.append(self._drawn(due) if isinstance(due, Frame) else self._said(due))
+        """What is due next, as bytes; a frame stays while too much is unanswered."""
+        due, self._due = self._due, deque[str | Frame]()
+        held, parts = self._wait_s() is not None, []
+        for each in due:
+            if not isinstance(each, Frame):
+                parts.append(self._said(each))
+            elif held:
+                self._due.append(each)
+            else:
+                parts.append(self._drawn(each))
         return "".join(parts).encode(self._encoding, "replace")
+
+    def _wait_s(self) -> float | None:
+        """For how many seconds frames must wait for an answer, None when they need not."""
+        asked_s, now_s = self._asked_s, self._monotonic()
+        if asked_s is None or self._unanswered <= WINDOW or now_s < self._hurry_until_s:
+            return None
+        left_s = asked_s + HELD_S - now_s
+        return left_s if left_s > 0 else None
 
     def _said(self, text: str) -> str:
         if isinstance(text, Foreign) and self._encoder is not None:
@@ -188,7 +245,23 @@ class Link:
             self._encoder = None
             self._broken(error)
             return RESET
-        return SYNC_START + text + SYNC_END if self.atomic and len(text) > PIECE else text
+        if not self._answers:
+            return text
+        self._unanswered += len(text)
+        whole = SYNC_START + text + SYNC_END if len(text) > PIECE else text
+        return whole + self._question(len(text))
+
+    def _question(self, size: int) -> str:
+        """Behind a frame of this size: a question, when one is due."""
+        now_s = self._monotonic()
+        if self._asked_s is None:
+            if self._unanswered < ASK_EVERY:
+                return ""
+            self._unanswered = size
+        elif now_s - self._asked_s < HELD_S:
+            return ""
+        self._asked_s = now_s
+        return ASK
 
 
 def _without_waiting(fd: int) -> tuple[int, bool]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cockpit.face.cells import BLANK, PLAIN, Canvas, Encoder, Pen, cells, change, move, settled
 from tests.face.glass import Glass, assert_same, drawn_slowly
 
-TEXTS = st.text(alphabet="ab .─┃█éß漢字カ한🚀✅●…→✓", min_size=1, max_size=6) | st.just("e\u0301x")
+TEXTS = st.text(alphabet="ab .─┃█éß漢字カ한🚀✅①●…→✓", min_size=1, max_size=6) | st.just("e\u0301x")
 COLOURS = ("", "31", "97", "38;5;110", "38;2;255;85;85")
 GROUNDS = ("", "44", "48;5;17", "48;2;15;18;23")
 ATTRIBUTES = st.lists(st.sampled_from((1, 2, 3, 4, 5, 7, 9)), unique=True)
@@ -106,7 +106,7 @@ def test_the_end_of_a_row_is_erased_on_the_terminals_own_background_alone() -> N
         assert ("\x1b[K" in encoder.draw(canvas.frame())) is erased
 
 
-@pytest.mark.parametrize("text", ["👩‍🚒", "❤️", "●", "\u0378"])
+@pytest.mark.parametrize("text", ["👩‍🚒", "❤️", "①", "▶", "\u0378"])
 def test_no_place_is_trusted_after_a_character_that_terminals_disagree_about(text: str) -> None:
     canvas, encoder = Canvas(20, 2), Encoder()
     canvas.paint(0, 0, [("." * 20, PLAIN)])

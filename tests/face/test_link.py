@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from cockpit.face.cells import PLAIN, Canvas, Encoder, Frame, Pen
-from cockpit.face.link import PIECE, Foreign, Link
+from cockpit.face.link import ASK as QUESTION
+from cockpit.face.link import ASK_EVERY, HELD_S, PIECE, WINDOW, Foreign, Link
 from tests.e2e.terminal import Terminal, wait_until
 from tests.face.glass import Glass, assert_same, drawn_slowly
 
 KERNEL = 32768
 """More than a pseudo terminal keeps for its reader."""
+ASK = QUESTION.encode()
 RESTLESS = [sys.executable, "-m", "tests.face.restless"]
 
 
@@ -29,22 +31,28 @@ class Line:
     def __init__(self) -> None:
         self.master, self.slave = pty.openpty()
         self.broken: list[Exception] = []
-        self.link = Link(self.slave, encoding="utf-8", broken=self.broken.append)
+        self.now_s = 0.0
+        self.link = Link(
+            self.slave, encoding="utf-8", monotonic=lambda: self.now_s, broken=self.broken.append
+        )
         self.got = b""
+
+    def swallow(self) -> None:
+        """Read what is there."""
+        while select.select([self.master], [], [], 0)[0]:
+            self.got += os.read(self.master, 65536)
 
     def read_all(self) -> bytes:
         """Read until everything was sent; what was read now."""
-        got = b""
+        before = len(self.got)
 
         def look() -> bool:
-            nonlocal got
-            while select.select([self.master], [], [], 0)[0]:
-                got += os.read(self.master, 65536)
-            return not self.link.behind and not select.select([self.master], [], [], 0)[0]
+            sent = not self.link.behind
+            self.swallow()
+            return sent
 
-        wait_until(look, "everything is sent")
-        self.got += got
-        return got
+        wait_until(look, "everything is sent", 20)
+        return self.got[before:]
 
     def close(self) -> None:
         reader = threading.Thread(target=self.link.close)
@@ -133,10 +141,11 @@ def test_a_frame_from_before_the_terminal_was_given_away_is_never_drawn_after() 
 
 def test_a_big_frame_is_one_picture_where_the_terminal_can_and_a_small_one_costs_nothing_more() -> None:
     with line() as opened:
-        opened.link.atomic = True
+        assert opened.link.answered()
         opened.link.show(page(1))
         got = opened.read_all()
-        assert got.startswith(b"\x1b[?2026h") and got.endswith(b"\x1b[?2026l") and len(got) > PIECE
+        assert got.startswith(b"\x1b[?2026h") and got.endswith(b"\x1b[?2026l" + ASK) and len(got) > PIECE
+        opened.link.answered()
         canvas = Canvas(80, 24)
         canvas.paint(0, 0, [("x", PLAIN)])
         opened.link.show(canvas.frame())
@@ -144,6 +153,74 @@ def test_a_big_frame_is_one_picture_where_the_terminal_can_and_a_small_one_costs
         canvas.paint(0, 0, [("y", PLAIN)])
         opened.link.show(canvas.frame())
         assert opened.read_all() == b"\x1b[Hy"
+
+
+def ticks(opened: Line, canvas: Canvas, count: int) -> int:
+    """So many seconds of a clock on a link that swallows everything; how many bytes went out."""
+    before = opened.link.written
+    for _ in range(count):
+        opened.now_s += 1.0
+        canvas.paint(70, 3, [(f"{opened.now_s:08.0f}", PLAIN)])
+        canvas.paint(0, 0, [(chr(ord("a") + round(opened.now_s) % 26) * 60, PLAIN)])
+        opened.link.show(canvas.frame())
+        wait_until(lambda: opened.swallow() or opened.link.idle, "taken, or held", 10)
+    return opened.link.written - before
+
+
+def test_a_link_that_swallows_everything_is_sent_little_while_the_terminal_owes_an_answer() -> None:
+    """As sshd does it for a client that hangs: the kernel always takes more, and nobody sees it."""
+    with line() as opened:
+        assert opened.link.answered()
+        canvas = Canvas(80, 24)
+        swallowed = ticks(opened, canvas, 300)
+        frames_s = 300 / HELD_S
+        assert swallowed < ASK_EVERY + 2 * WINDOW + frames_s * 100
+        opened.link.answered()
+        canvas.paint(0, 0, [("newest", PLAIN)])
+        opened.link.show(canvas.frame())
+        opened.read_all()
+        glass = Glass(80, 24)
+        glass.write(opened.got.decode())
+        assert_same(glass.shown, drawn_slowly(canvas.frame()))
+
+
+def test_a_terminal_that_answers_misses_no_frame() -> None:
+    with line() as opened:
+        opened.link.answered()
+        canvas = Canvas(80, 24)
+        for _ in range(200):
+            ticks(opened, canvas, 1)
+            opened.link.answered()
+        assert opened.link.dropped == 0
+        opened.read_all()
+        assert opened.got.count(ASK) > 5
+
+
+def test_a_key_is_answered_by_a_frame_at_once_whatever_is_owed() -> None:
+    with line() as opened:
+        opened.link.answered()
+        canvas = Canvas(80, 24)
+        ticks(opened, canvas, 60)
+        canvas.paint(0, 0, [("the sheet", PLAIN)])
+        opened.link.show(canvas.frame())
+        opened.link.hurry()
+        wait_until(lambda: b"the sheet" in opened.got or not opened.read_all(), "sent")
+        assert b"the sheet" in opened.got
+
+
+def test_a_terminal_that_types_and_never_answers_is_waited_for_no_more() -> None:
+    """Somebody attached from another terminal."""
+    with line() as opened:
+        opened.link.answered()
+        canvas = Canvas(80, 24)
+        ticks(opened, canvas, 60)
+        opened.now_s += HELD_S
+        opened.link.hurry()
+        opened.read_all()
+        dropped = opened.link.dropped
+        opened.now_s += 60.0
+        ticks(opened, canvas, 60)
+        assert opened.link.dropped == dropped
 
 
 def test_a_terminal_that_is_gone_ends_the_thread_and_troubles_nobody() -> None:
@@ -187,7 +264,7 @@ def test_a_fault_of_its_own_is_told_and_does_not_leave_a_screen_that_stands_stil
 
 def test_characters_that_the_terminal_has_no_letters_for_are_marked() -> None:
     master, slave = pty.openpty()
-    link = Link(slave, encoding="ascii", broken=lambda _: None)
+    link = Link(slave, encoding="ascii", monotonic=lambda: 0.0, broken=lambda _: None)
     canvas = Canvas(4, 1)
     canvas.paint(0, 0, [("a─b", PLAIN)])
     link.show(canvas.frame())
