@@ -202,13 +202,19 @@ class Link:
 
     def _sort(self) -> None:
         """Take what was handed over: the newest frame alone stays, and none from before foreign text."""
-        while self._handed:
-            new = self._handed.popleft()
+        while (new := self._taken()) is not None:
             if isinstance(new, Frame | Foreign):
                 stay = [each for each in self._due if not isinstance(each, Frame)]
                 self.dropped += len(self._due) - len(stay)
                 self._due = deque(stay)
             self._due.append(new)
+
+    def _taken(self) -> str | Frame | None:
+        """The oldest that was handed over; `show` may take the last one back at any moment."""
+        try:
+            return self._handed.popleft()
+        except IndexError:
+            return None
 
     def _next(self) -> bytes:
         """What is due next, as bytes; a frame stays while too much is unanswered."""

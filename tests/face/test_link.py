@@ -42,6 +42,11 @@ class Line:
         while select.select([self.master], [], [], 0)[0]:
             self.got += os.read(self.master, 65536)
 
+    def settled(self) -> bool:
+        """Read what is there; whether nothing more comes."""
+        self.swallow()
+        return self.link.idle
+
     def read_all(self) -> bytes:
         """Read until everything was sent; what was read now."""
         before = len(self.got)
@@ -163,7 +168,7 @@ def ticks(opened: Line, canvas: Canvas, count: int) -> int:
         canvas.paint(70, 3, [(f"{opened.now_s:08.0f}", PLAIN)])
         canvas.paint(0, 0, [(chr(ord("a") + round(opened.now_s) % 26) * 60, PLAIN)])
         opened.link.show(canvas.frame())
-        wait_until(lambda: opened.swallow() or opened.link.idle, "taken, or held", 10)
+        wait_until(opened.settled, "taken, or held", 10)
     return opened.link.written - before
 
 
