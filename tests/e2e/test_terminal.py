@@ -31,6 +31,7 @@ def test_two_presses_of_one_key_bring_every_flag_to_zero(stage: Stage) -> None:
 
 def test_a_cut_terminal_does_not_stop_the_rollback(stage: Stage) -> None:
     with Terminal(stage.command("fly"), env=stage.env) as terminal:
+        terminal.expect("UNDECIDED")  # the monitor was asked, so the counters of the cut are known
         roll_back(terminal)
         wait_until(lambda: "rollback.declared" in stage.kinds(), "declared")
         terminal.cut()
