@@ -63,9 +63,14 @@ def plan() -> Plan:
 
 
 class EngineMachine(RuleBasedStateMachine):
+    """approvals: how many people a forward move needs."""
+
+    approvals = 1
+
     def __init__(self) -> None:
         super().__init__()
-        self.around = Surroundings(plan(), {"writes": 50.0, "reads": 50.0, "jobs": 0.0})
+        flown = replace(plan(), approvals=self.approvals)
+        self.around = Surroundings(flown, {"writes": 50.0, "reads": 50.0, "jobs": 0.0})
         self.around.service.arrived = self._arrived
         self.number = 0
         self.commands = 0
