@@ -277,7 +277,7 @@ class Surroundings:
 
 
 class Cockpit:
-    """One process: alive from the first turn to its crash."""
+    """One process: alive from `take_off` to its crash."""
 
     def __init__(self, around: Surroundings, number: int, heard: Callable[[Event], None]) -> None:
         self.around = around
@@ -297,6 +297,9 @@ class Cockpit:
         self._heard, self._pilot_heard = heard, self._pilot._on_event
         self._pilot._on_event = self._hear  # type: ignore[method-assign]  # every event as it is folded
         self._task = self.loop.create_task(self._fly())
+
+    def take_off(self) -> None:
+        """The first turn; what is to be done writes in it already."""
         self.loop.turn()
 
     def _hear(self, event: Event) -> None:

@@ -52,8 +52,8 @@ class ApprovalsMachine(EngineMachine):
         self.flying.pass_time(20.0)
         self.ask_and_have_it_approved(flag, who)
 
-    def _arrived(self, action: str, flag: str) -> None:
-        super()._arrived(action, flag)
+    def must_be_allowed(self, action: str, flag: str) -> None:
+        super().must_be_allowed(action, flag)
         if action == "set":
             self._two_said_yes_to_it(flag)
 
@@ -135,7 +135,7 @@ class ApprovalsMachine(EngineMachine):
     @rule()
     @asks
     def nobody_approves_in_time(self) -> None:
-        self.around.clock.set_ahead(LAPSES_AFTER_S + 1)
+        self.set_ahead(LAPSES_AFTER_S + 1)
         self.time_passes_here(1.1)
 
     def time_passes_here(self, seconds: float) -> None:

@@ -74,6 +74,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.around.service.arrived = self._arrived
         self.number = 0
         self.commands = 0
+        self.settings_of_clock = 0
         self.deadlines: dict[str, datetime] = {}
         self.cockpit: Cockpit | None = None
         self.broken: list[str] = []
@@ -95,6 +96,7 @@ class EngineMachine(RuleBasedStateMachine):
     def start(self) -> None:
         self.number += 1
         self.cockpit = Cockpit(self.around, self.number, self._heard)
+        self.cockpit.take_off()
         self.bury()
 
     def bury(self) -> None:
@@ -112,9 +114,20 @@ class EngineMachine(RuleBasedStateMachine):
         self.bury()
 
     def _arrived(self, action: str, flag: str) -> None:
-        """A write reaches the service."""
+        """A write reaches the service; from a process that died in its append a moment ago none does.
+
+        What is wrong with it is kept: the engine takes an error here for its adapter's fault, and flies on.
+        """
+        if self.flying.line.dead:
+            raise ConnectionError("the process is gone")
+        try:
+            self.must_be_allowed(action, flag)
+        except AssertionError as wrong:
+            self.broken.append(f"{action} {flag}: {wrong}")
+            raise
+
+    def must_be_allowed(self, action: str, flag: str) -> None:
         cockpit = self.flying
-        assert not cockpit.line.dead, "a dead process writes"
         flight = cockpit.flight
         assert action != "set" or flight.rollback is None, "a forward write behind a declaration"
         pending = flight.flag(flag).pending
@@ -233,7 +246,12 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([-600.0, -5.0, 5.0, 600.0]))
     def the_clock_is_set(self, seconds: float) -> None:
-        self.around.clock.set_ahead(seconds)
+        self.set_ahead(seconds)
+
+    def set_ahead(self, seconds: float) -> None:
+        """Never back to instants that were looked at before, so that no two events are alike."""
+        self.settings_of_clock += 1
+        self.around.clock.set_ahead(seconds + 13e-6 * self.settings_of_clock)
 
     @rule(how=st.sampled_from(["full", "hangs, written", "hangs, lost"]))
     @precondition(lambda self: not self.around.book.troubled)
@@ -293,7 +311,7 @@ class EngineMachine(RuleBasedStateMachine):
             assert not own
 
     @invariant()
-    def nothing_was_proved_by_an_old_read(self) -> None:
+    def no_write_and_no_read_was_wrong(self) -> None:
         assert not self.broken, self.broken
 
     @invariant()
