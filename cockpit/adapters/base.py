@@ -94,6 +94,14 @@ class FlagReader(Protocol):
     async def aclose(self) -> None: ...
 
 
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A reader that can leave out what is not needed to prove a write, and takes time: who wrote it."""
+
+    async def read_back(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
+        """As `FlagReader.read`; what was left out is found out by the next read."""
+
+
 class FlagWriter(Protocol):
     """Writes flags of one service. Never retries by itself; what went wrong is in the result."""
 

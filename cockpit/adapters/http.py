@@ -27,8 +27,9 @@ import httpx
 import cockpit
 from cockpit.adapters.base import RefusedByService
 from cockpit.adapters.http_answer import Answer
+from cockpit.adapters.http_clients import IDLE_S, Clients
 from cockpit.adapters.http_path import plan_fault, segment
-from cockpit.adapters.http_places import Places, SharedPlaces
+from cockpit.adapters.http_places import SharedPlaces
 from cockpit.adapters.http_trouble import host_port, shown, timed_out
 from cockpit.adapters.http_wire import Ask, Lane, Params, Progress
 from cockpit.adapters.no_answer import Cause, NoAnswer
@@ -52,7 +53,6 @@ _WRITE_PLACES: Final = 32
 _SHARED_PLACES: Final = 3
 # A server may close an idle connection at the moment we write to it, and then nobody knows what
 # became of the write; so a write uses only a connection that was busy just now.
-_READ_IDLE_S: Final = 10.0
 _WRITE_IDLE_S: Final = 2.0
 
 
@@ -72,6 +72,7 @@ class Web:
         self._tls: dict[str | None, ssl.SSLContext] = {}
         self._hosts: list[HttpHost] = []
         self._shared: dict[tuple[str, str], SharedPlaces] = {}
+        self._kept_warm: dict[tuple[str, str, str | None], Clients] = {}
 
     def host(
         self,
@@ -84,18 +85,21 @@ class Web:
         max_concurrent: int = 4,
         secret_path: bool = False,
         shared: bool = False,
+        lever: bool = False,
     ) -> HttpHost:
         """A client for one base address. Headers whose value is a Secret are credentials.
 
         secret_path: paths are credentials too (webhook addresses) and appear in no text.
         shared: all shared clients of the same host have three places together, two of them for reads.
+        lever: a flag service, which is read at once after it was written and so has as many places for reads.
+        What reads it and what writes to it have their connections in common: the polls keep warm what a
+        rollback writes through.
         Opens nothing yet. Raises RefusedByService (fault PLAN) for an address that cannot be used.
         """
-
-        def lane(places: Places, idle_s: float) -> Lane:
-            return Lane(lambda: self._tls_context(ca_file), agent=self._agent, places=places, idle_s=idle_s)
-
         base = _base(base_url)
+        clients = self._clients(base, ca_file, in_common=lever)
+        clients.users += 1
+        max_concurrent = _WRITE_PLACES if lever else max_concurrent
         ours = self._shared.setdefault(_origin(base), SharedPlaces(_SHARED_PLACES)) if shared else None
         host = HttpHost(
             base,
@@ -103,8 +107,15 @@ class Web:
             timeout_s=timeout_s,
             max_body=max_body,
             secret_path=secret_path,
-            reads=lane(ours.reads if ours else asyncio.Semaphore(max_concurrent), _READ_IDLE_S),
-            writes=lane(ours.writes if ours else asyncio.Semaphore(_WRITE_PLACES), _WRITE_IDLE_S),
+            clients=clients,
+            reads=Lane(
+                clients, places=ours.reads if ours else asyncio.Semaphore(max_concurrent), idle_s=IDLE_S
+            ),
+            writes=Lane(
+                clients,
+                places=ours.writes if ours else asyncio.Semaphore(_WRITE_PLACES),
+                idle_s=_WRITE_IDLE_S,
+            ),
             heard=self._heard,
         )
         self._hosts.append(host)
@@ -114,6 +125,10 @@ class Web:
         hosts, self._hosts = self._hosts, []
         for host in hosts:
             await host.aclose()
+
+    def _clients(self, base: httpx.URL, ca_file: str | None, *, in_common: bool) -> Clients:
+        made = Clients(lambda: self._tls_context(ca_file), agent=self._agent)
+        return self._kept_warm.setdefault((*_origin(base), ca_file), made) if in_common else made
 
     def _tls_context(self, ca_file: str | None) -> ssl.SSLContext:
         """Trusts `ca_file` alone; without one, what the environment or the bundled list names."""
@@ -139,6 +154,7 @@ class HttpHost:
         timeout_s: float,
         max_body: int,
         secret_path: bool,
+        clients: Clients,
         reads: Lane,
         writes: Lane,
         heard: Heard | None = None,
@@ -148,6 +164,7 @@ class HttpHost:
         self._timeout_s = timeout_s
         self._max_body = max_body
         self._secret_path = secret_path
+        self._clients: Clients | None = clients
         self._reads = reads
         self._writes = writes
         self._heard = heard
@@ -207,8 +224,9 @@ class HttpHost:
         return await self._within_deadline(ask, self._follow)
 
     async def aclose(self) -> None:
-        await self._reads.aclose()
-        await self._writes.aclose()
+        clients, self._clients = self._clients, None
+        if clients is not None:
+            await clients.aclose()
 
     def _ask(self, method: str, path: str, headers: Headers | None, *, params: Params | None = None) -> Ask:
         base_path = self._base.raw_path.decode("ascii").rstrip("/")

@@ -9,10 +9,9 @@ import asyncio
 import json as json_text
 import logging
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
 import httpx
@@ -20,8 +19,8 @@ import httpx
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService
 from cockpit.adapters.credentials import escaped
 from cockpit.adapters.http_answer import Answer, parse_http_date
-from cockpit.adapters.http_body import ACCEPT_ENCODING, read_capped
-from cockpit.adapters.http_path import plan_fault
+from cockpit.adapters.http_body import read_capped
+from cockpit.adapters.http_clients import Clients
 from cockpit.adapters.http_places import Places
 from cockpit.adapters.http_trouble import Phase, host_port, network_trouble, shown, timed_out
 from cockpit.core.clean import clean_text
@@ -129,31 +128,21 @@ _PHASE_OF_EVENT: Final = {
 
 
 class Lane:
-    """A number of places for simultaneous requests, each with a client and so a connection of its own.
+    """A number of places for simultaneous requests, and the clients that carry them.
 
-    A pool that many requests share costs the square of its connections: 200 writes at once took 1.8 s
-    through one, and a fifth of a second through one client each.
+    idle_s: a connection that was idle for longer is not used again.
     """
 
-    def __init__(
-        self, tls_context: Callable[[], ssl.SSLContext], *, agent: str, places: Places, idle_s: float
-    ) -> None:
-        self._tls_context = tls_context
-        self._headers = {
-            "User-Agent": agent,
-            "Accept": "application/json, */*;q=0.5",
-            "Accept-Encoding": ACCEPT_ENCODING,
-        }
-        self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=idle_s)
+    def __init__(self, clients: Clients, *, places: Places, idle_s: float) -> None:
+        self._clients = clients
         self._places = places
-        self._idle: dict[str, list[httpx.AsyncClient]] = {}
-        self._clients: list[httpx.AsyncClient] = []
+        self._idle_s = idle_s
 
     async def exchange(self, ask: Ask, progress: Progress, *, timeout_s: float, max_body: int) -> Answer:
         """Send once and read the answer to its end. Raises AdapterError; redirects are answers."""
         async with self._places:
             progress.phase = Phase.CONNECTING
-            client = self._take(ask.url.scheme)
+            client = self._clients.take(ask.url.scheme, idle_s=self._idle_s)
             started = asyncio.get_running_loop().time()
             left_s = max(_LEAST_S, progress.until - started)
             ended = False
@@ -183,44 +172,9 @@ class Lane:
                 # The library reads a Location before we can decline to follow it.
                 raise _broken_redirect(ask) from None
             finally:
-                await self._put_back(ask.url.scheme, client, ended=ended)
+                await self._clients.put_back(ask.url.scheme, client, ended=ended)
             took_s = asyncio.get_running_loop().time() - started
         return _answer(ask, response, ask.blank_secrets(body), took_s)
-
-    async def aclose(self) -> None:
-        clients, self._clients = self._clients, []
-        self._idle.clear()
-        for client in clients:
-            await client.aclose()
-
-    async def _put_back(self, scheme: str, client: httpx.AsyncClient, *, ended: bool) -> None:
-        """A client whose request did not end is thrown away: after a cancellation at the wrong moment its
-        one connection counts as taken for ever, and every later request waits for it in vain.
-        """
-        if ended:
-            self._idle.setdefault(scheme, []).append(client)
-        elif client in self._clients:
-            self._clients.remove(client)
-            await client.aclose()
-
-    def _take(self, scheme: str) -> httpx.AsyncClient:
-        """The client that was used last, whose connection is most likely open still, or a new one."""
-        idle = self._idle.setdefault(scheme, [])
-        if idle:
-            return idle.pop()
-        # Plain http needs no list of authorities; a context that trusts nobody costs nothing.
-        trust = self._tls_context() if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        try:
-            client = httpx.AsyncClient(
-                verify=trust,
-                limits=self._limits,
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                headers=self._headers,
-            )
-        except (ValueError, ImportError, httpx.InvalidURL):
-            raise plan_fault("the proxy settings of the environment cannot be used") from None
-        self._clients.append(client)
-        return client
 
 
 def _answer(ask: Ask, response: httpx.Response, body: bytes, took_s: float) -> Answer:

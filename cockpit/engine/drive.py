@@ -216,19 +216,16 @@ class Drive:
 
     def wrote(self, order: WriteOrder, result: WriteResult) -> None:
         """Journal what came of a write. The outcome must not be lost, whatever the journal does."""
-        body: dict[str, object] = {
-            "write_id": order.write_id,
-            "flag": order.flag,
-            "action": order.action,
-            "outcome": result.outcome.value,
-            "detail": clean_text(result.detail),
-            "took_s": round(result.took_s, 4),
-            "unsent": result.unsent,
-            "again_after_s": result.again_after_s,
-            "lever": order.lever.value,
-            "rollback": order.rollback,
-        }
-        self.record(Kind.WRITE_OUTCOME, body, must=True)
+        self.record(Kind.WRITE_OUTCOME, outcome_body(order, result), must=True)
+
+    def take_answers(self) -> None:
+        """Journal what came of writes since the last time, in one transaction; each by itself where one of
+        them came too late."""
+        answers = self._effects.take_answers()
+        drafts = [Draft(kind=Kind.WRITE_OUTCOME, body=outcome_body(*answer)) for answer in answers]
+        if answers and not self.record_all(drafts, must=True):
+            for answer in answers:
+                self.wrote(*answer)
 
     def record(
         self, kind: Kind, body: dict[str, object], *, actor: str = MACHINE, must: bool = False
@@ -258,11 +255,11 @@ class Drive:
                 return False
         return False
 
-    def record_all(self, drafts: Sequence[Draft]) -> bool:
+    def record_all(self, drafts: Sequence[Draft], *, must: bool = False) -> bool:
         """Append events together, deciding nothing; False when they could not be appended."""
         for _ in range(ROUNDS):
             try:
-                self._logbook.append(drafts, actor=MACHINE, at=self._clock.now(), must=False)
+                self._logbook.append(drafts, actor=MACHINE, at=self._clock.now(), must=must)
                 return True
             except SequenceConflict:
                 continue
@@ -380,3 +377,18 @@ class Drive:
         for hook in self.plan.announce:
             if HookMoment.STAGE in hook.moments:
                 self._effects.announce(hook.name, message, hook.timeout_s)
+
+
+def outcome_body(order: WriteOrder, result: WriteResult) -> dict[str, object]:
+    return {
+        "write_id": order.write_id,
+        "flag": order.flag,
+        "action": order.action,
+        "outcome": result.outcome.value,
+        "detail": clean_text(result.detail),
+        "took_s": round(result.took_s, 4),
+        "unsent": result.unsent,
+        "again_after_s": result.again_after_s,
+        "lever": order.lever.value,
+        "rollback": order.rollback,
+    }

@@ -7,7 +7,7 @@ unknown. It never repeats a write by itself; what comes next is decided from the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 
 from cockpit.adapters.base import Announcement, FlagWriter
@@ -46,14 +46,18 @@ class WriteOrder:
 
 
 class Effects:
-    """Runs on the engine's loop. The three callbacks are called on it, and must not raise."""
+    """Runs on the engine's loop. The callbacks are called on it, and must not raise.
+
+    wrote: answers wait to be taken. Until they are, their flags are busy: what is not journalled yet must
+    not be taken for a write that nobody answers.
+    """
 
     def __init__(
         self,
         *,
         sources: Sources,
         clock: Clock,
-        wrote: Callable[[WriteOrder, WriteResult], None],
+        wrote: Callable[[], None],
         read: Callable[[str, Lever], Awaitable[bool]],
         announced: Callable[[str, Announcement, str, Failure | None], None],
         freed: Callable[[], None],
@@ -66,6 +70,7 @@ class Effects:
         self._freed = freed
         self._tasks: set[asyncio.Task[None]] = set()
         self._writes: dict[str, tuple[WriteOrder, asyncio.Task[None]]] = {}
+        self._answers: list[tuple[WriteOrder, WriteResult]] = []
         self._abandoned: dict[str, str] = {}
         self._read_backs: dict[tuple[str, Lever], int] = {}
         self._reading: set[tuple[str, Lever]] = set()
@@ -107,6 +112,13 @@ class Effects:
         self._writes[order.flag] = (order, self._spawn(self._write(order)))
         self._let_leave()
 
+    def take_answers(self) -> Sequence[tuple[WriteOrder, WriteResult]]:
+        """What came of writes since the last time, in order. Whoever takes it journals it at once."""
+        answers, self._answers = self._answers, []
+        for order, _ in answers:
+            del self._writes[order.flag]
+        return answers
+
     def abandon_forward_writes(self, why: str, flags: Collection[str] | None = None) -> None:
         """Nobody waits any longer for an unanswered forward write (None: of any flag): a rollback goes first,
         or another cockpit drives now. Its outcome becomes unknown."""
@@ -123,13 +135,15 @@ class Effects:
     def _abandon(self, order: WriteOrder, task: asyncio.Task[None], why: str) -> None:
         """A write that has not begun yet begins no more. A task that is cancelled before its first step never
         runs at all, and would leave the flag busy for good: so the step is let come first."""
+        if any(answered is order for answered, _ in self._answers):
+            return
         self._abandoned[order.write_id] = why
         asyncio.get_running_loop().call_soon(task.cancel)
 
     def leaving(self) -> bool:
         """Whether a write was begun just now, and is on its way out. Everything else on the loop waits for so
         long: one flush to the disk or one picture takes longer than the request. `freed` comes after it."""
-        return self._leaves is not None
+        return self._leaves is not None and self.writing
 
     def _let_leave(self) -> None:
         if self._leaves is not None:
@@ -181,8 +195,8 @@ class Effects:
             text = f"the cockpit's own fault: {type(error).__name__}"
             result = _unknown(text, self._clock.monotonic() - began)
         self._abandoned.pop(order.write_id, None)
-        del self._writes[order.flag]
-        self._wrote(order, result)
+        self._answers.append((order, result))
+        self._wrote()
 
     async def _ask_writer(self, writer: FlagWriter, order: WriteOrder) -> WriteResult:
         if order.write_id in self._abandoned:

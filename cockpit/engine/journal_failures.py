@@ -41,3 +41,8 @@ def failure_of(error: sqlite3.Error, path: Path) -> JournalFailure:
     code = getattr(error, "sqlite_errorcode", None)
     kind = FailureKind.CORRUPT if code is None else _KINDS.get(code & 0xFF, FailureKind.IO)
     return JournalFailure(kind, _TITLES[kind], f"{clean_text(path)}: {clean_text(error)}")
+
+
+def of_elsewhere(why: str, environment: str) -> JournalFailure:
+    detail = f"{why}, the plan says {environment}: move the journal away or give this plan a file of its own"
+    return JournalFailure(FailureKind.UNSAFE, "The journal is of another environment", clean_text(detail))

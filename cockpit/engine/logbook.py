@@ -23,6 +23,7 @@ from cockpit.core.clean import clean_text
 from cockpit.core.events import MACHINE, Event, Kind
 from cockpit.core.flight import Flight
 from cockpit.core.rollback import IllegalEvent
+from cockpit.core.snapshot import JournalLine
 from cockpit.engine.journal_chain import GENESIS, link_of
 from cockpit.engine.journal_port import (
     Draft,
@@ -41,7 +42,8 @@ _UNFOLDABLE = (IllegalEvent, ValueError, KeyError, TypeError)
 class Logbook:
     """Owns the folded flight. Used from the engine's thread only.
 
-    kept: the newest events, for the deck's tail. unsaved: events that happened but are not on disk yet.
+    kept: the newest events, for the deck's tail. lines: what they say there, by seq.
+    unsaved: events that happened but are not on disk yet.
     on_renumbered: what is only in memory went behind what others wrote, so its events got other numbers.
     _as_written: whether the folded flight is what the journal's own events fold to.
     """
@@ -51,6 +53,7 @@ class Logbook:
         self.path = path
         self._keep = keep
         self.kept: list[Event] = []
+        self.lines: dict[int, tuple[Event, JournalLine]] = {}
         self.unsaved: list[tuple[str, Event]] = []
         self.flight = Flight()
         self._saved = self.flight

@@ -26,7 +26,6 @@ from cockpit.core.snapshot import (
     FlagStatus,
     HostStatus,
     JournalHealth,
-    JournalLine,
     ParityStatus,
     PlanChange,
     ProbeStatus,
@@ -39,7 +38,6 @@ from cockpit.core.snapshot import (
 )
 from cockpit.core.spec import FlagSpec, Plan, ProbeSpec, SecondLever
 from cockpit.core.way_back import LeverFact, WayBackFacts, way_back
-from cockpit.core.wording import line
 from cockpit.engine.effects import Effects
 from cockpit.engine.facts import effective_health, flag_fact, legacy_fact, worst_health
 from cockpit.engine.gauge_senses import drawn
@@ -47,8 +45,7 @@ from cockpit.engine.identity import Identity
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.reasons import reasons, worst_level
 from cockpit.engine.senses import Senses
-
-TAIL = 60
+from cockpit.engine.tail import tail
 
 Agreements = Mapping[str, tuple[Agreement, datetime | None]]
 
@@ -164,7 +161,7 @@ def draw(
         rollbacks_closed=len(flight.closed),
         last_closed=flight.last_closed,
         journal=_journal(frame),
-        tail=_tail(frame.logbook),
+        tail=tail(frame.logbook),
         commands=tuple(commands),
         host_status=host,
         plan_change=plan_change,
@@ -403,15 +400,3 @@ def _journal(frame: Frame) -> JournalHealth:
         last_seq=frame.flight.last_seq,
         detail=detail,
     )
-
-
-def _tail(logbook: Logbook) -> tuple[JournalLine, ...]:
-    out = []
-    for event in logbook.kept[-TAIL:]:
-        text, level = line(event)
-        out.append(
-            JournalLine(
-                seq=event.seq, at=event.at, actor=event.actor, kind=event.kind.value, text=text, level=level
-            )
-        )
-    return tuple(out)

@@ -13,10 +13,9 @@ from contextlib import suppress
 from functools import partial
 
 from cockpit.core import commands as asked
-from cockpit.core.clean import clean_text
 from cockpit.core.commands import Command
 from cockpit.core.driver import How
-from cockpit.core.events import Event, Kind, Lever
+from cockpit.core.events import Event, Kind
 from cockpit.core.flight import elsewhere
 from cockpit.core.leaving import Here, may_leave
 from cockpit.core.rollback import IllegalEvent
@@ -29,13 +28,14 @@ from cockpit.engine.flying import Flying
 from cockpit.engine.guard import Guard
 from cockpit.engine.host import HostGauge
 from cockpit.engine.identity import signing_in
-from cockpit.engine.journal_port import Draft, FailureKind, JournalFailure, SequenceConflict
+from cockpit.engine.journal_failures import of_elsewhere
+from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.orders import Orders
 from cockpit.engine.patient_journal import PatientJournal
 from cockpit.engine.picture import Agreements, Frame, agree, draw, flag_status
 from cockpit.engine.polls import Polls
-from cockpit.engine.read_back import read_back
+from cockpit.engine.read_back import ReadBacks
 from cockpit.engine.replan import PlanOffer, Replan
 from cockpit.engine.salvage import Salvage
 from cockpit.engine.seat import Seat
@@ -43,16 +43,12 @@ from cockpit.engine.senses import Senses
 from cockpit.engine.sources import Sources
 from cockpit.engine.studio import Studio
 from cockpit.engine.teller import Teller
+from cockpit.engine.turns import Turns
 from cockpit.engine.veto import VetoTime
 
 BEAT_S = 0.25
 MEND_SPACING_S = 0.5
 LEAVE_LIMIT_S = 2.0
-
-
-def _of_elsewhere(why: str, environment: str) -> JournalFailure:
-    detail = f"{why}, the plan says {environment}: move the journal away or give this plan a file of its own"
-    return JournalFailure(FailureKind.UNSAFE, "The journal is of another environment", clean_text(detail))
 
 
 class Pilot:
@@ -71,17 +67,17 @@ class Pilot:
             self._plan,
             self._sources,
             self._clock,
-            self._sensed,
+            lambda source: self._turns.soon(),
             lambda: self._logbook.flight.last_seq,
         )
         self._logbook.on_renumbered = self._senses.prove_nothing
         self._effects = Effects(
             sources=self._sources,
             clock=self._clock,
-            wrote=lambda order, result: self._then(self._drive.wrote, order, result),
-            read=self._read_flag,
+            wrote=lambda: self._turns.answered(),
+            read=ReadBacks(self._senses, lambda: self._plan).read,
             announced=lambda *told: self._then(self._drive.announced, *told),
-            freed=self._turn,
+            freed=lambda: self._turns.soon(),
         )
         self._drive = Drive(
             logbook=self._logbook,
@@ -92,6 +88,11 @@ class Pilot:
             session=flying.identity.session,
         )
         self._guard = Guard(self._tell_fault)
+        self._turns = Turns(
+            turn=self._turn,
+            deliver=lambda: self._guard.run("answer", self._drive.take_answers),
+            pressing=lambda: self._logbook.flight.rollback is not None,
+        )
         self._seat = Seat(
             journal=self._journal,
             logbook=self._logbook,
@@ -174,10 +175,10 @@ class Pilot:
         flight, environment = self._logbook.flight, self._plan.environment
         away = elsewhere(flight, environment)
         if away and flight.rollback is not None:
-            raise _of_elsewhere(f"a rollback is open in {flight.environment}", environment)
+            raise of_elsewhere(f"a rollback is open in {flight.environment}", environment)
         self._seat.look()
         if away and not self._seat.taken:
-            raise _of_elsewhere(f"it was flown in {flight.environment} last", environment)
+            raise of_elsewhere(f"it was flown in {flight.environment} last", environment)
         self._studio.draw()
 
     async def fly(self) -> None:
@@ -196,6 +197,7 @@ class Pilot:
         """Let what is in flight end, sign out, release everything; whatever hangs or breaks meanwhile."""
         try:
             await self._effects.finish(limit_s=LEAVE_LIMIT_S)
+            self._turns.end()
             if self._seat.taken:
                 self._logbook.flush()
                 self._sign_off(self._stop_why or "the engine failed")
@@ -222,6 +224,7 @@ class Pilot:
         What others journalled comes before all: a cockpit that stood still may have lost the seat.
         """
         self._logbook.catch_up()
+        self._turns.deliver()
         if self._flying.identity.read_only:
             for command in batch:
                 self._orders.refuse(command, "this cockpit is read-only")
@@ -276,6 +279,7 @@ class Pilot:
             self._host.late(loop.time() - due)
             due = max(due + BEAT_S, loop.time())
             self._guard.run("journal", self._tend_journal)
+            self._turns.deliver()
             self._guard.run("driver's seat", self._seat.look)
             self._guard.run("host", self._host.look)
             self._turn()
@@ -302,9 +306,6 @@ class Pilot:
         )
         return may_leave(self._logbook.flight.rollback, here, self._clock.now())
 
-    def _sensed(self, source: str) -> None:
-        self._turn()
-
     def _then(self, function: Callable[..., None], *values: object) -> None:
         self._guard.run("answer", partial(function, *values))
         self._turn()
@@ -316,6 +317,7 @@ class Pilot:
         """
         if self._effects.leaving():
             return
+        self._turns.deliver()
         self._guard.run("clock", self._clock_watch.look)
         self._guard.run("numbers", self._compare)
         if self._seat.taken:
@@ -355,9 +357,6 @@ class Pilot:
             if flag.stage_since == event.at:
                 self._senses.restart_judges()
                 self._senses.restart_share(flag.key)
-
-    async def _read_flag(self, flag: str, lever: Lever) -> bool:
-        return await read_back(self._senses, self._plan, flag, lever)
 
     async def _watch_plan(self) -> None:
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from cockpit.adapters.base import AdapterError
+from cockpit.adapters.base import AdapterError, ReadsBack
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import along
 from cockpit.core.model import Failure, FlagValue, Health, ProbeValue, Reading, Side
@@ -169,17 +169,24 @@ class Senses:
 
     async def read_service(self, service: ServiceSpec, keys: Sequence[str]) -> Failure | None:
         """One read of one flag service; the worst failure of its flags, if any."""
-        asked = self._ask()
+        return next(reversed((await self.read_keys(service, keys)).values()), None)
+
+    async def read_keys(
+        self, service: ServiceSpec, keys: Sequence[str], *, back: bool = False
+    ) -> dict[str, Failure]:
+        """The same; what went wrong, by key. back: to prove a write, and for nothing else."""
+        asked, reader = self._ask(), self._sources.readers[service.name]
+        read = reader.read_back if back and isinstance(reader, ReadsBack) else reader.read
         try:
-            answers = await self._sources.readers[service.name].read(keys)
+            answers = await read(keys)
         except AdapterError as error:
             self.service_failed(service.name, keys, error.failure)
-            return error.failure
-        worst = None
+            return dict.fromkeys(keys, error.failure)
+        failures = dict[str, Failure]()
         for key in keys:
             answer = answers.get(key) or unanswered()
             if isinstance(answer, AdapterError):
-                worst = answer.failure
+                failures[key] = answer.failure
             for sense in self._read_as(service.name, key):
                 if isinstance(answer, AdapterError):
                     sense.reading = self._bad(sense.reading, answer.failure)
@@ -189,7 +196,7 @@ class Senses:
                     sense.reading = self._good(sense.reading, answer, asked)
                     sense.began_after, sense.began_s = self._proves(asked), asked.steady_s
         self._changed(service.name)
-        return worst
+        return failures
 
     def service_failed(self, service: str, keys: Sequence[str], failure: Failure) -> None:
         for key in keys:

@@ -15,6 +15,8 @@ from cockpit.engine.journal_port import Journal
 from cockpit.engine.published import encode
 
 SNAPSHOT_SPACING_S = 0.05
+MOST_OF_THE_TIME = 0.1
+"""Of the loop's time that pictures may take: in a large plan polls, writes and read-backs go first."""
 PUBLISH_SPACING_S = 0.5
 PUBLISH_NEWS_SPACING_S = 0.1
 
@@ -39,13 +41,14 @@ class Studio:
         self._seq = 0
         self._redraw: asyncio.TimerHandle | None = None
         self._drawn_at = self._published_at = float("-inf")
+        self._spacing_s = SNAPSHOT_SPACING_S
         self._published_news: tuple[Level, int] | None = None
 
     def draw_soon(self) -> None:
         if self._redraw is not None:
             return
         loop = asyncio.get_running_loop()
-        wait_s = max(0.0, self._drawn_at + SNAPSHOT_SPACING_S - loop.time())
+        wait_s = max(0.0, self._drawn_at + self._spacing_s - loop.time())
         self._redraw = loop.call_later(wait_s, self.draw)
 
     def hold(self) -> None:
@@ -62,6 +65,8 @@ class Studio:
         if snapshot is not None:
             self._guard.run("screen", partial(self._show, snapshot))
             self._guard.run("picture for observers", partial(self._publish, snapshot))
+        took_s = asyncio.get_running_loop().time() - self._drawn_at
+        self._spacing_s = min(max(SNAPSHOT_SPACING_S, took_s / MOST_OF_THE_TIME), PUBLISH_SPACING_S)
 
     def draw_last(self) -> None:
         """The last picture is published however soon after the one before: observers are to see the end."""

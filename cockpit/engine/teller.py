@@ -1,4 +1,8 @@
-"""Journals what the lookout sees. What cannot be written now is said later, unless the next look says it."""
+"""Journals what the lookout sees. What cannot be written now is said later, unless the next look says it.
+
+What one look sees is one transaction: when a network fails, every probe changes in one moment, and as many
+waits for the disk would hold up the polls that have to tell what is still there.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +42,9 @@ class Teller:
             now=now,
         )
         drafts, self._untold = [*self._untold, *seen], []
+        open_rollback = self._logbook.flight.rollback is not None
+        if len(drafts) > 1 and self._drive.record_all(drafts, must=open_rollback):
+            return
         for draft in drafts:
             told = self._drive.record(draft.kind, dict(draft.body))
             if not told and draft.kind in SAID_ONCE:

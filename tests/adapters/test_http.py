@@ -12,6 +12,7 @@ import pytest
 from cockpit import __version__
 from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.http import Cause, HttpHost, NoAnswer, Web
+from cockpit.adapters.http_clients import Clients
 from cockpit.adapters.http_wire import Lane
 from cockpit.core.model import Fault
 from cockpit.engine.clock import SystemClock
@@ -180,7 +181,8 @@ async def test_a_write_does_not_wait_behind_reads(web: Web) -> None:
 
 async def test_waiting_for_a_place_counts(web: Web) -> None:
     async with scripted(always(Hang())) as server:
-        lane = Lane(ssl.create_default_context, agent="test", places=asyncio.Semaphore(1), idle_s=1.0)
+        clients = Clients(ssl.create_default_context, agent="test")
+        lane = Lane(clients, places=asyncio.Semaphore(1), idle_s=1.0)
         patient, hasty = (
             HttpHost(
                 httpx.URL(server.url),
@@ -188,6 +190,7 @@ async def test_waiting_for_a_place_counts(web: Web) -> None:
                 timeout_s=timeout_s,
                 max_body=1000,
                 secret_path=False,
+                clients=clients,
                 reads=lane,
                 writes=lane,
             )
@@ -201,6 +204,6 @@ async def test_waiting_for_a_place_counts(web: Web) -> None:
             await hasty.write("POST", "/off")
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
-        await lane.aclose()
+        await clients.aclose()
     assert (caught.value.cause, caught.value.sent) == (Cause.TIMEOUT, False)
     assert caught.value.failure.title == f"earlier requests to {hasty.address} did not end within 0.2 s"

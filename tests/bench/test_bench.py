@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.bench import __main__ as runner
-from tests.bench import first_paint, follow_delay, journal_append, key_echo, key_to_wire, resume, soak
+from tests.bench import (
+    fan_out,
+    first_paint,
+    follow_delay,
+    journal_append,
+    key_echo,
+    key_to_wire,
+    poll_rate,
+    resume,
+    soak,
+)
 from tests.bench.goals import Row, all_met, percentiles, read, tell
 
 MET = Row(goal="P7", what="an append", wanted="<= 2.5x", figure="2|3x", beside="a write", met=True)
@@ -116,3 +126,20 @@ def test_the_rollback_key_is_measured_to_the_wire(tmp_path: Path) -> None:
     assert key_to_wire.main([*arguments, "--json", str(told)]) in (0, 1)
     assert [row.what.rpartition(", ")[2] for row in read(told)] == ["fast", "stalled"]
     assert all("never" not in row.figure for row in read(told))
+
+
+def test_a_rollback_is_measured_beside_raw_streams(tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    assert fan_out.main(["--flags", "2", "--rounds", "1", "--json", str(told)]) in (0, 1)
+    (row,) = read(told)
+    assert (row.goal, row.met) == ("P6", None)
+    (figures,) = json.loads(told.read_text())["ms"]
+    assert all(len(figures[part]) == 1 for part in ("floor", "bare", "ours"))
+
+
+def test_polling_is_measured_and_everything_is_polled(tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    assert poll_rate.main(["--targets", "5", "--seconds", "2", "--json", str(told)]) in (0, 1)
+    assert [row.goal for row in read(told)] == ["P5", "P5"]
+    costs = {cost["name"]: cost for cost in json.loads(told.read_text())["costs"]}
+    assert costs["the cockpit"]["polls_per_s"] > 0 and costs["the cockpit"]["late_ms"] is not None

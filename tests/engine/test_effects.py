@@ -22,6 +22,7 @@ class Told:
 
     world: World
     results: list[WriteResult] = field(default_factory=list)
+    was_busy: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ended = asyncio.Event()
@@ -34,8 +35,9 @@ class Told:
             freed=lambda: None,
         )
 
-    def _wrote(self, order: WriteOrder, result: WriteResult) -> None:
-        self.results.append(result)
+    def _wrote(self) -> None:
+        self.was_busy.append(self.effects.busy("writes"))
+        self.results += [result for _, result in self.effects.take_answers()]
         self.ended.set()
 
     async def _read(self, flag: str, lever: Lever) -> bool:
@@ -116,3 +118,20 @@ def test_a_write_that_is_given_up_before_it_began_is_not_sent_and_leaves_its_fla
     [result] = asyncio.run(scenario()).results
     assert result.outcome is WriteOutcome.REFUSED and result.unsent
     assert not world.service.writes
+
+
+def test_a_flag_is_busy_until_its_answer_was_taken_to_be_journalled(world: World) -> None:
+    """Else what is answered and not yet journalled looks like a write that nobody answers any more."""
+
+    async def scenario() -> Told:
+        told = Told(world)
+        await told.begin("kill")
+        async with asyncio.timeout(5):
+            await told.ended.wait()
+        assert not told.effects.busy("writes") and not told.effects.writing
+        assert told.effects.take_answers() == []
+        return told
+
+    told = asyncio.run(scenario())
+    assert told.was_busy == [True]
+    assert [result.outcome for result in told.results] == [WriteOutcome.DONE]

@@ -134,9 +134,10 @@ async def test_failures_stretch_the_interval_up_to_four_times() -> None:
     async with Running(source.poller(interval_s=0.02)):
         await source.calls(6)
     gaps = [later - earlier for earlier, later in zip(source.began, source.began[1:], strict=False)]
-    assert gaps[0] >= 0.02 * 0.9
-    assert gaps[1] >= 0.04 * 0.9
-    assert min(gaps[3:]) >= 0.08 * 0.9
+    # A tick that began late shortens its gap by up to half an interval: the moments stay what they are.
+    assert gaps[0] >= 0.02 * 0.45
+    assert gaps[1] >= 0.02 * 1.45
+    assert min(gaps[3:]) >= 0.02 * 3.45
 
 
 async def test_a_source_that_says_not_before_is_obeyed_even_when_poked() -> None:

@@ -69,4 +69,4 @@ def open_host(
     if token is not None:
         bare = settings.token_header.lower() == "authorization"
         headers[settings.token_header] = bearer(secret(token)) if bare else secret(token)
-    return web.host(settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file)
+    return web.host(settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file, lever=True)

@@ -99,4 +99,4 @@ def raise_for(answer: Answer) -> None:
 
 def open_host(settings: LaunchDarklySettings, web: Web, token: Secret, timeout_s: float) -> HttpHost:
     headers: dict[str, Secret | str] = {"Authorization": token, "LD-API-Version": _VERSION}
-    return web.host(settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file)
+    return web.host(settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file, lever=True)

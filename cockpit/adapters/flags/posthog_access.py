@@ -72,4 +72,4 @@ class Flags:
 
 def open_host(settings: PostHogSettings, web: Web, token: Secret, timeout_s: float) -> HttpHost:
     headers = {"Authorization": bearer(token)}
-    return web.host(settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file)
+    return web.host(settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file, lever=True)

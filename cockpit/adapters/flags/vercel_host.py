@@ -53,4 +53,4 @@ class VercelSettings(Settings):
 
 def open_host(settings: VercelSettings, web: Web, token: Secret, timeout_s: float) -> HttpHost:
     headers = {"Authorization": bearer(token)}
-    return web.host(settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file)
+    return web.host(settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file, lever=True)

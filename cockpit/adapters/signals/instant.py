@@ -3,7 +3,8 @@
 Protocol: `/api/v1/query` as Prometheus documents it; VictoriaMetrics, Thanos and Mimir answer alike.
 Numbers are JSON strings ("0.5", "NaN", "+Inf"), times are JSON numbers. An empty result is a success
 that says "no series matched", which is not zero. `warnings` beside the data mean that a part of the
-store did not answer, so the number is withheld. `infos` are hints about the query and are ignored.
+store did not answer, so the number is withheld; so does `isPartial`, which a cluster of VictoriaMetrics
+says instead. `infos` are hints about the query and are ignored.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ def read_envelope(body: object) -> tuple[Mapping[str, object], str]:
     envelope = _object(body, "the answer")
     if envelope.get("status") != "success":
         _broken("the answer does not say success")
-    return _object(envelope.get("data"), "data"), _warning(envelope.get("warnings"))
+    warning = _warning(envelope.get("warnings"))
+    if envelope.get("isPartial") is True:
+        warning = warning or "a part of the store did not answer"
+    return _object(envelope.get("data"), "data"), warning
 
 
 def read_error(status: int, body: object) -> AdapterError | None:

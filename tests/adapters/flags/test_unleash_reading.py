@@ -11,7 +11,7 @@ import pytest
 from cockpit.adapters.base import RefusedByService
 from cockpit.adapters.http import Web
 from cockpit.core.clean import ZERO, Percent
-from cockpit.core.model import Fault
+from cockpit.core.model import Fault, FlagValue
 from tests.adapters.flags.crew import Crew
 from tests.real.unleash_raw import RawUnleash
 
@@ -187,6 +187,17 @@ async def test_the_audit_log_is_asked_only_when_something_changed(raw: RawUnleas
     raw.switch(flag, on=False, token=raw.tokens.person)
     assert (await crew.value(flag)).changed_by == raw.tokens.person_name
     assert not any("search/features" in seen for seen in crew.reading.seen)
+
+
+async def test_a_read_back_leaves_the_audit_log_to_the_next_read(raw: RawUnleash, crew: Crew) -> None:
+    flag = raw.flag("5")
+    await crew.value(flag)
+    raw.switch(flag, on=False, token=raw.tokens.person)
+    crew.reading.seen.clear()
+    back = (await crew.reader.read_back([flag]))[flag]
+    assert isinstance(back, FlagValue) and (back.on, back.changed_by) == (False, None)
+    assert not any("events" in seen for seen in crew.reading.seen)
+    assert (await crew.value(flag)).changed_by == raw.tokens.person_name
 
 
 async def test_hostile_text_comes_out_clean(raw: RawUnleash, crew: Crew) -> None:

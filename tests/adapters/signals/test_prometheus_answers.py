@@ -58,6 +58,7 @@ GOOD = {
     "a scalar": (result("scalar", [AT_S, "0.21"]), 0.21),
     "hints beside it": (vector("7", infos=["PromQL info: metric might not be a counter"]), 7.0),
     "no warnings": (vector("7", warnings=[]), 7.0),
+    "a whole cluster": (vector("7", isPartial=False), 7.0),
 }
 
 
@@ -84,6 +85,7 @@ NOT_GOOD: Mapping[str, tuple[dict[str, object], Quality, str]] = {
     "a native histogram": (result("vector", [HISTOGRAM]), Quality.ERROR, "histogram_count"),
     "a warning": (vector("7", warnings=["remote_read: refused"]), Quality.PARTIAL, "remote_read: refused"),
     "two warnings": (vector("7", warnings=["a", "b"]), Quality.PARTIAL, "a (and 1 more)"),
+    "part of a cluster": (vector("7", isPartial=True), Quality.PARTIAL, "a part of the store did not answer"),
     "a warning and no series": (
         {**result("vector", []), "warnings": ["remote_read: refused"]},
         Quality.PARTIAL,

@@ -1,0 +1,111 @@
+"""The clients of one host: each is one connection, kept open between requests.
+
+A pool that many requests share costs the square of its connections: 200 writes at once took 1.8 s
+through one, and a fifth of a second through one client each. HTTP/2 is not spoken: it needs a package of
+its own, and with a connection each no write stands behind the bytes of another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from collections.abc import Callable
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.util import find_spec
+from typing import Final
+
+import httpx
+
+from cockpit.adapters.http_body import ACCEPT_ENCODING
+from cockpit.adapters.http_path import plan_fault
+
+IDLE_S: Final = 10.0
+"""How long a connection is kept; who needs a fresher one says so."""
+
+# httpcore looks for this package anew with every request. Where it is not installed, each look searches the
+# whole path, a quarter of what the request costs; None is how the import system is told that there is none.
+if find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]  # documented: the import then fails at once
+
+
+class Clients:
+    """Hands out a client for one request at a time. Used by one host, or by the reader and the writer of one
+    service: what the one has just used is open for the other. `users` of them have to close it.
+    """
+
+    def __init__(self, tls_context: Callable[[], ssl.SSLContext], *, agent: str) -> None:
+        self._tls_context = tls_context
+        self._headers = {
+            "User-Agent": agent,
+            "Accept": "application/json, */*;q=0.5",
+            "Accept-Encoding": ACCEPT_ENCODING,
+        }
+        self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_S)
+        self._idle: dict[str, list[tuple[float, httpx.AsyncClient]]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._all: set[httpx.AsyncClient] = set()
+        self.users = 0
+
+    def take(self, scheme: str, *, idle_s: float) -> httpx.AsyncClient:
+        """The client that was used last, whose connection is most likely open still; a new one, with a new
+        connection, where that is longer ago than `idle_s`."""
+        idle = self._idle.setdefault(scheme, [])
+        if not idle:
+            return self._made(scheme)
+        freed_at, client = idle.pop()
+        loop = asyncio.get_running_loop()
+        if idle_s >= IDLE_S or loop.time() - freed_at < idle_s:
+            return client
+        closing = loop.create_task(self._drop(client))  # beside the request, which it must not hold up
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        return self._made(scheme)
+
+    async def put_back(self, scheme: str, client: httpx.AsyncClient, *, ended: bool) -> None:
+        """A client whose request did not end is thrown away: after a cancellation at the wrong moment its
+        one connection counts as taken for ever, and every later request waits for it in vain.
+        """
+        if ended and client in self._all:
+            freed_at = asyncio.get_running_loop().time()
+            self._idle.setdefault(scheme, []).append((freed_at, client))
+        else:
+            await self._drop(client)
+
+    async def aclose(self) -> None:
+        """The last of the users closes it; whoever asks again all the same gets a new client."""
+        self.users -= 1
+        if self.users > 0:
+            return
+        await asyncio.gather(*self._closing)
+        clients, self._all = self._all, set()
+        self._idle.clear()
+        for client in clients:
+            await client.aclose()
+
+    async def _drop(self, client: httpx.AsyncClient) -> None:
+        """One whose closing is cancelled is closed at the end."""
+        if client in self._all:
+            await client.aclose()
+            self._all.discard(client)
+
+    def _made(self, scheme: str) -> httpx.AsyncClient:
+        trust = self._tls_context() if scheme == "https" else _plain()
+        try:
+            client = httpx.AsyncClient(
+                verify=trust,
+                limits=self._limits,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                headers=self._headers,
+            )
+        except (ValueError, ImportError, httpx.InvalidURL):
+            raise plan_fault("the proxy settings of the environment cannot be used") from None
+        self._all.add(client)
+        return client
+
+
+@cache
+def _plain() -> ssl.SSLContext:
+    """Plain http needs no list of authorities: a context that trusts nobody, made once."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
