@@ -25,11 +25,16 @@ from cockpit.face.view import (
     ratio,
     safe,
 )
-from cockpit.face.view_history import history_line
+from cockpit.face.view_history import POINTS, history_line, plots
+from cockpit.face.view_page import LABEL
 
 WIDE = 74
 _INDENT = 13
 _NARROW_INDENT = 9
+_LOWEST_PLOT = 2
+_HIGHEST_PLOT = 6
+_BESIDE_PLOTS = 5
+"""Two lines of words, two of the axis and a gap."""
 
 
 def signal_word(signal: SignalStatus, now: datetime) -> Word:
@@ -47,11 +52,27 @@ def signal_word(signal: SignalStatus, now: datetime) -> Word:
 
 
 def signal_rows(
-    snapshot: Snapshot, now: datetime, width: int, *, full: bool, rich: bool = False
+    snapshot: Snapshot, now: datetime, width: int, *, full: bool, rich: bool = False, height: int = 0
 ) -> tuple[Row, ...]:
-    """rich: with a line of its own for the history, where there is one."""
+    """rich: with a line of its own for the history, where there is one. height: lines that the rows may fill:
+    the histories are plotted then, if that is enough for all of them.
+    """
+    plotted = min(_HIGHEST_PLOT, (height // max(1, len(snapshot.signals)) - _BESIDE_PLOTS) // 2)
+    if plotted < _LOWEST_PLOT:
+        return tuple(
+            Row(key=signal.name, lines=signal_lines(signal, now, width, full=full, rich=rich))
+            for signal in snapshot.signals
+        )
+    columns = max(10, min(POINTS, width - LABEL))
     return tuple(
-        Row(key=signal.name, lines=signal_lines(signal, now, width, full=full, rich=rich))
+        Row(
+            key=signal.name,
+            lines=(
+                *signal_lines(signal, now, width, full=True),
+                *(clip(line, width) for line in plots(signal, now, columns, plotted)),
+                (),
+            ),
+        )
         for signal in snapshot.signals
     )
 

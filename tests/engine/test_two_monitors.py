@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cockpit.adapters.base import AdapterError
 from cockpit.core.events import Kind
@@ -239,3 +242,44 @@ def test_when_one_of_two_is_lost_the_other_one_is_no_pass(world: World) -> None:
     pilot.until(lambda shot: shot.signals[0].evidence.verdict is Verdict.UNKNOWN)
     world.bell.until(lambda: bool(world.events(Kind.SOURCE_LOST)))
     assert world.events(Kind.SOURCE_LOST)[0].body["source"] == "monitor/old or young"
+
+
+# --- whatever comes ------------------------------------------------------------------------------------
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["answers", "fails", "begins", "restarts", "set back"]),
+        st.sampled_from([OLD, NEW]),
+        st.floats(0.0, 12.0),
+        st.integers(0, 200),
+    ),
+    max_size=60,
+)
+
+
+@given(STEPS)
+def test_nothing_is_counted_twice_and_nothing_that_did_not_happen(
+    steps: list[tuple[str, str, float, int]],
+) -> None:
+    bench = Bench(two(make_plan()))
+    for what, monitor, wait_s, grown in steps:
+        bench.clock.advance(wait_s)
+        bench.grow(total_legacy=grown, total_new=grown, bad_new=grown // 10)
+        if what == "answers":
+            bench.answered(monitor, took_s=wait_s / 4)
+        elif what == "fails":
+            bench.senses.asking(monitor)
+            bench.senses.failed(monitor, Failure(title="no answer"))
+        elif what == "begins":
+            bench.senses.asking(monitor)
+        elif what == "restarts":
+            bench.senses.restart_judges()
+        else:
+            bench.clock.set_ahead(-wait_s)
+            bench.senses.clock_set_back(-wait_s)
+        status = bench.status
+        happened = bench.counts["total/legacy"]
+        assert status.evidence.total_legacy <= happened and status.evidence.total_new <= happened
+        assert status.evidence.bad_new <= bench.counts["bad/new"]
+        for history in (status.legacy_history, status.new_history):
+            assert history is None or history.last_at - bench.clock.now() <= timedelta(seconds=2 * 20)

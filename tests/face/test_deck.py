@@ -173,6 +173,8 @@ async def test_a_part_that_cannot_be_drawn_leaves_the_rest(fly: Fly) -> None:
         assert "cannot draw this" in driven.text
         assert "convex_courses" in driven.text
         assert "03:12:07 UTC" in driven.lines[0]
+        driven.port.show(pictures.calm())
+        await driven.until(lambda: "cannot draw this" not in driven.text)
         driven.app.troubles.clear()
 
 

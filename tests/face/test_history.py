@@ -237,7 +237,9 @@ async def test_the_deck_draws_it_where_it_costs_nobody_a_line(size: tuple[int, i
         await settle(pilot)
         assert ("min legacy" in screen_text(app)) is seen
         await zoomed(pilot)
-        assert "min legacy" in screen_text(app)
+        plotted = sum("┤" in row for row in screen_text(app).splitlines())
+        assert plotted == {24: 0, 40: 12, 50: 16}[size[1]]
+        assert ("min legacy" in screen_text(app)) is (size[1] == 24)
 
 
 async def zoomed(pilot: Pilot[None]) -> None:

@@ -12,6 +12,8 @@ from cockpit.face.view_signals import column_titles, signal_rows
 
 
 class SignalsPanel(Panel):
+    """rich: each signal with a line for its history. alone: nothing else is on the deck."""
+
     number = "3"
     title = "Signals"
     topic = Topic.SIGNAL
@@ -19,9 +21,11 @@ class SignalsPanel(Panel):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self.rich = False
+        self.alone = False
 
     def rows(self, picture: Picture, width: int, *, full: bool) -> tuple[Row, ...]:
-        return signal_rows(picture.snapshot, picture.now, width, full=full, rich=self.rich)
+        height = max(0, self.size.height - self._head_lines) if self.alone else 0
+        return signal_rows(picture.snapshot, picture.now, width, full=full, rich=self.rich, height=height)
 
     def want(self, picture: Picture, width: int) -> Want:
         """With the history there are lines more, which are wanted only where they cost nobody else a line."""

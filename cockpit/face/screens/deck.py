@@ -192,7 +192,8 @@ class DeckScreen(Screen[None]):
             panel.display = panel in self.panels and (
                 self.zoomed is panel or (self.zoomed is None and not alone)
             )
-        self.signals.rich = plot.rich or self.zoomed is self.signals
+        self.signals.alone = self.zoomed is self.signals
+        self.signals.rich = plot.rich or self.signals.alone
         rows = (room,) if self.zoomed is not None else plot.rows
         self._grid.styles.grid_rows = " ".join(str(row) for row in rows)
 
