@@ -43,6 +43,14 @@ def test_every_adapter_is_in_the_table_of_integrations() -> None:
     assert [kind for kind in kinds if f"`{kind}`" not in rows] == []
 
 
+def test_every_row_of_it_says_what_it_was_tested_against_and_when() -> None:
+    section = README.split("## Connected to", 1)[1].split("##", 1)[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ") and not line.startswith("| what")]
+    said = re.compile(r"\*\*(Real|Doubles?)\*\*.*\(20\d\d-\d\d\) \|$")
+    assert len(rows) > 20
+    assert [row for row in rows if not said.search(row)] == []
+
+
 def test_the_two_commands_use_the_lock_file() -> None:
     commands = re.findall(r"^python3 -m venv.*$", README, flags=re.MULTILINE)
     assert len(commands) == 2

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
+from cockpit.adapters.http import Web
+from cockpit.engine.clock import SystemClock
 from tests.real.unleash_server import Unleash, unleash
 
 
@@ -13,3 +16,10 @@ from tests.real.unleash_server import Unleash, unleash
 def real_unleash() -> Iterator[Unleash]:
     with unleash() as started:
         yield started
+
+
+@pytest_asyncio.fixture
+async def web() -> AsyncIterator[Web]:
+    made = Web(clock=SystemClock())
+    yield made
+    await made.aclose()

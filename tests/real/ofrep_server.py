@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +33,11 @@ class Ofrep:
             "defaultVariant": "off",
             "targeting": {"fractional": shares},
         }
-        put = httpx.put(f"{self.url}/flags", json={"flags": {"reads": flag}}, trust_env=False, timeout=5)
+        self.load(json.dumps({"flags": {"reads": flag}}).encode())
+
+    def load(self, definition: bytes) -> None:
+        """A whole flagd definition, as a file of it reads."""
+        put = httpx.put(f"{self.url}/flags", content=definition, trust_env=False, timeout=5)
         put.raise_for_status()
 
 
