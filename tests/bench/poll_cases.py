@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,10 @@ from cockpit.adapters.table import FLAG_SERVICES, MONITORS, PROBES
 from cockpit.cli.practising import DEMO_PLAN, sample_plan
 from cockpit.core.secret import Secret, SecretRef
 from cockpit.practice.tokens import practice_secret
+from tests.adapters.flags import launchdarkly_double, posthog_double, vercel_double
+from tests.bench.poll_doubles import FLAG, HANDLERS, SENTRY_TOKEN, SUPABASE_KEY, doubled
 from tests.real.haproxy_server import haproxy
+from tests.real.ofrep_server import ofrep
 from tests.real.postgres_server import cluster
 from tests.real.redis_server import redis
 
@@ -95,9 +98,12 @@ def practice_cases(
     bench, token = Bench(web=web, yardstick=yardstick), {"env": "PRACTICE_ADMIN"}
     unleash, prometheus, convex = (urls[name] for name in ("unleash", "prometheus", "convex"))
     health, instant = f"{urls['legacy']}/health", f"{prometheus}/api/v1/query?query=1"
+    inside = {"url": convex, "instance": "happy-otter-123", "key": token}
     world = {"url": unleash, "environment": "production", "token": token}
     return [
         bench.probe("http", {"url": health}, health),
+        bench.probe("convex_jobs", inside, f"{convex}/version"),
+        bench.monitor("convex", inside, "table_size:messages", f"{convex}/version"),
         bench.probe("convex", {"url": convex, "health_query": "health:ping"}, f"{convex}/version"),
         bench.flags("unleash", world, FLAGS[0], bare=_flag_page(unleash)),
         bench.flags("unleash", world, *FLAGS, bare=_flag_page(unleash)),
@@ -124,11 +130,46 @@ def local_cases(
     return [
         bench.flags("file", file, *FLAGS),
         bench.flags("command", {"read": program}, "a"),
+        bench.probe("dns", {"host": "localhost"}),
         bench.probe("tcp", {"host": "127.0.0.1", "port": port}),
         bench.probe("process", {"program": psutil.Process().name()}),
         bench.probe("plugin", {"command": ["/bin/echo", "OK - fine"]}),
         bench.probe("websocket", {"url": f"ws://127.0.0.1:{stack.enter_context(_websocket())}/"}),
     ]
+
+
+def hosted_cases(
+    web: Web, yardstick: str, urls: Mapping[str, str], place: Path, stack: ExitStack
+) -> list[Case]:
+    """Services that nobody can install."""
+    at = {name: stack.enter_context(doubled(name)) for name in HANDLERS}
+    bench, token = Bench(web=web, yardstick=yardstick), {"env": "DSN"}
+
+    def held(secret: str) -> Bench:
+        return replace(bench, dsn=secret)
+
+    vercel = {"url": at["vercel"], "team": vercel_double.TEAM, "token": token}
+    launchdarkly = {"url": at["launchdarkly"], "project": "chat", "environment": "production", "token": token}
+    posthog = {"url": at["posthog"], "project": posthog_double.PROJECT, "token": token}
+    alerts = {"url": at["prometheus_alerts"], "labels": {"cutover": "abort"}}
+    sentry = {"organization": "shop", "url": at["sentry"], "token": token}
+    env, edge = {"project": vercel_double.PROJECT}, {"edge_config": vercel_double.EDGE}
+    return [
+        held(launchdarkly_double.READER).flags("launchdarkly", launchdarkly, FLAG),
+        held(posthog_double.READER).flags("posthog", posthog, FLAG),
+        held(vercel_double.READER).flags("vercel_env", {**vercel, **env}, FLAG),
+        held(vercel_double.READER).flags("vercel_edge", {**vercel, **edge}, FLAG),
+        bench.probe("prometheus_alerts", alerts, f"{at['prometheus_alerts']}/api/v1/rules"),
+        held(SENTRY_TOKEN).probe("sentry", sentry),
+        held(SUPABASE_KEY).probe("supabase", {"url": at["supabase"], "key": token}),
+    ]
+
+
+def ofrep_cases(
+    web: Web, yardstick: str, urls: Mapping[str, str], place: Path, stack: ExitStack
+) -> list[Case]:
+    server = stack.enter_context(ofrep())
+    return [Bench(web=web, yardstick=yardstick).monitor("ofrep", {"url": server.url}, "reads share")]
 
 
 def postgres_cases(
@@ -158,6 +199,8 @@ def haproxy_cases(
 GROUPS: Final[Mapping[str, Group]] = {
     "practice": practice_cases,
     "local": local_cases,
+    "hosted": hosted_cases,
+    "ofrep": ofrep_cases,
     "postgres": postgres_cases,
     "redis": redis_cases,
     "haproxy": haproxy_cases,

@@ -185,7 +185,7 @@ def table(costs: Sequence[Cost], left_out: Sequence[str]) -> str:
             f"{cost.name:26} {cost.requests:8.1f} {cost.cpu_ms:8.2f} {cost.wall_ms:8.2f} "
             f"{cost.cpu_ratio:7.2f} {cost.wall_ratio:7.2f}  {bare}"
         )
-    lines.append("* another server: the adapter does not speak HTTP")
+    lines.append("* beside a bare request to another server, the practice world's Prometheus")
     return "\n".join([*lines, *(f"left out: {each}" for each in left_out)]) + "\n"
 
 

@@ -14,7 +14,7 @@ HTTP = ("probe http", "flags unleash, 3 flags", "monitor prometheus")
 
 def test_it_polls_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = tmp_path / "costs.json"
-    assert main(["--only", "practice", "local", "--polls", "2", "--json", str(told)]) == 0
+    assert main(["--only", "practice", "local", "hosted", "--polls", "2", "--json", str(told)]) == 0
     found = json.loads(told.read_text())
     by = {each["name"]: each for each in found["costs"]}
     assert found["left_out"] == []
