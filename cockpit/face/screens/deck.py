@@ -17,6 +17,7 @@ from textual.screen import Screen
 
 from cockpit.face.actions import ACTIONS, MOVES
 from cockpit.face.keys import footer_line
+from cockpit.face.leftovers import drop_leftovers
 from cockpit.face.panels.backends import BackendsPanel
 from cockpit.face.panels.checklist import ChecklistPanel
 from cockpit.face.panels.journal import JournalPanel
@@ -123,6 +124,7 @@ class DeckScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Nothing is painted here while another screen is open: look again when it has closed."""
+        drop_leftovers()
         self._look()
 
     def on_resize(self) -> None:

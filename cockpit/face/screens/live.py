@@ -20,6 +20,7 @@ from textual.screen import ModalScreen, Screen
 from cockpit.core.clock import Clock
 from cockpit.core.model import Mode
 from cockpit.core.snapshot import Snapshot
+from cockpit.face.leftovers import drop_leftovers
 from cockpit.face.port import Port
 from cockpit.face.view import Line, Role, clip
 from cockpit.face.view_lines import row
@@ -50,6 +51,9 @@ class Live(Screen[Result]):
         self._unsubscribe = self.port.subscribe(self._leave_note)
         self.set_interval(TICK_S, self.tick)
         self.call_after_refresh(self.tick)
+
+    def on_screen_resume(self) -> None:
+        drop_leftovers()
 
     def on_unmount(self) -> None:
         if self._unsubscribe is not None:
