@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 
 class Blank(StrEnum):
@@ -21,6 +22,7 @@ class Blank(StrEnum):
 
 
 Point = float | Blank
+_NONE: Final = Blank.NO_ANSWER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +50,13 @@ class SideHistory:
     note: str = ""
 
     def until(self, now: datetime, count: int) -> Window:
-        """The `count` points that lead up to `now`: steps that have passed since the last one are blank."""
-        passed = min(count, max(0, int((now - self.last_at) / timedelta(seconds=self.step_s))))
-        points = (*self.points, *((Blank.NOT_ASKED,) * passed))[-count:]
+        """The `count` points that lead up to `now`: steps that have passed since the last one are blank.
+
+        What is no percentage is no answer, whoever published it.
+        """
+        passed = min(count, max(0, int((now - self.last_at) / timedelta(seconds=max(1.0, self.step_s)))))
+        known = (each if isinstance(each, Blank) or 0 <= each <= 100 else _NONE for each in self.points)
+        points = (*known, *((Blank.NOT_ASKED,) * passed))[-count:]
         ahead = count - len(points)
         return Window(
             points=(Blank.NOT_ASKED,) * ahead + points,

@@ -179,7 +179,7 @@ def _cell(point: Point, top: float, below: int, rows: int) -> str:
 
 def _column_of(moment: datetime, now: datetime, step_s: float, columns: int) -> int:
     """Below 0 for what lies further back than the axis."""
-    return columns - 1 - max(0, round((now - moment).total_seconds() / step_s))
+    return columns - 1 - max(0, round((now - moment).total_seconds() / max(1.0, step_s)))
 
 
 def _axis(drawn: Window, step_s: float, moved: Collection[int]) -> Iterator[Line]:

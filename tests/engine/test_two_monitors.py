@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +17,9 @@ from cockpit.core.model import Failure, Quality, Sample, Verdict
 from cockpit.core.snapshot import SignalStatus
 from cockpit.core.spec import Plan, ServiceSpec
 from cockpit.engine.in_step import in_step
+from cockpit.engine.polls import Polls
 from cockpit.engine.questions import expressions
+from cockpit.engine.senses import Senses
 from cockpit.engine.signal_senses import SignalSenses
 from cockpit.engine.sources import Sources
 from tests.engine.conftest import POLL_S, World, make_plan
@@ -205,6 +208,16 @@ def test_a_chain_of_monitors_is_one_step() -> None:
         new=replace(signal.new, monitor="metrics"),
     )
     assert set(in_step(replace(plan, signals=(signal, link))).values()) == {"metrics"}
+
+
+def test_pollers_of_monitors_in_step_have_one_grid(world: World) -> None:
+    """Every moment of the slower one is a moment of the quick one; the third keeps its own."""
+    plan = two(world.plan, old_s=5, new_s=30)
+    senses = Senses(plan, world.sources(plan), world.clock, lambda _: None, lambda: 0)
+    pollers = {each.name: each for each in Polls(senses, random.Random(1))._pollers(plan)}
+    at = {name: each._phase * each._interval_s for name, each in pollers.items()}
+    assert at[NEW] % 5 == pytest.approx(at[OLD])
+    assert at["metrics"] / POLL_S != pytest.approx(at[OLD] / 5)
 
 
 def parted(world: World) -> tuple[ScriptedMonitor, ScriptedMonitor, Plan]:

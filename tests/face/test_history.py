@@ -183,6 +183,13 @@ def test_hostile_words_of_a_monitor_are_only_words() -> None:
     assert not any("\x1b" in row for row in text)
 
 
+@pytest.mark.parametrize("point", [float("nan"), float("inf"), -3.0, 1e9])
+def test_a_published_number_that_is_no_percentage_is_no_answer(point: float) -> None:
+    assert drawn_new(line(of(*(1.0,) * 80, point))).endswith("█x")
+    nowhere = replace(of(1.0, 1.0), new_history=past(1.0, 1.0, step_s=0))
+    assert "┤" in "".join(page(nowhere))
+
+
 @pytest.mark.parametrize("width", [30, 76, 120, 200])
 def test_every_row_of_a_plot_is_as_wide_as_its_axis(width: int) -> None:
     text = page(of(*wobble(1.0, 80), X, X, EMPTY, 150.0), width)
