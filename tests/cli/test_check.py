@@ -99,6 +99,7 @@ def test_what_the_monitor_remembers_is_told_and_counted_into_the_first_minute(st
     said = r"ok    monitor prom +remembers the signals \(drawn, never judged\): \d+ of 10 counters"
     assert re.match(said, line)
     rate = next(each for each in told.splitlines() if "monitor prom " in each and "requests a minute" in each)
+    assert re.search(r"monitor prom 30[,)]", rate), "one request in each poll, every two seconds"
     asked = re.search(r"past of prom, once (\d+)", rate)
     assert asked is not None and 1 <= int(asked[1]) <= 10
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -108,12 +109,15 @@ class PrometheusMonitor:
         return await asker.ask(once, self._together.questions(once))
 
     async def preflight(self, expressions: Sequence[str]) -> Sequence[Preflight]:
+        """Each expression alone, as a first poll asks; then as all later polls do, which is what counts."""
+        once = tuple(dict.fromkeys(expressions))
         with asked_once():
             lines = await self._ask_version()
-        if not lines[0].ok:
-            return lines
-        once = tuple(dict.fromkeys(expressions))
-        outcomes = await asyncio.gather(*(self._follow(expression, None) for expression in once))
+            if not lines[0].ok:
+                return lines
+            outcomes = await asyncio.gather(*(self._follow(expression, None) for expression in once))
+        with suppress(AdapterError):  # what is wrong with an expression has been said by then
+            await self.query(once)
         return [*lines, *map(judge_expression, once, outcomes)]
 
     async def aclose(self) -> None:
