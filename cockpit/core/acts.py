@@ -23,7 +23,7 @@ class FlagFact:
     with the same. These are places in the journal, not times: a clock may be set back.
     busy: a write is in flight, of this process or of the one that drove before. trouble: why it cannot
     be read, if so.
-    back_after: as read_after, of the first good read after one that failed: from then on it is reached again.
+    back_after: as read_after, of the first good read after one that failed or of all: it is reached again.
     forward_unsettled: a forward write of it was given up unanswered and may still land.
     """
 

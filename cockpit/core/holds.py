@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from cockpit.core.clean import Percent
+from cockpit.core.figures import length
 from cockpit.core.flight import Flight
 from cockpit.core.spec import FlagSpec, Stage
 
@@ -35,6 +36,29 @@ def hold_until(
     if stage is None or not stage.hold_s or stage_since is None:
         return None
     return stage_since + timedelta(seconds=stage.hold_s + max(0.0, wall_ahead_s))
+
+
+def hold_left(
+    spec: FlagSpec, percent: Percent, stage_since: datetime | None, wall_ahead_s: float, now: datetime
+) -> tuple[str, datetime | None]:
+    """`hold: 6 min left of 10 min`, and until when; empty when it is over or none is asked."""
+    stage = reached_stage(spec, percent)
+    if stage is None or not stage.hold_s:
+        return "", None
+    until = hold_until(spec, percent, stage_since, wall_ahead_s)
+    if until is None:
+        return f"not known since when, hold of {length(stage.hold_s)} asked", None
+    if now >= until:
+        return "", None
+    left = length((until - now).total_seconds())
+    return f"hold: {left} left of {length(stage.hold_s)}{set_ahead_words(wall_ahead_s)}", until
+
+
+def set_ahead_words(wall_ahead_s: float) -> str:
+    """Why a hold lasts longer than the clock on the wall says."""
+    return (
+        f"; the clock was set {length(wall_ahead_s)} ahead, that does not count" if wall_ahead_s > 0 else ""
+    )
 
 
 def watch_until(flight: Flight, window_s: float) -> datetime | None:

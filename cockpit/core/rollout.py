@@ -16,7 +16,7 @@ from cockpit.core.checklist import ItemStatus
 from cockpit.core.checklist_gate import checklist_gate
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.figures import length
-from cockpit.core.holds import hold_until, reached_stage
+from cockpit.core.holds import hold_left, hold_until, reached_stage, set_ahead_words
 from cockpit.core.model import FlagValue, Freshness, Health, Reading, Side, Verdict
 from cockpit.core.parity_gate import parity_gate
 from cockpit.core.snapshot import (
@@ -61,6 +61,10 @@ class FlagFacts:
         if percent is None:
             return None
         return hold_until(self.spec, percent, self.stage_since, self.wall_ahead_s)
+
+    def hold_left(self, percent: Percent, now: datetime) -> tuple[str, datetime | None]:
+        """What is left of it in words, and until when; empty when it is over."""
+        return hold_left(self.spec, percent, self.stage_since, self.wall_ahead_s, now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,21 +275,9 @@ def _hold_gate(situation: Situation, flag: FlagFacts, exposure: Percent | None) 
         return _unmet(name, f"not known since when it is at {exposure}, {length(stage.hold_s)} asked")
     if situation.now < until:
         left = length((until - situation.now).total_seconds())
-        return _unmet(name, f"{left} left of {length(stage.hold_s)} at {exposure}", until)
+        words = f"{left} left of {length(stage.hold_s)} at {exposure}{set_ahead_words(flag.wall_ahead_s)}"
+        return _unmet(name, words, until)
     return _met(name, f"{length(stage.hold_s)} at {exposure} over")
-
-
-def _last_hold(other: FlagFacts, there: Percent, end: Percent, now: datetime) -> tuple[str, datetime | None]:
-    """What is left of the hold at the last stage of a flag that another builds on; empty when it is over."""
-    stage = reached_stage(other.spec, there)
-    if there < end or stage is None or not stage.hold_s:
-        return "", None
-    until = other.hold_until(there)
-    if until is None:
-        return f"not known since when, hold of {length(stage.hold_s)} asked", None
-    if now >= until:
-        return "", None
-    return f"hold: {length((until - now).total_seconds())} left of {length(stage.hold_s)}", until
 
 
 def _dependency_gate(
@@ -304,7 +296,7 @@ def _dependency_gate(
     needed = min(stage.percent, end)
     if there < needed:
         return _unmet(name, f"{needed_key} is at {there}, {needed} needed first")
-    left, met_at = _last_hold(other, there, end, situation.now) if needed == end else ("", None)
+    left, met_at = other.hold_left(there, situation.now) if needed == end else ("", None)
     if left:
         return _unmet(name, f"{needed_key} is at {there}, {left}", met_at)
     return _met(name, f"{needed_key} is at {there}")

@@ -44,7 +44,7 @@ HALF_A_SECOND = 0.5  # Date headers are cut to whole seconds, so on average they
 class FlagSense:
     """began_after: the last event that was folded when the good read began; it proves only what was true
     after that event. Of two reads at once the one that began later (began_s, monotonic) counts. back_after:
-    the same of the first good read after one that failed.
+    the same of the first good read after one that failed, or of all.
     """
 
     reading: Reading[FlagValue]
@@ -191,7 +191,7 @@ class Senses:
                 if isinstance(answer, AdapterError):
                     sense.reading = self._bad(sense.reading, answer.failure)
                 elif asked.steady_s >= sense.began_s:
-                    if sense.reading.failure is not None:
+                    if sense.reading.failure is not None or sense.reading.value is None:
                         sense.back_after = self._proves(asked)
                     sense.reading = self._good(sense.reading, answer, asked)
                     sense.began_after, sense.began_s = self._proves(asked), asked.steady_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -107,3 +108,31 @@ def test_a_clock_that_two_cockpits_saw_jump_is_journalled_once(exposed: World) -
         later = pilot.until(jumped).seq + 20
         pilot.until(lambda shot: shot.seq > later)  # noqa: B023  # asked before the loop goes on
     assert first.rollback.clock_jumped_s == second.rollback.clock_jumped_s == -600.0
+
+
+def test_a_clock_set_ahead_opens_no_stage_and_says_so(exposed: World) -> None:
+    """An hour is asked for; ten minutes pass, and the clock leaps two hours ahead."""
+    plan = without_signals(exposed.plan)
+    held = tuple(
+        replace(flag, stages=tuple(replace(stage, hold_s=3600.0) for stage in flag.stages))
+        for flag in plan.flags
+    )
+    pilot = exposed.start(exposed.flying(plan=replace(plan, flags=held)))
+    pilot.until(lambda shot: all(flag.hold_until is not None for flag in shot.flags))
+    exposed.clock.advance(600)
+    exposed.clock.set_ahead(7200)
+    shot = pilot.until(lambda shot: any("the clock was set" in words for words in hold_words(shot)))
+    left_s = [(flag.hold_until - shot.engine_at).total_seconds() for flag in shot.flags if flag.hold_until]
+    assert len(left_s) == len(held) and all(2990 <= each <= 3000 for each in left_s)
+    assert "that does not count" in hold_words(shot)[0]
+    exposed.clock.advance(3001)
+    pilot.until(lambda shot: not hold_words(shot))
+
+
+def hold_words(shot: Snapshot) -> list[str]:
+    return [
+        gate.text
+        for flag in shot.flags
+        for gate in flag.gates
+        if gate.name == "hold time" and not gate.met and "left of" in gate.text
+    ]
