@@ -18,10 +18,11 @@ WITHIN_S = 45.0
 
 
 class Cockpit:
-    """A flying engine and every picture it has drawn."""
+    """A flying engine and every picture it has drawn. within_s: how long it is waited for anything."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, within_s: float = WITHIN_S) -> None:
         self.engine = engine
+        self._within_s = within_s
         self.pictures: list[Snapshot] = [engine.latest()]
         self._drawn = threading.Condition()
         self._unsubscribe = engine.subscribe(self._note)
@@ -35,10 +36,10 @@ class Cockpit:
         self._unsubscribe()
 
     def wait(
-        self, what: str, condition: Callable[[Snapshot], object], *, within_s: float = WITHIN_S
+        self, what: str, condition: Callable[[Snapshot], object], *, within_s: float | None = None
     ) -> Snapshot:
         """The first picture from the present one on for which `condition` holds."""
-        give_up_at = monotonic() + within_s
+        give_up_at = monotonic() + (self._within_s if within_s is None else within_s)
         with self._drawn:
             looked_at = len(self.pictures) - 1
             while True:

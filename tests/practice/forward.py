@@ -50,6 +50,8 @@ POLL_S = 0.5
 BESIDE_S = 2.0
 PROPAGATION_S = 0.5
 TRIES = 5
+PATIENCE_S = 150.0
+"""On a machine with much else to do, polls of half a second go stale and gates close again."""
 
 
 def hurried(plan: Plan, *, poll_s: float = POLL_S) -> Plan:
@@ -226,7 +228,7 @@ def _flying(path: Path, plan: Plan, practice: PracticeServer) -> Iterator[Cockpi
         sources = Builder(secret=practice.secret, read_only=False)
         engine = Engine(replace(book.flying(plan), plan=plan, sources=sources))
         engine.start()
-        cockpit = Cockpit(engine)
+        cockpit = Cockpit(engine, within_s=PATIENCE_S)
         try:
             yield cockpit
         finally:

@@ -18,7 +18,7 @@ from tests.practice.forward import Flight, flight
 MIGRATIONS = ("lms-flags", "tutor-bluegreen", "chat-sync", "tutor-bake", "neon-auth")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", MIGRATIONS)
 def test_a_migration_flies_to_its_end_and_back(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
