@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight, RefusedByService
 from cockpit.adapters.flags.outcome import words
+from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cockpit.core.clock import Clock
 
 _CLOCK_LIMIT_S: Final = 5.0
+_NAMED: Final = 8
 _NEEDED: Final = ("UPDATE_FEATURE_ENVIRONMENT", "UPDATE_FEATURE_STRATEGY", "CREATE_FEATURE_STRATEGY")
 
 
@@ -28,11 +30,14 @@ async def environment_line(host: HttpHost, environment: str) -> Preflight:
     except AdapterError as error:
         return _trouble(host, question, error)
     listed = body.get("environments")
-    names = (
+    found = (
         [each.get("name") for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     )
-    exists = environment in names
-    return _line(host, question, exists, "it does" if exists else "there is no environment of that name")
+    names = [clean_text(name, limit=40) for name in found if isinstance(name, str) and name]
+    if environment in found:
+        return _line(host, question, True, "it does")
+    there = f"there are {', '.join(names[:_NAMED])}" if names else "none was named"
+    return _line(host, question, False, f"there is no environment of that name; {there}")
 
 
 async def clock_line(host: HttpHost, clock: Clock | None) -> Preflight:

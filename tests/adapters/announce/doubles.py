@@ -1,6 +1,8 @@
 """Slack, PagerDuty and Grafana as their documentation describes them; none can be had for tests.
 
-Each double judges what it is sent and keeps what it took, and so catches what a canned answer would not.
+Every answer says where it comes from: "docs" is the vendor's documentation, "schema" its published API
+schema, "known" is common knowledge that nobody read up for this. Each double judges what it is sent and
+keeps what it took, and so catches what a canned answer would not.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ def parsed(request: Request) -> Any:
 
 @dataclass
 class Slack:
-    """docs.slack.dev, incoming webhooks: `ok` or one plain word; `posts` is what the channel shows."""
+    """docs.slack.dev, incoming webhooks: `ok` or one plain word (docs), and which status it comes with
+    (docs; the length of a section's text and its word: known). `posts` is what the channel shows.
+    """
 
     path: str
     archived: bool = False
@@ -54,7 +58,10 @@ class Slack:
 
 @dataclass
 class PagerDuty:
-    """reference/events-v2: `alerts` are open or resolved by their key, `changes` page nobody."""
+    """reference/events-v2: `alerts` are open or resolved by their key, `changes` page nobody. Schema: 202
+    with status and key, 400 with errors. Known: the words of an error, and that a summary has 1024
+    characters.
+    """
 
     key: str
     alerts: dict[str, str] = field(default_factory=dict)
@@ -101,7 +108,9 @@ def _invalid(why: str) -> Reply:
 
 @dataclass
 class Grafana:
-    """HTTP API, annotations: `seen` is what a dashboard shows that asks for one tag."""
+    """HTTP API, annotations: `seen` is what a dashboard shows that asks for one tag. Docs: the answer to a
+    new annotation, 401 and 403. Known: the words of an error.
+    """
 
     token: str
     may_write: bool = True
