@@ -6,8 +6,8 @@ and fresh. Whatever is not known is not met, and says so in one line.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -86,9 +86,21 @@ class Situation:
     rollback_open: bool
     watch_until: datetime | None = None
     request: AdvanceRequest | None = None
+    shared: tuple[GateResult, ...] = field(init=False, repr=False, compare=False)
+    """The gates that look at no flag: of the probes and the way back. Once, however many flags there are."""
+    exposed: bool = field(init=False, repr=False, compare=False)
+    """Some flag sends (or may send) traffic to the new side, so that there is something to judge."""
+    by_key: Mapping[str, FlagFacts] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        exposed = any(_exposure(each, self.now) != ZERO for each in self.flags)
+        probes = (_probes_gate(self, side) for side in Side)
+        object.__setattr__(self, "by_key", {flag.spec.key: flag for flag in self.flags})
+        object.__setattr__(self, "exposed", exposed)
+        object.__setattr__(self, "shared", (*probes, way_back_gate(self.way_back)))
 
     def flag(self, key: str) -> FlagFacts | None:
-        return next((flag for flag in self.flags if flag.spec.key == key), None)
+        return self.by_key.get(key)
 
 
 def stage_index(spec: FlagSpec, percent: Percent) -> int | None:
@@ -121,8 +133,7 @@ def gates(situation: Situation, key: str) -> tuple[GateResult, ...]:
     results.extend(gate(situation, flag) for gate in _PLAIN_GATES)
     results.append(_hold_gate(situation, flag, exposure))
     results.extend(_dependency_gate(situation, flag, exposure, key) for key in flag.spec.depends_on)
-    results.extend(_probes_gate(situation, side) for side in Side)
-    results.append(way_back_gate(situation.way_back))
+    results.extend(situation.shared)
     results.extend(_signal_gates(situation, flag, exposure))
     stage = next_stage(flag.spec, exposure) if exposure is not None else None
     if stage is not None:
@@ -314,7 +325,8 @@ def _probes_gate(situation: Situation, side: Side) -> GateResult:
     ]
     if not specs:
         return _unmet(name, f"the plan requires no probe of {side}: nothing says that it is up")
-    results = [_probe_gate(situation, spec) for spec in specs]
+    statuses = {(each.side, each.name): each for each in situation.probes}
+    results = [_probe_gate(statuses.get((spec.side, spec.name)), spec, situation.now) for spec in specs]
     unmet = [result for result in results if not result.met]
     if not unmet:
         return _met(name, f"{len(specs)} of {len(specs)} OK")
@@ -325,11 +337,7 @@ def _probes_gate(situation: Situation, side: Side) -> GateResult:
     return _unmet(name, worst.text + more, met_at)
 
 
-def _probe_gate(situation: Situation, spec: ProbeSpec) -> GateResult:
-    now = situation.now
-    status = next(
-        (each for each in situation.probes if (each.side, each.name) == (spec.side, spec.name)), None
-    )
+def _probe_gate(status: ProbeStatus | None, spec: ProbeSpec, now: datetime) -> GateResult:
     value = status.reading.fresh_value(now) if status is not None else None
     if status is None or value is None:
         failure = status.reading.failure if status is not None else None
@@ -350,7 +358,6 @@ def _probe_gate(situation: Situation, spec: ProbeSpec) -> GateResult:
 def _signal_gates(situation: Situation, flag: FlagFacts, exposure: Percent | None) -> list[GateResult]:
     """One gate per signal that the plan requires or lets propose a rollback."""
     stage = next_stage(flag.spec, exposure) if exposure is not None else None
-    exposed = any(_exposure(each, situation.now) != ZERO for each in situation.flags)
     statuses = {status.name: status for status in situation.signals}
     results = []
     for spec in situation.plan.signals:
@@ -361,7 +368,7 @@ def _signal_gates(situation: Situation, flag: FlagFacts, exposure: Percent | Non
             results.append(_unmet(name, f"{spec.name} is not watched yet"))
         else:
             bad = _tripped(name, status)
-            results.append(bad or _judged(situation, flag, spec, status, stage, exposed=exposed))
+            results.append(bad or _judged(situation, flag, spec, status, stage))
     return results
 
 
@@ -375,15 +382,8 @@ def _tripped(name: str, status: SignalStatus) -> GateResult | None:
 
 
 def _judged(
-    situation: Situation,
-    flag: FlagFacts,
-    spec: SignalSpec,
-    status: SignalStatus,
-    stage: Stage | None,
-    *,
-    exposed: bool,
+    situation: Situation, flag: FlagFacts, spec: SignalSpec, status: SignalStatus, stage: Stage | None
 ) -> GateResult:
-    """exposed: some flag sends (or may send) traffic to the new side, so that there is something to judge."""
     name, evidence, now = f"signal {spec.name}", status.evidence, situation.now
     if not spec.required:
         return _met(name, "no regression (not required)")
@@ -391,7 +391,7 @@ def _judged(
         return _unmet(name, evidence.text if evidence.verdict is Verdict.UNKNOWN else "source is not fresh")
     if evidence.verdict is Verdict.NOT_WORSE:
         return _met(name, evidence.text)
-    if not exposed:
+    if not situation.exposed:
         return _met(name, "readable; nothing on new to judge yet")
     who = _overridden_by(flag, spec, stage)
     if who is not None and evidence.total_new > 0:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-SPACING_S: Final = 0.02
+SPACING_S: Final = 0.05
 
 
 class Turns:

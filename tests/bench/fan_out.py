@@ -58,6 +58,8 @@ probes = "2s"
 kind = "unleash"
 url = "{url}"
 environment = "production"
+interval = "10s"
+timeout = "9s"
 token = {{ env = "FAN_OUT_TOKEN" }}
 write_token = {{ env = "FAN_OUT_TOKEN" }}
 [backend.legacy]

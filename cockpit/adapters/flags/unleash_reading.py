@@ -94,7 +94,7 @@ class UnleashReader:
         return value
 
     async def _read_unsigned(self, key: str) -> FlagValue:
-        """Who did it is asked by the next read: twenty flags at once would have the audit log refuse us."""
+        """Who did it is asked by the next read: it proves nothing of a write, and takes as long."""
         value, last = (await look(self._host, self._place, key)).value, self._last.get(key)
         if last is None or last.revision != value.revision:
             self._unsigned.add(key)
