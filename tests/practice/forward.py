@@ -45,7 +45,7 @@ from tests.flying import OPERATOR, Cockpit, configured_pct, flag_of, rollback_of
 APPROVERS = ("sam", "alex")
 ALL_RPS = 64000.0
 """Requests a second of all flags together: the judge needs its evidence within a second or two."""
-HOLD_S = 0.4
+HOLD_S = 1.0
 POLL_S = 0.5
 BESIDE_S = 2.0
 PROPAGATION_S = 0.5

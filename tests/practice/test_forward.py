@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def test_a_migration_flies_to_its_end_and_back(
         assert all(flown.configured(spec.key) == ZERO for spec in flown.plan.flags)
     stages = [(flag.key, stage.percent) for flag in flown.plan.flags for stage in flag.stages]
     assert moves(flown.events()) == stages, "every stage once, in order, and nothing that nobody asked for"
+    assert_holds_kept(flown)
     assert flown.breaks() == []
     assert_record(flown, stages)
 
@@ -48,6 +50,24 @@ def moves(events: Sequence[Event]) -> list[tuple[str, Percent]]:
     forward = [body for body in intents if body["action"] == "set"]
     assert len(intents) - len(forward) >= len({body["flag"] for body in intents})
     return [(str(body["flag"]), Percent(int(str(body["percent"])))) for body in forward]
+
+
+def assert_holds_kept(flown: Flight) -> None:
+    """Nothing followed a stage before its hold was over: neither the flag's next one nor a dependant's."""
+    reached: dict[tuple[str, object], datetime] = {}
+    for event in flown.events():
+        flag = str(event.body.get("flag"))
+        if event.kind is Kind.FLAG_SEEN:
+            reached.setdefault((flag, event.body["exposure"]), event.at)
+        if event.kind is not Kind.FLAG_ASKED:
+            continue
+        spec, before = flown.plan.flag(flag), event.body["before"]
+        own = [(spec, stage) for stage in spec.stages if stage.percent.hundredths == before]
+        needed = [flown.plan.flag(key) for key in spec.depends_on]
+        last = [(each, each.stages[-1]) for each in needed if (each.key, 10_000) in reached]
+        for builds_on, stage in (*own, *last):
+            since = reached[builds_on.key, stage.percent.hundredths]
+            assert event.at - since >= timedelta(seconds=stage.hold_s), (flag, builds_on.key)
 
 
 def assert_record(flown: Flight, stages: Sequence[tuple[str, Percent]]) -> None:
