@@ -342,6 +342,14 @@ ACTIONS: Final = (
         tip="themes are TOML files and reload when saved",
     ),
     Action(
+        id="screen.again",
+        keys=("ctrl+l",),
+        title="Draw again",
+        group=Group.COCKPIT,
+        tip="the whole screen, where something else wrote over it",
+        everywhere=True,
+    ),
+    Action(
         id="quit.ask",
         keys=("q",),
         title="Quit",

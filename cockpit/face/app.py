@@ -222,6 +222,7 @@ class CockpitApp(CellDiffApp):
             "command.open": doors.palette,
             "help.open": doors.help,
             "theme.next": self._next_theme,
+            "screen.again": self.paint_again,
             "quit.ask": doors.quit,
             "quit.now": doors.quit,
             "back": self._back,

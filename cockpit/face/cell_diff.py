@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 
@@ -25,7 +25,7 @@ from rich.console import RenderableType
 from rich.style import Style
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import Key
+from textual.events import AppFocus, InputEvent
 from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
@@ -66,7 +66,10 @@ ATTRIBUTES: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 21, 51, 52, 53)
 
 def unfit(found: str | None = None) -> str:
     """Why this Textual is left as it is; empty when the cells can be compared."""
-    found = found or version("textual")
+    try:
+        found = found or version("textual")
+    except PackageNotFoundError:
+        found = "without a version"
     if found not in KNOWN:
         return f"Textual {found} is not a release that comparing cells was written for"
     for module, name, parameters in EXPECTED:
@@ -143,7 +146,7 @@ class CellDiffDriver(LinuxDriver):
     def process_message(self, message: Message) -> None:
         """From the thread that reads keys."""
         if self._link is not None:
-            if isinstance(message, Key):
+            if isinstance(message, InputEvent | AppFocus):
                 self._link.hurry()
             elif type(message).__name__ == "TerminalSupportsSynchronizedOutput" and not self._link.answered():
                 return  # the answer to a question of the link's own

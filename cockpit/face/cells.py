@@ -19,7 +19,7 @@ from functools import lru_cache
 from operator import ne
 from typing import Final, NamedTuple
 
-from rich.cells import cell_len, split_graphemes
+from rich.cells import cell_len
 
 
 class Pen(NamedTuple):
@@ -85,21 +85,36 @@ _ink = lru_cache(maxsize=256)(_Ink)
 
 
 def cells(text: str, pen: Pen) -> list[Cell]:
-    """One entry per cell of the screen. Text without a width joins the character before it.
+    """One entry per cell of the screen, as many as Textual reckons with.
 
-    What a terminal would act on, and what turns the direction of text, is left out.
+    Text without a width joins the character before it. What a terminal would act on, and what turns the
+    direction of text, is left out.
     """
     ink = _ink(pen)
-    if not text.isprintable():
-        text = "".join(char for char in text if char == JOINER or unicodedata.category(char) not in UNSEEN)
-    if text.isascii():
+    if text.isascii() and text.isprintable():
         return [ink[char] for char in text]
     found: list[Cell] = []
-    for first, last, width in split_graphemes(text)[0]:
+    for cluster in _clusters(text):
+        width = cell_len(cluster)
         if width:
-            found.append(ink[text[first:last]])
+            found.append(ink[cluster])
             found.extend([ink[""]] * (width - 1))
+    found.extend([ink[" "]] * (cell_len(text) - len(found)))
     return found
+
+
+def _clusters(text: str) -> Iterator[str]:
+    """Characters, each with the marks that follow it, and with what a joiner ties to it."""
+    cluster = ""
+    for char in text:
+        if char != JOINER and unicodedata.category(char) in UNSEEN:
+            continue
+        if cluster and cell_len(char) and cluster[-1] != JOINER:
+            yield cluster
+            cluster = ""
+        cluster += char
+    if cluster:
+        yield cluster
 
 
 class Canvas:

@@ -108,7 +108,7 @@ class Link:
         return first
 
     def hurry(self) -> None:
-        """A key arrived: somebody is there to see the next frames."""
+        """A key arrived, or the focus: somebody is there to see the next frames."""
         now_s = self._monotonic()
         self._hurry_until_s = now_s + KEY_S
         if self._asked_s is not None and now_s - self._asked_s >= HELD_S:
@@ -259,12 +259,12 @@ class Link:
 
     def _question(self, size: int) -> str:
         """Behind a frame of this size: a question, when one is due."""
-        now_s = self._monotonic()
-        if self._asked_s is None:
+        asked_s, now_s = self._asked_s, self._monotonic()  # the answer may come in between
+        if asked_s is None:
             if self._unanswered < ASK_EVERY:
                 return ""
             self._unanswered = size
-        elif now_s - self._asked_s < HELD_S:
+        elif now_s - asked_s < HELD_S:
             return ""
         self._asked_s = now_s
         return ASK

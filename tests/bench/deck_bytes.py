@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import json
 import os
 import pty
 import select
@@ -32,6 +31,7 @@ from time import monotonic
 from typing import Final
 
 from tests.bench.floor import floor_of
+from tests.bench.goals import Row, all_met, tell
 from tests.e2e.conftest import COCKPIT
 
 RATIO_GOAL: Final = 1.1
@@ -73,7 +73,7 @@ class Result:
     what: str
     size: str
     ours: Flow
-    plain: Flow | None
+    plain: Flow
 
     @property
     def met(self) -> bool:
@@ -152,9 +152,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if shutil.which(name)
     }
     sys.stdout.write("\n".join([*_table(results), *_peer_lines(peers)]) + "\n")
-    if options.json is not None:
-        options.json.write_text(json.dumps(_told(results, peers), indent=2) + "\n")
-    return 0 if all(result.met for result in results) else 1
+    rows = [_row(each) for each in results]
+    tell(options.json, rows, peers={name: asdict(flow) for name, flow in peers.items()})
+    return all_met(rows)
 
 
 def _table(results: Sequence[Result]) -> list[str]:
@@ -171,20 +171,16 @@ def _peer_lines(peers: dict[str, Flow]) -> list[str]:
     return lines + ([f"not installed here: {', '.join(missing)}"] if missing else [])
 
 
-def _told(results: Sequence[Result], peers: dict[str, Flow]) -> dict[str, object]:
-    rows = [
-        {
-            "goal": "P1",
-            "what": f"{each.what}, {each.size}",
-            "wanted": f"<= {RATIO_GOAL}x floor" + (f", <= {CALM_GOAL_BPS:.0f} B/s" if index == 0 else ""),
-            "figure": f"{each.ours.bytes_per_s:,.0f} B/s, {each.ours.ratio:.2f}x",
-            "beside": f"plain Textual {each.plain}",
-            "met": each.met,
-        }
-        for each in results
-        for index in [[name for name, _ in CASES].index(each.what)]
-    ]
-    return {"rows": rows, "peers": {name: asdict(flow) for name, flow in peers.items()}}
+def _row(each: Result) -> Row:
+    calm = f", <= {CALM_GOAL_BPS:.0f} B/s" if each.what == CASES[0][0] else ""
+    return Row(
+        goal="P1",
+        what=f"bytes/s, {each.what}, {each.size}",
+        wanted=f"<= {RATIO_GOAL}x floor{calm}",
+        figure=f"{each.ours.bytes_per_s:,.0f} B/s, {each.ours.ratio:.2f}x",
+        beside=f"plain Textual {each.plain}",
+        met=each.met,
+    )
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

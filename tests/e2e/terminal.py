@@ -114,6 +114,11 @@ class Terminal:
             self.screen.resize(rows, columns)
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
+    def scribble(self, text: str) -> None:
+        """Something else writes to the terminal, in the middle of the screen."""
+        with self._lock:
+            self._stream.feed(f"\x1b[5;5H\x1b[4m{text}".encode())
+
     def stall(self) -> None:
         """Stop reading, as a hung link does."""
         self._reading.clear()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cockpit.face.cells import PLAIN, Canvas, Encoder, Frame, Pen
@@ -331,3 +333,50 @@ def test_drawing_that_fails_in_flight_ends_in_plain_output_and_a_right_screen(tm
         terminal.resume()
         newest = beats(told)[0]
         wait_until(lambda: shown(terminal) >= newest, "the newest frame")
+
+
+def press(terminal: Terminal) -> None:
+    terminal.press("\x0c")
+
+
+def resize_to_the_same(terminal: Terminal) -> None:
+    terminal.process.send_signal(signal.SIGWINCH)
+
+
+def resize_and_back(terminal: Terminal) -> None:
+    terminal.resize(60, 20)
+    terminal.resize(80, 24)
+
+
+def stop_and_go_on(terminal: Terminal) -> None:
+    """As ctrl+z and fg in a shell."""
+    process = psutil.Process(terminal.process.pid)
+    process.send_signal(signal.SIGTSTP)
+    wait_until(lambda: process.status() == psutil.STATUS_STOPPED, "it stands still")
+    terminal.scribble("a shell was here")
+    process.send_signal(signal.SIGCONT)
+
+
+ROW = "▌✓ convex_courses      ━╋━━◆──────────────┼"
+
+
+def whole(terminal: Terminal) -> bool:
+    """Whether the row that is scribbled on is as the deck has it."""
+    return terminal.text.split("\n")[4].startswith(ROW)
+
+
+@pytest.mark.parametrize("happens", [press, resize_to_the_same, resize_and_back, stop_and_go_on])
+def test_what_something_else_wrote_over_the_deck_is_drawn_again(happens: Callable[[Terminal], None]) -> None:
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd()}
+    deck = [sys.executable, "-m", "tests.bench.moving_screens", "deck"]
+    with Terminal(deck, env=env, columns=80, rows=24) as terminal:
+        wait_until(lambda: whole(terminal), "the deck is shown")
+        wait_until(lambda: scribbled(terminal), "something is written over it")
+        happens(terminal)
+        wait_until(lambda: whole(terminal), "the deck is whole again")
+
+
+def scribbled(terminal: Terminal) -> bool:
+    """Write over the deck; it may have come in the middle of a sequence, and be no sequence itself."""
+    terminal.scribble("Broadcast message from root")
+    return not whole(terminal)
