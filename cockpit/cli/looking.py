@@ -1,7 +1,8 @@
 """`cockpit status`: looks, and loads neither a screen nor a writer.
 
 It says what the deck says, because it reads the same snapshot: the one that the driving cockpit
-published, while it is fresh; otherwise one of its own making, without any write secret.
+published, while it is fresh, and then not even the plan is read; otherwise one of its own making, without any
+write secret.
 """
 
 from __future__ import annotations
@@ -14,17 +15,15 @@ from typing import TYPE_CHECKING, Final
 
 from cockpit.cli.journaling import journal_to_follow
 from cockpit.cli.output import say, say_error
-from cockpit.cli.plans import complain, load_plan
-from cockpit.cli.wiring import Builder, identity, plan_secrets
 from cockpit.core.clean import ZERO
 from cockpit.core.levers import told
 from cockpit.core.model import Mode
 from cockpit.core.snapshot import FlagStatus, Level, Snapshot
-from cockpit.core.spec import Plan
 from cockpit.plan.problems import PlanProblems
 from cockpit.plan.secrets import SecretProblem
 
 if TYPE_CHECKING:
+    from cockpit.core.spec import Plan
     from cockpit.engine.engine import Engine
     from cockpit.engine.journal_port import Journal
 
@@ -37,21 +36,29 @@ def run_status(path: Path, *, as_json: bool, follow: bool) -> int:
     from cockpit.engine.journal_port import JournalFailure
 
     try:
-        plan = load_plan(path)
         if follow:
-            return _follow(plan, path, as_json=as_json)
+            return _follow(_plan(path), path, as_json=as_json)
         journal = journal_to_follow(path)
         try:
-            snapshot = _published(journal) or _own_look(plan, journal)
+            snapshot = _published(journal) or _own_look(_plan(path), journal)
         finally:
             journal.close()
     except (PlanProblems, SecretProblem) as problem:
+        from cockpit.cli.plans import complain
+
         return complain(problem)
     except JournalFailure as failure:
-        complain(failure)
+        say_error(str(failure))
         return UNKNOWN
     _tell(snapshot, as_json=as_json)
     return EXIT_BY_LEVEL[snapshot.level]
+
+
+def _plan(path: Path) -> Plan:
+    """Loaded by who has to look; who follows needs none, be it under somebody's pen at this moment."""
+    from cockpit.cli.plans import load_plan
+
+    return load_plan(path)
 
 
 def _published(journal: Journal) -> Snapshot | None:
@@ -70,6 +77,7 @@ def _published(journal: Journal) -> Snapshot | None:
 
 def looker(plan: Plan, journal: Journal) -> Engine:
     """A started engine that only looks: no writer, no hook, no write secret. Raises what stops it."""
+    from cockpit.cli.wiring import Builder, identity, plan_secrets
     from cockpit.engine.clock import SystemClock
     from cockpit.engine.engine import Engine
     from cockpit.engine.flying import Flying
