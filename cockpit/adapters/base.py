@@ -16,7 +16,7 @@ Reading and writing are separate objects on purpose: a read-only cockpit never b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
@@ -100,6 +100,14 @@ class ReadsBack(Protocol):
 
     async def read_back(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
         """As `FlagReader.read`; what was left out is found out by the next read."""
+
+
+@runtime_checkable
+class Stirs(Protocol):
+    """A reader that hears of changes before it is asked. What it hears proves nothing: it is read then."""
+
+    def stirs(self) -> AsyncGenerator[None]:
+        """One item whenever something may have changed, until it is closed or cancelled."""
 
 
 class FlagWriter(Protocol):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from cockpit.core.model import Failure
 from cockpit.core.spec import Plan, ServiceSpec
@@ -36,16 +37,26 @@ class Polls:
         self._running: list[tuple[Poller, asyncio.Task[None]]] = []
         self._ended: list[asyncio.Task[None]] = []
         self._recalled: set[str] = set()
-        self._recalling: set[asyncio.Task[None]] = set()
+        self._others: set[asyncio.Task[None]] = set()
 
     def begin(self, plan: Plan) -> None:
         self._recalled.clear()
         for poller in self._pollers(plan):
             self._running.append((poller, asyncio.create_task(poller.run(), name=f"poll {poller.name}")))
+        services = {service.name for service in plan.flag_services}
+        for poller, _ in self._running:
+            stirs = self._senses.stirs(poller.name) if poller.name in services else None
+            if stirs is not None:
+                self._beside(_listen(stirs, poller), f"listen to {poller.name}")
+
+    def _beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._others.add(task)
+        task.add_done_callback(self._others.discard)
 
     def renew(self, plan: Plan) -> None:
         """Fly by another plan: the old pollers end, the new ones begin."""
-        for task in (*self._recalling, *(task for _, task in self._running)):
+        for task in (*self._others, *(task for _, task in self._running)):
             task.cancel()
             self._ended.append(task)
         self._running.clear()
@@ -56,22 +67,20 @@ class Polls:
             poller.poke()
 
     async def end(self) -> None:
-        tasks = [*self._ended, *self._recalling, *(task for _, task in self._running)]
+        tasks = [*self._ended, *self._others, *(task for _, task in self._running)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._running.clear()
         self._ended.clear()
-        self._recalling.clear()
+        self._others.clear()
 
     async def _query(self, monitor: ServiceSpec) -> Failure | None:
         """One poll; after the first good one the monitor is asked, beside all else, what it remembers."""
         failure = await self._senses.query(monitor)
         if failure is None and self._recalls and monitor.name not in self._recalled:
             self._recalled.add(monitor.name)
-            task = asyncio.create_task(self._senses.recall(monitor), name=f"past of {monitor.name}")
-            self._recalling.add(task)
-            task.add_done_callback(self._recalling.discard)
+            self._beside(self._senses.recall(monitor), f"past of {monitor.name}")
         return failure
 
     def _pollers(self, plan: Plan) -> list[Poller]:
@@ -93,6 +102,13 @@ class Polls:
             )
             for number, each in enumerate(polled)
         ]
+
+
+async def _listen(stirs: AsyncGenerator[None], poller: Poller) -> None:
+    """Nothing but the next poll comes of it, and nobody waits for it: what it cannot hear, that poll sees."""
+    async with aclosing(stirs):
+        async for _ in stirs:
+            poller.poke()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,12 @@ and returns what went wrong. Nothing here decides, journals or writes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from cockpit.adapters.base import AdapterError, ReadsBack
+from cockpit.adapters.base import AdapterError, ReadsBack, Stirs
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import along
 from cockpit.core.model import Failure, FlagValue, Health, ProbeValue, Reading, Side
@@ -110,6 +110,11 @@ class Senses:
         self.parity = ParitySenses(clock, changed)
         self.plan = plan
         self.adopt(plan, sources)
+
+    def stirs(self, service: str) -> AsyncGenerator[None] | None:
+        """Hears of changes of this service's flags; None where only asking tells."""
+        reader = self._sources.readers[service]
+        return reader.stirs() if isinstance(reader, Stirs) else None
 
     def adopt(self, plan: Plan, sources: Sources) -> None:
         """Fly by this plan from now on; what is already known of sources that stay is kept."""

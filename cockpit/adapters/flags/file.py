@@ -9,7 +9,7 @@ the switch off (the others). The first two leave users to the default in the pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from cockpit.adapters.flags.file_settings import VARIANTS, FileFormat, FlagFileS
 from cockpit.adapters.flags.file_shapes import Told, shape_of
 from cockpit.adapters.flags.file_store import Content, FileStore
 from cockpit.adapters.flags.file_syntax import EnvSyntax, JsonSyntax, TomlSyntax
+from cockpit.adapters.flags.file_watch import stirs
 from cockpit.adapters.flags.lines import flag_lines
 from cockpit.adapters.flags.outcome import Stop, not_read_back, not_written, refused, reported, unknown, words
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
@@ -75,6 +76,9 @@ class FileReader:
         except AdapterError as error:
             found = dict.fromkeys(keys, error)
         return [line for key in keys for line in flag_lines(key, found[key])]
+
+    def stirs(self) -> AsyncGenerator[None]:
+        return stirs(self._flags.store.path)
 
     async def aclose(self) -> None:
         """Nothing is kept open between polls."""

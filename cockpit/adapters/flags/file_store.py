@@ -54,14 +54,14 @@ class FileStore:
     """One file of a plan. The calls block elsewhere, one at a time."""
 
     def __init__(self, path: str, *, timeout_s: float) -> None:
-        self._path = Path(path)
+        self.path = Path(path)
         self._timeout_s = timeout_s
         self._aside = Aside("look at a file")
         self._turn = asyncio.Lock()
 
     @property
     def name(self) -> str:
-        return clean_text(self._path.name, limit=80)
+        return clean_text(self.path.name, limit=80)
 
     async def read(self) -> Content:
         """Raises AdapterError."""
@@ -89,7 +89,7 @@ class FileStore:
 
     def _read(self) -> Content:
         try:
-            target = Path(os.path.realpath(self._path, strict=True))
+            target = Path(os.path.realpath(self.path, strict=True))
             with open(target, "rb", opener=_at_once) as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
@@ -145,7 +145,7 @@ class FileStore:
 
     @contextmanager
     def _locked(self, patient: bool) -> Iterator[None]:
-        target = Path(os.path.realpath(self._path))
+        target = Path(os.path.realpath(self.path))
         try:
             handle = os.open(target.parent / f".{target.name}.lock", _LOCK_FLAGS, 0o666)
         except OSError as error:
