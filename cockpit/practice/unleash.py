@@ -54,6 +54,7 @@ class Unleash:
             Route("/api/admin/ui-config", read(self.ui_config)),
             Route("/api/admin/user", read(self.user)),
             Route("/api/admin/environments", read(self.environments)),
+            Route("/api/admin/projects", read(self.projects)),
             Route("/api/admin/maintenance", read(self.maintenance), methods=["GET"]),
             Route("/api/admin/maintenance", write(self.set_maintenance), methods=["POST"]),
             Route("/api/admin/events", read(self.events)),
@@ -160,6 +161,13 @@ class Unleash:
     async def environments(self, request: Request) -> Response:
         flags = self._world.flags
         return JSONResponse(shapes.environments(flags.features, flags.environment_names))
+
+    async def projects(self, request: Request) -> Response:
+        """`default` is there in every Unleash; the others are those of the flags."""
+        names = {"default", *(each.project for each in self._world.flags.features.values())}
+        return JSONResponse(
+            {"version": 1, "projects": [{"id": name, "name": name.capitalize()} for name in sorted(names)]}
+        )
 
     async def maintenance(self, request: Request) -> Response:
         return JSONResponse({"enabled": self._world.flags.maintenance})

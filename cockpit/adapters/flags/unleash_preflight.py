@@ -26,18 +26,30 @@ async def environment_line(host: HttpHost, environment: str) -> Preflight:
     """Whether the reading token is accepted and the environment exists."""
     question = f"it answers, and the environment {environment} exists"
     try:
-        body = await _read(host, "/api/admin/environments")
+        return await _listed_line(host, question, "environments", "name", environment)
     except AdapterError as error:
         return _trouble(host, question, error)
-    listed = body.get("environments")
-    found = (
-        [each.get("name") for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-    )
+
+
+async def project_line(host: HttpHost, project: str) -> Preflight:
+    """Whether the project is one of those that the reading token is shown (`GET /api/admin/projects`)."""
+    question = f"the project {project} exists"
+    try:
+        return await _listed_line(host, question, "projects", "id", project)
+    except AdapterError as error:
+        # A token of one project may be shown no list and read its flags all the same.
+        return _line(host, question, None, words(error))
+
+
+async def _listed_line(host: HttpHost, question: str, kind: str, field: str, wanted: str) -> Preflight:
+    """Where it is not, those that are there are named. Raises AdapterError."""
+    listed = (await _read(host, f"/api/admin/{kind}")).get(kind)
+    found = [each.get(field) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     names = [clean_text(name, limit=40) for name in found if isinstance(name, str) and name]
-    if environment in found:
+    if wanted in found:
         return _line(host, question, True, "it does")
     there = f"there are {', '.join(names[:_NAMED])}" if names else "none was named"
-    return _line(host, question, False, f"there is no environment of that name; {there}")
+    return _line(host, question, False, f"there is no {kind.removesuffix('s')} of that name; {there}")
 
 
 async def clock_line(host: HttpHost, clock: Clock | None) -> Preflight:

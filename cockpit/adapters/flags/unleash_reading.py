@@ -12,6 +12,7 @@ from cockpit.adapters.flags.unleash_answers import Rollout, StoredFlag, newest_c
 from cockpit.adapters.flags.unleash_preflight import (
     clock_line,
     environment_line,
+    project_line,
 )
 from cockpit.adapters.flags.unleash_settings import UnleashSettings
 from cockpit.adapters.http_path import segment
@@ -76,6 +77,7 @@ class UnleashReader:
         with asked_once():
             lines = [
                 await environment_line(self._host, self._place.environment),
+                await project_line(self._host, self._place.project),
                 await clock_line(self._host, self._clock),
             ]
         return lines + await lines_of_each(keys, self._read_one)

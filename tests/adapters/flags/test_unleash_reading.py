@@ -239,6 +239,13 @@ async def test_preflight_of_an_unknown_environment(raw: RawUnleash, web: Web) ->
     assert "production" in wrong and "development" in wrong
 
 
+async def test_preflight_of_an_unknown_project(raw: RawUnleash, web: Web) -> None:
+    lines = await Crew(raw, web, project="elsewhere").reader.preflight([])
+    (wrong,) = [line.detail for line in lines if line.ok is False]
+    assert wrong.startswith("there is no project of that name; there are ")
+    assert "default" in wrong
+
+
 async def test_preflight_with_a_wrong_token(raw: RawUnleash, web: Web) -> None:
     lines = await Crew(raw, web, token=raw.tokens.backend).reader.preflight([])
     assert lines[0].ok is False
