@@ -28,6 +28,9 @@ from cockpit.practice.tokens import practice_secret
 from tests.adapters.flags import launchdarkly_double, posthog_double, vercel_double
 from tests.bench.poll_doubles import FLAG, HANDLERS, SENTRY_TOKEN, SUPABASE_KEY, doubled
 from tests.real.haproxy_server import haproxy
+from tests.real.http_server import secured_service
+from tests.real.nginx_server import FLAGS as NGINX_FLAGS
+from tests.real.nginx_server import nginx
 from tests.real.ofrep_server import ofrep
 from tests.real.postgres_server import cluster
 from tests.real.redis_server import redis
@@ -37,6 +40,11 @@ FLAGS: Final = ("chat_writes", "chat_reads", "chat_realtime")
 PRACTICE_TOKEN: Final = practice_secret(SecretRef(env="PRACTICE_ADMIN")).reveal()
 """Known to everybody; it opens nothing but the practice world."""
 
+TEAM: Final = {"label": "team", "value": "chat"}
+ENDPOINT: Final[Mapping[str, Any]] = {
+    "read": {"path": "/flags/{key}", "percent": "/percent", "on": "/on"},
+    "read_all": {"path": "/flags", "flags": "/flags"},
+}
 TOTAL: Final = 'sum(cutover_requests_total{backend="new"})'
 
 
@@ -98,11 +106,17 @@ def practice_cases(
     bench, token = Bench(web=web, yardstick=yardstick), {"env": "PRACTICE_ADMIN"}
     unleash, prometheus, convex = (urls[name] for name in ("unleash", "prometheus", "convex"))
     health, instant = f"{urls['legacy']}/health", f"{prometheus}/api/v1/query?query=1"
-    inside = {"url": convex, "instance": "happy-otter-123", "key": token}
+    table = {"url": convex, "instance": "happy-otter-123"}
+    inside = {**table, "key": token}
     world = {"url": unleash, "environment": "production", "token": token}
     return [
         bench.probe("http", {"url": health}, health),
         bench.probe("convex_jobs", inside, f"{convex}/version"),
+        bench.probe("convex_logs", inside, f"{convex}/version"),
+        bench.probe(
+            "convex_metrics", {**inside, "window": "1m", "functions": ["chats:list"]}, f"{convex}/version"
+        ),
+        bench.flags("convex_table", {**table, "token": token}, *FLAGS, bare=f"{convex}/version"),
         bench.monitor("convex", inside, "table_size:messages", f"{convex}/version"),
         bench.probe("convex", {"url": convex, "health_query": "health:ping"}, f"{convex}/version"),
         bench.flags("unleash", world, FLAGS[0], bare=_flag_page(unleash)),
@@ -153,6 +167,8 @@ def hosted_cases(
     posthog = {"url": at["posthog"], "project": posthog_double.PROJECT, "token": token}
     alerts = {"url": at["prometheus_alerts"], "labels": {"cutover": "abort"}}
     sentry = {"organization": "shop", "url": at["sentry"], "token": token}
+    manager = {"url": at["alertmanager"], "matchers": [TEAM], "heartbeat": "Watchdog"}
+    endpoint = {"url": at["http_json"], **ENDPOINT}
     env, edge = {"project": vercel_double.PROJECT}, {"edge_config": vercel_double.EDGE}
     return [
         held(launchdarkly_double.READER).flags("launchdarkly", launchdarkly, FLAG),
@@ -160,6 +176,8 @@ def hosted_cases(
         held(vercel_double.READER).flags("vercel_env", {**vercel, **env}, FLAG),
         held(vercel_double.READER).flags("vercel_edge", {**vercel, **edge}, FLAG),
         bench.probe("prometheus_alerts", alerts, f"{at['prometheus_alerts']}/api/v1/rules"),
+        bench.probe("alertmanager", manager, f"{at['alertmanager']}/api/v2/alerts"),
+        bench.flags("http_json", endpoint, *FLAGS, bare=f"{at['http_json']}/flags"),
         held(SENTRY_TOKEN).probe("sentry", sentry),
         held(SUPABASE_KEY).probe("supabase", {"url": at["supabase"], "key": token}),
     ]
@@ -196,6 +214,21 @@ def haproxy_cases(
     return [Bench(web=web, yardstick=yardstick).flags("haproxy", {"socket": server.socket}, "split")]
 
 
+def nginx_cases(
+    web: Web, yardstick: str, urls: Mapping[str, str], place: Path, stack: ExitStack
+) -> list[Case]:
+    server = stack.enter_context(nginx())
+    split = {"file": str(server.split), "pid_file": str(server.pid_file)}
+    return [Bench(web=web, yardstick=yardstick).flags("nginx", split, *NGINX_FLAGS[:3])]
+
+
+def tls_cases(web: Web, yardstick: str, urls: Mapping[str, str], place: Path, stack: ExitStack) -> list[Case]:
+    server = stack.enter_context(secured_service(days=90))
+    port = int(server.url.rpartition(":")[2])
+    settings = {"host": "127.0.0.1", "port": port, "ca_file": server.ca_file}
+    return [Bench(web=web, yardstick=yardstick).probe("tls", settings)]
+
+
 GROUPS: Final[Mapping[str, Group]] = {
     "practice": practice_cases,
     "local": local_cases,
@@ -204,6 +237,8 @@ GROUPS: Final[Mapping[str, Group]] = {
     "postgres": postgres_cases,
     "redis": redis_cases,
     "haproxy": haproxy_cases,
+    "nginx": nginx_cases,
+    "tls": tls_cases,
 }
 
 
@@ -223,7 +258,8 @@ def practice_world() -> Iterator[Mapping[str, str]]:
     assert process.stdin is not None and process.stdout is not None
     urls: dict[str, str] = {}
     try:
-        process.stdin.write("share\n")
+        # Addresses come first, the answer to `share` behind them; then the new side gets something to do.
+        process.stdin.write("".join(("share\n", *(f"set {flag} 25\n" for flag in FLAGS))))
         process.stdin.flush()
         for line in process.stdout:
             name, _, url = line.partition(" ")

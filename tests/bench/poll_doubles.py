@@ -17,7 +17,7 @@ from tests.adapters.flags import launchdarkly_double, posthog_double, vercel_dou
 from tests.adapters.probes.scripted import Request, Step, as_json, scripted
 from tests.adapters.probes.sentry_double import Sentry
 from tests.adapters.probes.supabase_double import SECRET_KEY, Project
-from tests.adapters.probes.test_alerts import a_rule, rules
+from tests.adapters.probes.test_alerts import BEAT, a_rule, rules
 
 SENTRY_TOKEN: Final = "token-sentry-throwaway"  # opens nothing
 SUPABASE_KEY: Final = SECRET_KEY
@@ -49,11 +49,22 @@ def _prometheus_alerts() -> Handler:
     return lambda request: as_json(answer)
 
 
+def _alertmanager() -> Handler:
+    return lambda request: as_json([BEAT] if "Watchdog" in request.path else [])
+
+
+def _http_json() -> Handler:
+    flags = {key: {"percent": 25, "on": True} for key in ("chat_writes", "chat_reads", "chat_realtime")}
+    return lambda request: as_json({"flags": flags})
+
+
 HANDLERS: Final[Mapping[str, Callable[[], Handler]]] = {
     "launchdarkly": _launchdarkly,
     "posthog": _posthog,
     "vercel": _vercel,
     "prometheus_alerts": _prometheus_alerts,
+    "alertmanager": _alertmanager,
+    "http_json": _http_json,
     "sentry": lambda: Sentry(SENTRY_TOKEN),
     "supabase": Project,
 }
