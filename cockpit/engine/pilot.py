@@ -158,6 +158,7 @@ class Pilot:
             journal=self._journal,
             publishes=lambda: self._seat.taken or self._signed_off,
             guard=self._guard,
+            ready=self._ready_to_draw,
         )
 
     def open(self) -> None:
@@ -332,6 +333,11 @@ class Pilot:
             return
         self._guard.run("commands", self._orders.settle)
         self._studio.draw_soon()
+
+    def _ready_to_draw(self) -> bool:
+        """No picture shows a reading that nobody has looked at yet, and none holds up a write that leaves."""
+        self._turns.catch_up()
+        return not self._effects.leaving()
 
     def _tell_fault(self, words: str) -> None:
         if not self._flying.identity.read_only:

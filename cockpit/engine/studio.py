@@ -32,8 +32,10 @@ class Studio:
         journal: Journal,
         publishes: Callable[[], bool],
         guard: Guard,
+        ready: Callable[[], bool],
     ) -> None:
         self._paint = paint
+        self._ready = ready
         self._show = show
         self._journal = journal
         self._publishes = publishes
@@ -58,7 +60,12 @@ class Studio:
             self._redraw = None
 
     def draw(self) -> None:
+        ready = self._ready()
         self.hold()
+        if ready:
+            self._draw()
+
+    def _draw(self) -> None:
         self._drawn_at = asyncio.get_running_loop().time()
         self._seq += 1
         snapshot = self._guard.run("picture", partial(self._paint, self._seq))
@@ -71,7 +78,8 @@ class Studio:
     def draw_last(self) -> None:
         """The last picture is published however soon after the one before: observers are to see the end."""
         self._published_at = float("-inf")
-        self.draw()
+        self.hold()
+        self._draw()
 
     def _publish(self, snapshot: Snapshot) -> None:
         news = (snapshot.level, snapshot.journal.last_seq)

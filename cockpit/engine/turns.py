@@ -36,11 +36,18 @@ class Turns:
         """A write has its outcome."""
         self._by(asyncio.get_running_loop().time())
 
+    def catch_up(self) -> None:
+        """The turn that waits, now: what is about to be shown holds readings that it has to look at first."""
+        if self._next is not None:
+            self._next.cancel()
+            self._take()
+
     def end(self) -> None:
         """No turn comes any more; an outcome that still does is journalled at once."""
         self._ended = True
         if self._next is not None:
             self._next.cancel()
+            self._next = None
         self.deliver()
 
     def _by(self, moment: float) -> None:

@@ -61,7 +61,9 @@ class Needs:
 
 def seeds(plan: Plan, *, rps: float = DEFAULT_RPS) -> tuple[FlagSeed, ...]:
     """The plan's flags at 0 %, switched on. Propagation is the plan's, but a few seconds at most."""
-    services = {service.name: told(service.settings) for service in plan.flag_services}
+    services = {
+        service.name: told(service.settings) for service in plan.flag_services if service.kind == UNLEASH
+    }
     return tuple(_seed(flag, services.get(flag.service, {}), rps) for flag in plan.flags)
 
 

@@ -73,3 +73,16 @@ async def test_at_the_end_nothing_is_lost_and_no_turn_comes_any_more() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
     assert desk.happened == [["a"], ["late"]]
+
+
+async def test_a_turn_that_waits_comes_before_what_is_to_be_shown_and_not_again() -> None:
+    desk = Desk(pressing=False)
+    desk.turns.soon()
+    await desk.until(1)
+    desk.turns.soon()
+    desk.turns.catch_up()
+    assert desk.happened == ["turn", "turn"]
+    desk.turns.catch_up()
+    desk.answered("a")
+    await desk.until(4)
+    assert desk.happened == ["turn", "turn", ["a"], "turn"]

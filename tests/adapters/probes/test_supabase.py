@@ -90,6 +90,8 @@ async def test_a_count_is_kept_until_it_is_time_for_the_next(web: Web) -> None:
         await often.probe()
         made.tables["messages"] = 6
         again = await often.probe()
+        while dict(again.facts)["rows of messages"] == "5 exact":  # within the millisecond
+            again = await often.probe()
     assert dict(kept.facts)["rows of messages"].startswith("48211 exact")
     assert dict(again.facts)["rows of messages"] == "6 exact"
 
