@@ -15,7 +15,7 @@ from functools import partial
 from cockpit.core import commands as asked
 from cockpit.core.commands import Command
 from cockpit.core.driver import How
-from cockpit.core.events import Event, Kind
+from cockpit.core.events import Kind
 from cockpit.core.flight import elsewhere
 from cockpit.core.leaving import Here, may_leave
 from cockpit.core.rollback import IllegalEvent
@@ -26,6 +26,7 @@ from cockpit.engine.drive import Drive
 from cockpit.engine.effects import Effects
 from cockpit.engine.flying import Flying
 from cockpit.engine.guard import Guard
+from cockpit.engine.hearing import hearing
 from cockpit.engine.host import HostGauge
 from cockpit.engine.identity import signing_in
 from cockpit.engine.journal_failures import of_elsewhere
@@ -137,6 +138,7 @@ class Pilot:
         )
         self._polls = Polls(self._senses, flying.rng, recalls=flying.recalls)
         self._host = HostGauge(self._clock, self._senses.clock_skew_s)
+        self._heard = hearing(seat=self._seat, drive=self._drive, senses=self._senses, logbook=self._logbook)
         self._agreements: Agreements = {}
         self._clock_watch = ClockWatch(
             clock=self._clock,
@@ -170,7 +172,7 @@ class Pilot:
         if self._logbook.failure is not None:
             raise self._logbook.failure
         self._journal.hurry()
-        self._logbook.on_event = self._on_event
+        self._logbook.on_event = self._heard
         if not self._flying.identity.read_only:
             self._salvage.take_in()
         flight, environment = self._logbook.flight, self._plan.environment
@@ -346,23 +348,6 @@ class Pilot:
     def _compare(self) -> None:
         now = self._clock.now()
         self._agreements = agree(self._senses, self._logbook.flight, self._agreements, now)
-
-    def _on_event(self, event: Event) -> None:
-        """A new stage, somebody else's change or a veto that ran out: the evidence starts over."""
-        self._seat.heard(event)
-        if self._seat.taken:
-            self._drive.announce_event(event)
-        if event.kind is Kind.PROPOSAL_CLEARED and event.body.get("veto_over"):
-            self._senses.restart_judges()
-        if event.kind in (Kind.ROLLBACK_DECLARED, Kind.ROLLBACK_WIDENED):
-            self._drive.declared()
-        if event.kind is Kind.LEVER_PULLED:  # in whichever cockpit
-            self._drive.pulled(str(event.body.get("flag")))
-        if event.kind in (Kind.FLAG_SEEN, Kind.FLAG_FOREIGN):
-            flag = self._logbook.flight.flag(str(event.body.get("flag")))
-            if flag.stage_since == event.at:
-                self._senses.restart_judges()
-                self._senses.restart_share(flag.key)
 
     async def _watch_plan(self) -> None:
         try:

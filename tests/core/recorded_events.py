@@ -202,7 +202,7 @@ bodies = st.dictionaries(st.sampled_from(NAMES), values, max_size=12)
 def journals(draw: st.DrawFn) -> list[Event]:
     """Any events in order, with bodies of any shape under the right names."""
     kinds = draw(st.lists(st.sampled_from(Kind), max_size=25))
-    moments = st.datetimes(min_value=datetime(1000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+    moments = st.datetimes(min_value=datetime(1000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # hypothesis adds the zone
     return [
         Event(seq=seq, at=draw(moments), actor=draw(st.text(max_size=8)), kind=kind, body=draw(bodies))
         for seq, kind in enumerate(kinds, 1)

@@ -141,7 +141,7 @@ def evidence_of(verdict: Verdict, **changes: object) -> Evidence:
         forecast_s=None,
         since=None,
     )
-    return replace(seen, **changes)  # type: ignore[arg-type]
+    return replace(seen, **changes)  # type: ignore[arg-type]  # fields by name
 
 
 def signal_status(verdict: Verdict = Verdict.NOT_WORSE, **changes: object) -> SignalStatus:
@@ -180,7 +180,7 @@ def situation() -> Situation:
 
 def with_chat(now: Situation, **changes: object) -> Situation:
     chat, *others = now.flags
-    return replace(now, flags=(replace(chat, **changes), *others))  # type: ignore[arg-type]
+    return replace(now, flags=(replace(chat, **changes), *others))  # type: ignore[arg-type]  # fields by name
 
 
 def unmet(results: tuple[GateResult, ...]) -> dict[str, GateResult]:

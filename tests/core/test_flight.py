@@ -242,6 +242,6 @@ def test_an_illegal_event_changes_nothing_and_no_order_breaks_the_rules(
             continue
         pending = flag(flight).pending
         if kind is Kind.WRITE_INTENT:
-            assert before.flag("f").pending is None or before.flag("f").pending.answered  # type: ignore[union-attr]
+            assert before.flag("f").pending is None or before.flag("f").pending.answered  # type: ignore[union-attr]  # flag() builds the same value twice; mypy narrows only names
         if flight.rollback is not None and pending is not None and not pending.answered:
             assert pending.action != "set" or pending.at <= flight.rollback.declared_at

@@ -296,7 +296,7 @@ def test_an_override_counts_for_undecided_for_that_signal_and_that_very_stage_on
     ids=["regressed", "unknown", "nothing seen on new", "hard limit"],
 )
 def test_no_override_gets_past_a_regression_a_blind_eye_or_a_hard_limit(seen: object) -> None:
-    now = with_chat(replace(situation(), signals=(seen,)), overrides=(("errors", pct(25), "kim"),))  # type: ignore[arg-type]
+    now = with_chat(replace(situation(), signals=(seen,)), overrides=(("errors", pct(25), "kim"),))  # type: ignore[arg-type]  # a parameter of any kind
     assert only_unmet(now)[0] == "signal errors"
 
 

@@ -31,8 +31,8 @@ def judged(
         configured=fresh(flag_value(configured)),
         observed=observed if observed is not None else fresh(share_of(5)),
         spec=CHAT,
-        changed_at=changed,  # type: ignore[arg-type]
-        differs_since=since,  # type: ignore[arg-type]
+        changed_at=changed,  # type: ignore[arg-type]  # a parameter of any kind
+        differs_since=since,  # type: ignore[arg-type]  # a parameter of any kind
         now=NOW,
     )
 

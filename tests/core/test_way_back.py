@@ -43,12 +43,12 @@ FACTS = WayBackFacts(
 
 
 def levels(facts: WayBackFacts, **rollback: object) -> dict[str, Level]:
-    plan = replace(PLAN, rollback=replace(PLAN.rollback, **rollback))  # type: ignore[arg-type]
+    plan = replace(PLAN, rollback=replace(PLAN.rollback, **rollback))  # type: ignore[arg-type]  # fields by name
     return {line.title: line.level for line in way_back(plan, facts)}
 
 
 def is_open(facts: WayBackFacts, **rollback: object) -> bool:
-    plan = replace(PLAN, rollback=replace(PLAN.rollback, **rollback))  # type: ignore[arg-type]
+    plan = replace(PLAN, rollback=replace(PLAN.rollback, **rollback))  # type: ignore[arg-type]  # fields by name
     return way_back_gate(way_back(plan, facts)).met
 
 
@@ -86,7 +86,7 @@ def test_a_way_back_of_which_all_is_known_and_well_is_open() -> None:
 def test_each_thing_that_the_way_back_stands_on(
     changes: dict[str, object], title: str, level: Level, open_: bool
 ) -> None:
-    facts = replace(FACTS, **changes)  # type: ignore[arg-type]
+    facts = replace(FACTS, **changes)  # type: ignore[arg-type]  # fields by name
     assert levels(facts)[title] is level
     assert is_open(facts) is open_
 

@@ -294,8 +294,8 @@ class Cockpit:
         )
         self._shown: list[Snapshot] = []
         self._pilot = Pilot(flying, show=self._show)
-        self._heard, self._pilot_heard = heard, self._pilot._on_event
-        self._pilot._on_event = self._hear  # type: ignore[method-assign]  # every event as it is folded
+        self._heard, self._pilot_heard = heard, self._pilot._heard
+        self._pilot._heard = self._hear  # every event as it is folded
         self._task = self.loop.create_task(self._fly())
 
     def take_off(self) -> None:
