@@ -23,7 +23,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,16 +32,12 @@ from uuid import uuid4
 
 import httpx
 
-from cockpit.cli.plans import load_plan
-from cockpit.cli.wiring import Builder, identity, plan_secrets
 from cockpit.core.commands import DeclareRollback
-from cockpit.core.model import Freshness, Mode
+from cockpit.core.model import Freshness
 from cockpit.core.snapshot import Snapshot
 from cockpit.core.spec import StepKey
-from cockpit.engine.clock import SystemClock
 from cockpit.engine.engine import Engine
-from cockpit.engine.flying import Flying
-from cockpit.engine.journal import SqliteJournal
+from tests.bench.engines import engine_on
 from tests.bench.goals import Row, all_met, tell
 from tests.bench.slow_unleash import FEATURES, Running, slow_unleash
 
@@ -137,29 +132,14 @@ def roll_back(server: Running, flags: int, place: Path) -> float:
     place.mkdir()
     path = place / "plan.toml"
     path.write_text(PLAN.format(url=server.url) + "".join(FLAG.format(number=n) for n in range(flags)))
-    plan = load_plan(path)
-    with closing(SqliteJournal(place / "state" / "bench.journal")) as journal:
-        engine = Engine(
-            Flying(
-                plan=plan,
-                sources=Builder(secret=plan_secrets(plan), read_only=False),
-                journal=journal,
-                clock=SystemClock(),
-                identity=identity(Mode.LIVE, read_only=False),
-            )
-        )
-        engine.start()
-        try:
-            _until(engine, _polling)
-            began = datetime.now(UTC)
-            engine.submit(DeclareRollback(id=str(uuid4()), by="bench", flags=(), reason="bench"))
-            _until(engine, lambda snapshot: _flipped_at(snapshot) is not None)
-            flipped = _flipped_at(engine.latest())
-            assert flipped is not None
-            return (flipped - began).total_seconds()
-        finally:
-            engine.leave_now("measured")
-            engine.join()
+    with engine_on(path) as engine:
+        _until(engine, _polling)
+        began = datetime.now(UTC)
+        engine.submit(DeclareRollback(id=str(uuid4()), by="bench", flags=(), reason="bench"))
+        _until(engine, lambda snapshot: _flipped_at(snapshot) is not None)
+        flipped = _flipped_at(engine.latest())
+        assert flipped is not None
+        return (flipped - began).total_seconds()
 
 
 def _until(engine: Engine, met: Callable[[Snapshot], bool]) -> None:

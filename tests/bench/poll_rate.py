@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,14 +32,9 @@ from typing import Final
 
 import psutil
 
-from cockpit.cli.plans import load_plan
-from cockpit.cli.wiring import Builder, identity, plan_secrets
-from cockpit.core.model import Failure, Mode
-from cockpit.engine.clock import SystemClock
-from cockpit.engine.engine import Engine
-from cockpit.engine.flying import Flying
-from cockpit.engine.journal import SqliteJournal
+from cockpit.core.model import Failure
 from cockpit.engine.poller import Poller
+from tests.bench.engines import engine_on
 from tests.bench.goals import Row, all_met, tell
 from tests.real.servers import free_port
 
@@ -276,23 +271,10 @@ def cockpit(pipe: Connection, ports: Sequence[int], place: Path) -> None:
         for number, port in enumerate(ports)
     ]
     path.write_text(PLAN.format(flags=flags) + "".join(probes))
-    plan = load_plan(path)
-    with closing(SqliteJournal(place / "state" / "bench.journal")) as journal:
-        engine = Engine(
-            Flying(
-                plan=plan,
-                sources=Builder(secret=plan_secrets(plan), read_only=False),
-                journal=journal,
-                clock=SystemClock(),
-                identity=identity(Mode.LIVE, read_only=False),
-            )
-        )
-        engine.start()
+    with engine_on(path) as engine:
         pipe.send("ready")
         while _tell(pipe, late):
             assert engine.alive, f"the engine ended: {engine.failed!r}"
-        engine.leave_now("measured")
-        engine.join()
 
 
 def peer(answering: Targets, place: Path, seconds: float) -> Cost:
