@@ -6,14 +6,9 @@ own slowness is in no figure.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import select
 import signal
-import struct
-import subprocess
-import termios
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +18,8 @@ from typing import Final, Self
 
 import psutil
 import pyte
+
+from tests.e2e.terminal import in_a_pty
 
 LIMIT_S: Final = 60.0
 SLICE_S: Final = 0.02
@@ -51,19 +48,8 @@ class Pty:
         self._looked = threading.Event()
         self._seen_ns = 0
         self.received = 0
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.began_ns = monotonic_ns()
-        self.process = subprocess.Popen(
-            command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env={"TERM": "xterm-256color", **env},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
-        os.close(slave)
+        self.process, self._master = in_a_pty(command, env, columns=columns, rows=rows)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 

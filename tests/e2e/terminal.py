@@ -31,6 +31,25 @@ def wait_until(condition: Callable[[], object], what: str, limit_s: float = LIMI
         pause.wait(0.05)
 
 
+def in_a_pty(
+    command: Sequence[str], env: Mapping[str, str], *, columns: int, rows: int
+) -> tuple[subprocess.Popen[bytes], int]:
+    """A program with a pty of its own session for its terminal, and the other end of it."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    process = subprocess.Popen(
+        command,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={"TERM": "xterm-256color", **env},
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(slave)
+    return process, master
+
+
 class Terminal:
     """Runs `command` in a pty of its own session. `raw` is every byte the terminal got."""
 
@@ -44,18 +63,7 @@ class Terminal:
         self._reading = threading.Event()
         self._reading.set()
         self._closing = threading.Event()
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.process = subprocess.Popen(
-            command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env={"TERM": "xterm-256color", **env},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
-        os.close(slave)
+        self.process, self._master = in_a_pty(command, env, columns=columns, rows=rows)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
