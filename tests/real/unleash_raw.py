@@ -85,7 +85,14 @@ class RawUnleash:
         return [event["type"] for event in reversed(answer.json()["events"])]
 
     def maintenance(self, *, on: bool) -> None:
-        self.admin.post("/api/admin/maintenance", json={"enabled": on}).raise_for_status()
+        """Set until it is in force: Unleash remembers the mode for a minute, and forgets it *before* it
+        writes the new one, so that whoever asks in between has the old one remembered."""
+        for _ in range(20):
+            self.admin.post("/api/admin/maintenance", json={"enabled": on}).raise_for_status()
+            seen = self.admin.get("/api/admin/ui-config")
+            if seen.raise_for_status().json()["maintenanceMode"] is on:
+                return
+        raise AssertionError(f"the maintenance mode of Unleash did not become {on}")
 
     def served(self) -> dict[str, bool]:
         """What an SDK in production is told: flag name to switch."""
