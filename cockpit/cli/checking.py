@@ -19,7 +19,8 @@ def run_check(path: Path, *, offline: bool) -> int:
         if offline:
             from cockpit.plan.foresight import foresee
 
-            say(f"{clean_text(path)}: a good plan ({len(plan.flags)} flags, {len(plan.signals)} signals)")
+            counts = f"{_count(len(plan.flags), 'flag')}, {_count(len(plan.signals), 'signal')}"
+            say(f"{clean_text(path)}: a good plan ({counts})")
             for warned in foresee(plan):
                 say(f"warn  {warned.subject}: {warned.text}")
             return 0
@@ -28,6 +29,10 @@ def run_check(path: Path, *, offline: bool) -> int:
         return preflight(plan)
     except (PlanProblems, SecretProblem) as problem:
         return complain(problem)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def run_schema() -> int:

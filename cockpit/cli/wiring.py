@@ -90,9 +90,15 @@ def _or_unavailable(build: Callable[[], T]) -> T | Unavailable:
     try:
         return build()
     except SecretProblem as problem:
-        return Unavailable(Failure(title=str(problem), retryable=False, fault=Fault.CREDENTIAL))
+        return _without_secret(problem)
     except AdapterError as error:
         return Unavailable(error.failure)
+
+
+def _without_secret(problem: Exception) -> Unavailable:
+    from cockpit.adapters.unavailable import Unavailable
+
+    return Unavailable(Failure(title=str(problem), retryable=False, fault=Fault.CREDENTIAL))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +117,16 @@ class Builder:
         from cockpit.adapters.http import Web
         from cockpit.engine.clock import SystemClock
         from cockpit.engine.sources import Sources
+        from cockpit.plan.secrets import SecretProblem
 
         web = Web(clock=SystemClock(), heard=self.heard)
+        missing: list[str] = []
+        readers = self._readers(plan, web, missing)
+        writers = {} if self.read_only else self._writers(plan, web, missing)
+        if missing:
+            raise SecretProblem("\n".join(dict.fromkeys(missing)))
         return Sources(
-            readers=self._readers(plan, web),
+            readers=readers,
             monitors={each.name: self._monitor(each, web) for each in plan.monitors},
             probes={
                 (probe.side, probe.name): self._probe(probe, web)
@@ -122,16 +134,17 @@ class Builder:
                 for probe in backend.probes
             },
             stores={each.name: self._store(each, plan, web) for each in plan.stores},
-            writers={} if self.read_only else self._writers(plan, web),
+            writers=writers,
             announcers={}
             if self.read_only
             else {hook.name: self.announcer(hook, web) for hook in plan.announce},
             close=web.aclose,
         )
 
-    def _readers(self, plan: Plan, web: Web) -> dict[str, FlagReader]:
+    def _readers(self, plan: Plan, web: Web, missing: list[str]) -> dict[str, FlagReader]:
         return {
-            each.name: self._of(each, plan, partial(self._reader, each, web)) for each in plan.flag_services
+            each.name: self._of(each, plan, partial(self._reader, each, web), missing)
+            for each in plan.flag_services
         }
 
     def _reader(self, service: ServiceSpec, web: Web) -> FlagReader:
@@ -140,12 +153,22 @@ class Builder:
         build = FLAG_SERVICES[service.kind].reader
         return build(_own(service), web, self.secret, PATIENCE * service.timeout_s)
 
-    def _of(self, service: ServiceSpec, plan: Plan, build: Callable[[], T]) -> T | Unavailable:
-        """A service that is only a second lever must not keep the first from working."""
-        first = any(flag.service == service.name for flag in plan.flags)
-        return build() if first else _or_unavailable(build)
+    def _of(
+        self, service: ServiceSpec, plan: Plan, build: Callable[[], T], missing: list[str]
+    ) -> T | Unavailable:
+        """A service that is only a second lever must not keep the first from working. What is `missing` for
+        a first one is gathered, so that all of it is told at once."""
+        from cockpit.plan.secrets import SecretProblem
 
-    def _writers(self, plan: Plan, web: Web) -> dict[str, FlagWriter]:
+        if all(flag.service != service.name for flag in plan.flags):
+            return _or_unavailable(build)
+        try:
+            return build()
+        except SecretProblem as problem:
+            missing.append(f"flag_service.{service.name}: {problem}")
+            return _without_secret(problem)
+
+    def _writers(self, plan: Plan, web: Web, missing: list[str]) -> dict[str, FlagWriter]:
         from cockpit.adapters.table import FLAG_SERVICES
         from cockpit.adapters.unavailable import Unavailable
 
@@ -153,7 +176,9 @@ class Builder:
             limit_s = plan.write_limit_s(service.name) - WRITE_MARGIN_S
             return FLAG_SERVICES[service.kind].writer(_own(service), web, self.secret, limit_s)
 
-        built = {each.name: self._of(each, plan, partial(writer, each)) for each in plan.flag_services}
+        built = {
+            each.name: self._of(each, plan, partial(writer, each), missing) for each in plan.flag_services
+        }
         return {
             name: writer
             for name, writer in built.items()

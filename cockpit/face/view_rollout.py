@@ -225,17 +225,18 @@ def _under(text: str, role: Role) -> Line:
 
 
 def _second_line(flag: FlagStatus, now: datetime, width: int) -> Line:
-    """Title, stage and cohort, who changed it last, and what it waits for."""
+    """Title, stage and cohort, what the next stage waits for, and who changed it last: cut from the right."""
     parts = [safe(flag.title), stage_words(flag)]
+    unmet = [gate for gate in flag.gates if not gate.met]
+    at_end = flag.stage is not None and flag.stage == len(flag.stages) - 1
+    if unmet and not at_end:
+        more = f" +{len(unmet) - 1} more" if len(unmet) > 1 else ""
+        parts.append(f"waits: {safe(unmet[0].text)}{more}")
+    if flag.depends_on:
+        parts.append(f"after {', '.join(safe(key) for key in flag.depends_on)}")
     value = flag.configured.value
     if value is not None and value.changed_by is not None:
         parts.append(f"last change by {safe(value.changed_by)} {since(value.changed_at, now)} ago")
-    if flag.depends_on:
-        parts.append(f"after {', '.join(safe(key) for key in flag.depends_on)}")
-    unmet = [gate for gate in flag.gates if not gate.met]
-    if unmet:
-        more = f" +{len(unmet) - 1} more" if len(unmet) > 1 else ""
-        parts.append(f"waits for {safe(unmet[0].text)}{more}")
     return clip((("  ", Role.TEXT), (" · ".join(part for part in parts if part), Role.DIM)), width)
 
 

@@ -159,7 +159,7 @@ def _second(signal: SignalStatus, now: datetime, *, with_bar: bool) -> Line:
     parts: list[str] = []
     if signal.limit_pct is not None:
         said = safe(signal.limit_text)
-        head = "OVER LIMIT " if signal.limit_breached else "" if said.startswith("limit ") else "limit "
+        head = "OVER LIMIT " if signal.limit_breached else "" if "limit" in said else "limit "
         parts.append(head + said)
     failure = signal.reading.failure
     if failure is not None:

@@ -161,7 +161,7 @@ def test_a_plan_without_a_write_token_is_1(stage: Stage) -> None:
 def test_what_cannot_be_found_out_is_3(stage: Stage) -> None:
     stage.inject("flag_service_down", kind="refused")
     told = stage.run("check")
-    assert told.returncode == 3
+    assert told.returncode == 3, told.stdout
     assert re.search(r"^\?     chat_writes .*connection refused", told.stdout, re.MULTILINE)
     assert not re.search("^FAIL", told.stdout, re.MULTILINE)
     stage.clear()
@@ -194,7 +194,12 @@ class TestSecretsThatCannotBeHad:
 
     def test_an_unset_variable(self, stage: Stage, command: tuple[str, ...]) -> None:
         env = {name: value for name, value in stage.env.items() if name != "UNLEASH_WRITE_TOKEN"}
-        self._refused(stage, command, env, "env UNLEASH_WRITE_TOKEN: is not set")
+        self._refused(stage, command, env, "flag_service.main: env UNLEASH_WRITE_TOKEN: is not set")
+
+    def test_all_that_is_missing_is_told_at_once(self, stage: Stage, command: tuple[str, ...]) -> None:
+        env = {name: value for name, value in stage.env.items() if not name.startswith("UNLEASH_")}
+        for name in ("READ", "WRITE"):
+            self._refused(stage, command, env, f"flag_service.main: env UNLEASH_{name}_TOKEN: is not set\n")
 
     def test_a_file_that_others_can_read(
         self, stage: Stage, command: tuple[str, ...], tmp_path: Path
