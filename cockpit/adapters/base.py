@@ -17,13 +17,14 @@ Reading and writing are separate objects on purpose: a read-only cockpit never b
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from cockpit.core.clean import Percent, parse_duration
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, FlagValue, ProbeValue, Sample, WriteResult
 from cockpit.core.parity import Count
 from cockpit.core.parity_rows import Row

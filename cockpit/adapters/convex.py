@@ -10,7 +10,6 @@ import base64
 import binascii
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, ServiceTrouble
 from cockpit.adapters.probes.convex_answer import Called, outage, read_call, read_envelope, read_word
 from cockpit.core.clean import finite_number
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault
 from cockpit.core.secret import Secret
 

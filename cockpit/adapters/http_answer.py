@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, ServiceTrouble, Throttled
 from cockpit.core.clean import TEXT_LIMIT, clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault
 
 _LONGEST_INTEGER = 40

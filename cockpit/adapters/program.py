@@ -13,11 +13,11 @@ import signal
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Final
 
 from cockpit.adapters.base import RefusedByService, ServiceTrouble, Unreachable
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault
 
 GRACE_S: Final = 1.0

@@ -8,8 +8,9 @@ in seconds (Datadog). A number without its window is repeated, never judged by.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from cockpit.core.dataclass import dataclass
 
 _LONGEST: Final = 9
 _PREFIXES: Final = ("ratelimit", "x-ratelimit", "x-rate-limit", "x-sentry-rate-limit")

@@ -10,13 +10,13 @@ import asyncio
 import socket
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 from cockpit.adapters.aside import Aside
 from cockpit.adapters.base import RefusedByService
 from cockpit.adapters.no_answer import Cause, NoAnswer, tls_words
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault
 
 READ_LIMIT: Final = 65_536

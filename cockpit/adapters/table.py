@@ -7,12 +7,12 @@ the adapter itself, and with it the network library, when the first one is built
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Settings, Store
 from cockpit.adapters.credentials import Secrets
+from cockpit.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web

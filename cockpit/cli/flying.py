@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from cockpit.cli.plans import USAGE, complain, load_plan
 from cockpit.cli.screens import refuses_screen, show_deck
 from cockpit.cli.wiring import Builder, Offers, identity, plan_offers, plan_secrets
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Mode
 from cockpit.core.spec import Plan
 from cockpit.plan.problems import PlanProblems

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, TypeVar
 
 from cockpit.adapters.base import Preflight
@@ -18,6 +18,7 @@ from cockpit.adapters.http import Answer
 from cockpit.adapters.once import is_asked_once
 from cockpit.adapters.rates import Allowance, allowance
 from cockpit.core.clock import Clock
+from cockpit.core.dataclass import dataclass
 
 T = TypeVar("T")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from cockpit import __version__
 from cockpit.cli.who import operator_name
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault, Mode
 from cockpit.core.parity_spec import StoreSpec
 from cockpit.core.secret import Secret, SecretRef

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from cockpit.core.clean import Percent
+from cockpit.core.dataclass import dataclass
 from cockpit.core.drain import DrainGauge
 from cockpit.core.events import Kind, Lever
 from cockpit.core.model import Health

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+from cockpit.core.dataclass import dataclass
 
 PLACEHOLDER: Final = "\N{REPLACEMENT CHARACTER}"
 TEXT_LIMIT: Final = 300

@@ -5,8 +5,9 @@ Submitting the same id twice does the thing once. Commands say what is wanted, n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from cockpit.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,10 @@ nothing but the drain does.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Reading, Side
 from cockpit.core.rollback import Rollback
 

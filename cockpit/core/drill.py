@@ -8,11 +8,12 @@ said to be missing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.events import Event, Kind
 from cockpit.core.phrases import span
 from cockpit.core.recorded import Recorded

@@ -8,10 +8,11 @@ instants are ISO 8601 text in UTC, percentages are whole hundredths, lengths are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from cockpit.core.dataclass import dataclass
 
 MACHINE: Final = "cockpit"
 

@@ -10,11 +10,11 @@ is UNKNOWN before long: a stuck source looks the same.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from cockpit.core.counters import Counts
+from cockpit.core.dataclass import dataclass
 from cockpit.core.figures import events, evidence_value, length, rate, times
 from cockpit.core.judge import (
     RARE_WEIGHTS,

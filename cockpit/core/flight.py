@@ -7,7 +7,7 @@ open rollback and the proposal are all facts of the journal; readings are not in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +16,7 @@ from cockpit.core.approvals import AdvanceRequest
 from cockpit.core.body import instant, number, objects, optional_instant, percent, text
 from cockpit.core.checklist import Signatures
 from cockpit.core.clean import ZERO, Percent
+from cockpit.core.dataclass import dataclass
 from cockpit.core.driver import DriverSeat
 from cockpit.core.events import Event, Kind, second_lever
 from cockpit.core.rollback import IllegalEvent, Rollback

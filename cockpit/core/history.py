@@ -6,10 +6,11 @@ no number: a `Blank` says why there is none, and it is never drawn as zero.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+from cockpit.core.dataclass import dataclass
 
 
 class Blank(StrEnum):

@@ -5,12 +5,12 @@ All are frozen and keyword-only. Times named `_at` are aware UTC datetimes, leng
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
 from cockpit.core.clean import ZERO, Percent
+from cockpit.core.dataclass import dataclass
 
 T = TypeVar("T")
 

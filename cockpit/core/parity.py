@@ -7,11 +7,12 @@ difference. An estimate, a capped count and a table that shows nobody a row are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.figures import length
 
 FAR_AHEAD_S: Final = 600.0

@@ -9,12 +9,13 @@ finding unless the plan lets a field show; keys of example rows are in it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import Final
 
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.figures import length
 from cockpit.core.parity import Difference, Match, ParityValue, unknown
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.parity import Tolerance
 from cockpit.core.parity_rows import FieldRule
 

@@ -5,10 +5,10 @@ Times are aware UTC datetimes, `_s` are seconds, `_pct` percent. All text is cle
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.rollback import StepState
 from cockpit.core.snapshot import Level
 

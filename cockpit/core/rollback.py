@@ -7,12 +7,12 @@ Budgets are limits, never waits.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from cockpit.core.clean import Percent
+from cockpit.core.dataclass import dataclass
 from cockpit.core.events import Lever
 from cockpit.core.spec import HookMoment, StepKey
 

@@ -7,7 +7,7 @@ and fresh. Whatever is not known is not met, and says so in one line.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,6 +15,7 @@ from cockpit.core.approvals import GATE, AdvanceRequest
 from cockpit.core.checklist import ItemStatus
 from cockpit.core.checklist_gate import checklist_gate
 from cockpit.core.clean import ZERO, Percent
+from cockpit.core.dataclass import dataclass
 from cockpit.core.figures import length
 from cockpit.core.holds import hold_left, hold_until, reached_stage, set_ahead_words
 from cockpit.core.model import FlagValue, Freshness, Health, Reading, Side, Verdict

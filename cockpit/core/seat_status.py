@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.driver import Holder, Offer
 
 

@@ -7,7 +7,6 @@ that a dead engine shows as ageing data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -16,6 +15,7 @@ from cockpit.core.approvals import AdvanceRequest
 from cockpit.core.checklist import ItemStatus
 from cockpit.core.clean import Percent
 from cockpit.core.commands import CommandStatus
+from cockpit.core.dataclass import dataclass
 from cockpit.core.drain import DrainGauge
 from cockpit.core.history import SideHistory
 from cockpit.core.model import (

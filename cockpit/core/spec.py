@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from cockpit.core.checklist import ItemSpec
 from cockpit.core.clean import Percent
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Side
 from cockpit.core.parity_spec import ParitySpec, StoreSpec
 

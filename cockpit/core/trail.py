@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cockpit.core.counters import WINDOW_S, Growth, Meter, read_meter
+from cockpit.core.dataclass import dataclass
 from cockpit.core.history import Blank, Point, SideHistory
 from cockpit.core.model import Sample, Side
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.drain import DrainGauge, undrained
 from cockpit.core.phrases import span
 from cockpit.core.rollback import Rollback

@@ -7,10 +7,10 @@ shut the gate for forward moves, and neither ever stands in the way of a rollbac
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.figures import length
 from cockpit.core.model import Health, Reading
 from cockpit.core.snapshot import GateResult, Level, WayBackLine

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
 
 from cockpit.adapters.base import Announcement, FlagWriter
 from cockpit.core.clean import Percent
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import ClockPair, longest
+from cockpit.core.dataclass import dataclass
 from cockpit.core.events import Lever
 from cockpit.core.model import Failure, FlagValue, WriteOutcome, WriteResult
 from cockpit.engine.delivery import deliver

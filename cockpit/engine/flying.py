@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from cockpit.core.clock import Clock
+from cockpit.core.dataclass import dataclass
 from cockpit.core.flight import Flight
 from cockpit.core.spec import Plan
 from cockpit.engine.identity import Identity

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from uuid import uuid4
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.events import Kind
 from cockpit.core.model import Mode
 from cockpit.core.spec import Plan

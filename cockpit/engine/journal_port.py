@@ -16,11 +16,11 @@ methods may be called from any thread.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.events import Event, Kind
 
 

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit.core import levers
 from cockpit.core.agreement import agreement
 from cockpit.core.checklist import item_status
 from cockpit.core.commands import CommandStatus
+from cockpit.core.dataclass import dataclass
 from cockpit.core.figures import length
 from cockpit.core.flight import FlagFlight, Flight
 from cockpit.core.holds import watch_until

@@ -10,10 +10,10 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure
 from cockpit.core.spec import Plan, ServiceSpec
 from cockpit.engine.in_step import in_step

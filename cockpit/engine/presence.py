@@ -8,11 +8,11 @@ so that one that stood still itself does not take everybody else for silent when
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from cockpit.core.clock import Clock
+from cockpit.core.dataclass import dataclass
 from cockpit.core.seat_status import Present
 from cockpit.engine.identity import Identity
 from cockpit.engine.journal_port import Beat, Journal

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from functools import partial
 
 from cockpit.adapters.base import AdapterError
 from cockpit.core.clean import clean_text
 from cockpit.core.commands import CommandState
+from cockpit.core.dataclass import dataclass
 from cockpit.core.snapshot import PlanChange
 from cockpit.core.spec import Plan
 from cockpit.engine.sources import Sources

@@ -14,12 +14,12 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from cockpit.core.clean import clean_text, parse_instant
+from cockpit.core.dataclass import dataclass
 from cockpit.core.events import Event, Kind
 from cockpit.engine.journal_chain import link_of
 from cockpit.engine.journal_port import FailureKind, JournalFailure

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from cockpit.adapters.base import Announcer, FlagReader, FlagWriter, Monitor, Probe, Store
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Side
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.commands import Command
+from cockpit.core.dataclass import dataclass
 from cockpit.core.snapshot import FOLLOWING, Level, Reason, Snapshot
 from cockpit.engine.follower import Follower
 

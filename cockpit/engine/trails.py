@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,6 +17,7 @@ from cockpit.adapters.base import AdapterError
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import along
+from cockpit.core.dataclass import dataclass
 from cockpit.core.history import SideHistory
 from cockpit.core.model import Sample, Side
 from cockpit.core.spec import Plan, SignalSpec

@@ -7,10 +7,10 @@ in no footer and no palette, and its key only says so. `keys` makes footer, help
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Mode, Verdict
 from cockpit.core.snapshot import Snapshot
 

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import ne
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
+
+from cockpit.core.dataclass import dataclass
 
 
 class Pen(NamedTuple):

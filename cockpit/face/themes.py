@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from threading import Event
@@ -21,6 +20,7 @@ from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.face.view import Role
 
 DEFAULT: Final = "cockpit"

@@ -7,7 +7,6 @@ Nothing here imports Textual, reads a clock or knows a widget.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -15,6 +14,7 @@ from typing import Final, TypeVar
 from rich.cells import cell_len, chop_cells
 
 from cockpit.core.clean import Percent, clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Freshness, Health, Reading, Verdict
 from cockpit.core.snapshot import Agreement, Level
 

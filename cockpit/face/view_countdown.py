@@ -8,12 +8,13 @@ page says that it was declared and not yet answered, after its end it is the res
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import Final
 
 from cockpit.core.commands import CommandState, CommandStatus
+from cockpit.core.dataclass import dataclass
 from cockpit.core.rollback import Rollback
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.bigtype import Size, big

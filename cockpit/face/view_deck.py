@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.face.view import Line, Role, Row, Segment, merge, pad
 
 MEDIUM_FROM: Final = 110

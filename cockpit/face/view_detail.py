@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Quality, Side
 from cockpit.core.snapshot import (
     FlagStatus,

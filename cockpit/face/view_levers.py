@@ -7,11 +7,11 @@ the narrowest screen. What was done by hand never looks like what a machine has 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from cockpit.core.clean import ZERO
+from cockpit.core.dataclass import dataclass
 from cockpit.core.events import Lever
 from cockpit.core.rollback import Flip, FlipState, Rollback, SecondWay
 from cockpit.core.snapshot import FlagStatus, SecondLeverStatus

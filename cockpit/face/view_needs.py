@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from cockpit.core.acts import step_of
+from cockpit.core.dataclass import dataclass
 from cockpit.core.drain import DrainGauge, undrained
 from cockpit.core.rollback import Rollback, Step, StepState, open_lines
 from cockpit.core.snapshot import FlagStatus

@@ -8,10 +8,10 @@ The steps are in `view_steps`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.events import Lever
 from cockpit.core.model import Health, ProbeValue, Side
 from cockpit.core.rollback import Flip, FlipState, Rollback

@@ -7,10 +7,10 @@ refuses, because a person who is asked "sure?" can only be sure of what stands t
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit.core.approvals import GATE
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Freshness, Health, Side
 from cockpit.core.rollback import layers
 from cockpit.core.snapshot import FlagStatus, PlanChange, ProbeStatus, Snapshot

@@ -7,10 +7,10 @@ limit counted from declare, never a wait: its bar fills with the time since decl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.rollback import Rollback, Step, StepState, open_lines
 from cockpit.core.spec import StepKey
 from cockpit.face.view import Line, Role, Segment, Word, clip

@@ -8,12 +8,12 @@ whatever it said last. Everything slides by a cell now and then, against burn-in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from itertools import chain
 from typing import Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Mode, Side
 from cockpit.core.rollback import Rollback
 from cockpit.core.snapshot import FlagStatus, Level, SignalStatus, Snapshot

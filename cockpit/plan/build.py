@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Side
 from cockpit.core.parity_spec import StoreSpec
 from cockpit.core.spec import (

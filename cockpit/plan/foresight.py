@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cockpit.core.clean import FULL
+from cockpit.core.dataclass import dataclass
 from cockpit.core.spec import FlagSpec, Plan
 
 

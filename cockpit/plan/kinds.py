@@ -8,11 +8,12 @@ and an unknown key is judged against both.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from cockpit.core.dataclass import dataclass
 from cockpit.plan.fields import Announce, Probe, Source
 from cockpit.plan.locate import TomlPath
 from cockpit.plan.parity_fields import Store

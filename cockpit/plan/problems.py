@@ -8,10 +8,10 @@ order of the file. Texts are clean and never repeat the value of a secret.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.plan.locate import Lines, TomlPath
 
 _LABEL_KEYS = ("key", "name", "id")

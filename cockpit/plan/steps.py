@@ -7,9 +7,9 @@ whole budget (for 15 minutes: 30 s, 1:00, 1:45, 3:00, 7:00, 10:00, 13:00, 13:00,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.spec import StepKey, StepSpec
 from cockpit.plan.fields import Step
 

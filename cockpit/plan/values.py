@@ -7,12 +7,12 @@ words for the author of the plan: what is wrong, and what was expected.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cockpit.core.clean import PLACEHOLDER, Percent, clean_text, finite_number, parse_duration
+from cockpit.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ no percentage, as a row that somebody broke by hand.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from cockpit.core.clean import Percent, parse_instant
+from cockpit.core.dataclass import dataclass
 from cockpit.practice.faults import FORBIDDEN, FaultName
 from cockpit.practice.flags import Author, FlagStore
 from cockpit.practice.world import World

@@ -7,11 +7,12 @@ request in plain words. Times are seconds since the world began; `start_s` None 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
 from cockpit.core.clean import parse_duration
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Side
 
 Param = str | float | bool

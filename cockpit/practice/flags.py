@@ -12,10 +12,11 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.practice.json_patch import BAD_DATA, Json, Refusal, patched
 
 TYPES: Final = {"production": "production", "development": "development"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.practice.faults import Garbage
 
 EVIL_TEXTS: Final = (

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Side
 from cockpit.practice.traffic import STEP_S, Dice, Series, series
 

@@ -5,7 +5,6 @@ at that moment. The legacy side also reports its parts: db and redis. How long i
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Side
 from cockpit.practice.faults import FaultName
 from cockpit.practice.world import World

@@ -13,10 +13,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from cockpit.core.dataclass import dataclass
 from cockpit.practice.traffic import Series
 
 Labels = tuple[tuple[str, str], ...]

@@ -15,7 +15,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import TracebackType
 from typing import Final, Self
 
@@ -27,6 +27,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from cockpit.core.clock import Clock
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Side
 from cockpit.core.secret import Secret, SecretRef
 from cockpit.core.spec import Plan

@@ -12,11 +12,12 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from cockpit.core.clock import Clock
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Side
 from cockpit.practice.faults import Fault, FaultName, Service
 from cockpit.practice.flags import Author, FlagStore

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService
 from cockpit.adapters.convex import number
 from cockpit.core.clean import Percent, clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault, FlagValue
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Protocol
 
 from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.flags.outcome import Stop, refused
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault
 
 Path = tuple[str | int, ...]

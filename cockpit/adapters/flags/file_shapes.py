@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from cockpit.adapters.base import BrokenAnswer
@@ -20,6 +19,7 @@ from cockpit.adapters.flags.outcome import refused
 from cockpit.adapters.http_path import plan_fault
 from cockpit.adapters.pointer import split_pointer
 from cockpit.core.clean import FULL, ZERO, Percent, clean_text, finite_number
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault
 
 _MISSING: Final = object()

@@ -16,7 +16,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -25,6 +24,7 @@ from cockpit.adapters.aside import Aside
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, Unreachable
 from cockpit.adapters.flags.outcome import Stop, refused, unknown
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault
 
 T = TypeVar("T")

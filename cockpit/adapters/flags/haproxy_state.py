@@ -16,7 +16,6 @@ decimals (2 to 1) is shown rounded and called not plain.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
@@ -24,6 +23,7 @@ from cockpit.adapters.base import AdapterError, BrokenAnswer, Preflight
 from cockpit.adapters.flags.outcome import words
 from cockpit.adapters.http_path import plan_fault
 from cockpit.core.clean import ZERO, Percent, clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, FlagValue
 
 HEAVIEST: Final = 256

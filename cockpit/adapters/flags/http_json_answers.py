@@ -7,7 +7,6 @@ truth value is a broken answer, and an answer about another flag or environment 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,6 +15,7 @@ from cockpit.adapters.flags.http_json_settings import KEY, ON, PERCENT, REVISION
 from cockpit.adapters.http_path import plan_fault
 from cockpit.adapters.pointer import find, same_scalar
 from cockpit.core.clean import FULL, ZERO, Percent, clean_text, finite_number, parse_instant
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault, FlagValue
 
 _MILLISECONDS_FROM: Final = 1e11

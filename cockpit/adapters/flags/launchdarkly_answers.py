@@ -9,13 +9,13 @@ variation is the new side is told as on for everybody. From the vendor's Python 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.http_path import plan_fault
 from cockpit.core.clean import FULL, ZERO, Percent, clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, FlagValue
 
 WHOLE: Final = 100_000

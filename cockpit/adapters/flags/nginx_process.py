@@ -13,7 +13,6 @@ import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +23,7 @@ from cockpit.adapters.flags.outcome import unknown, words
 from cockpit.adapters.http_path import plan_fault
 from cockpit.adapters.program import plain_environment, program_name, run, said_lines
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.http_path import plan_fault
 from cockpit.core.clean import ZERO, Percent, clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure
 
 _TOKEN: Final = re.compile(

@@ -10,13 +10,13 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.http_path import plan_fault
 from cockpit.core.clean import ZERO, Percent, clean_text, finite_number, parse_instant
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, FlagValue
 
 _PLAIN: Final = frozenset({"groups", "multivariate", "payloads", "aggregation_group_type_index"})

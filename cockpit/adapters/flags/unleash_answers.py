@@ -11,13 +11,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.http_path import plan_fault
 from cockpit.core.clean import ZERO, Percent, clean_text, parse_instant
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, FlagValue
 
 _PLAIN_NUMBER: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.base import AdapterError, Preflight, RefusedByService
@@ -17,6 +17,7 @@ from cockpit.adapters.flags.unleash_preflight import (
 from cockpit.adapters.flags.unleash_settings import UnleashSettings
 from cockpit.adapters.http_path import segment
 from cockpit.adapters.once import asked_once
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import FlagValue
 
 if TYPE_CHECKING:

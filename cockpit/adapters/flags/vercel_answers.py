@@ -8,13 +8,13 @@ last changed. From the vendor's SDK and documentation; `targets` and the times a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.http_path import plan_fault
 from cockpit.core.clean import FULL, ZERO, Percent, clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, FlagValue
 
 _LAST_MS: Final = 253_402_300_799_000

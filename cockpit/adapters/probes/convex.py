@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -30,6 +30,7 @@ from cockpit.adapters.probes.convex_answer import (
     rights_of,
     stopped_by,
 )
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Health, ProbeValue
 from cockpit.core.secret import Secret
 

@@ -9,12 +9,12 @@ request itself are `{code, message}` with a status.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.base import BrokenAnswer, RefusedByService, ServiceTrouble
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ else is wrong for certain. The questions about crons and lag are the dashboard's
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from cockpit.adapters.convex import Deployment, deployment, number
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.probes.convex_metrics import newest, window_text
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Health, ProbeValue
 
 if TYPE_CHECKING:

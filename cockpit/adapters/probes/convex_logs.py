@@ -13,13 +13,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer
 from cockpit.adapters.convex import Deployment
 from cockpit.adapters.credentials import Secrets
 from cockpit.core.clean import clean_text, finite_number
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Health, ProbeValue
 from cockpit.core.secret import Secret
 

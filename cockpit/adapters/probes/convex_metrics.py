@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +19,7 @@ from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.convex import Deployment, deployment
 from cockpit.adapters.credentials import Secrets
 from cockpit.core.clean import finite_number
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Health, ProbeValue
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from cockpit.core.clean import clean_text, finite_number
+from cockpit.core.dataclass import dataclass
 
 NUMBERS_LIMIT: Final = 20
 _LABEL_LIMIT: Final = 40

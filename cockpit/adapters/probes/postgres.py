@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,7 @@ from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.adapters.postgres_rows import HIDDEN
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.figures import length
 from cockpit.core.model import Health, ProbeValue
 

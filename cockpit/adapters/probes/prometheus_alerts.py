@@ -12,7 +12,6 @@ Protocol: `GET /api/v1/rules?type=alert`, which brings the rules with their aler
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -27,6 +26,7 @@ from cockpit.adapters.signals.api import explain, open_api
 from cockpit.adapters.signals.instant import read_envelope
 from cockpit.adapters.signals.settings import PrometheusSettings
 from cockpit.core.clean import clean_text, finite_number, parse_instant
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault, Health, ProbeValue
 
 if TYPE_CHECKING:

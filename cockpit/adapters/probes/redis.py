@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -30,6 +30,7 @@ from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.adapters.resp import RedisError, Resp, read_info, refusal
 from cockpit.adapters.stream import Dialer, tls_context
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.figures import length
 from cockpit.core.model import Failure, Health, ProbeValue
 from cockpit.core.secret import Secret

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.again import once_more_after_reset
@@ -23,6 +23,7 @@ from cockpit.adapters.base import AdapterError, BrokenAnswer
 from cockpit.adapters.credentials import Secrets, bearer
 from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.figures import length
 from cockpit.core.model import Failure, Health, ProbeValue
 from cockpit.core.secret import Secret

@@ -14,11 +14,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cockpit.core.clean import clean_text, finite_number
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Quality, Sample
 
 LINES_LIMIT: Final = 200_000

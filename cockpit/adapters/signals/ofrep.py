@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from math import sqrt
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -39,6 +39,7 @@ from cockpit.adapters.fields import BaseUrl, Reference
 from cockpit.adapters.http_path import plan_fault, segment
 from cockpit.adapters.signals.preflight import in_words
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault, Quality, Sample
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ asked asks each alone then, and what each says alone is what counts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.signals.instant import read_envelope, read_vector
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Quality, Sample
 
 MARK: Final = "cockpit_asks"

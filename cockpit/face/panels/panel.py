@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
 from textual import events
 from textual.message import Message
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.view import Line, Role, Row, heading, merge
 from cockpit.face.view_deck import HEAD_LINES, Want, band_lines, bands, hidden_note, window

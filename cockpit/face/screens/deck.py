@@ -6,7 +6,6 @@ Banner, reason, strips, panels, host, hint, keys. It paints pictures; it asks an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Grid, Horizontal
 from textual.screen import Screen
 
+from cockpit.core.dataclass import dataclass
 from cockpit.face.actions import ACTIONS, MOVES
 from cockpit.face.keys import footer_line
 from cockpit.face.leftovers import drop_leftovers

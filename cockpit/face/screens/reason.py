@@ -7,7 +7,6 @@ that a reason costs one key at the worst moment.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
 
@@ -18,6 +17,7 @@ from textual.widgets import Input
 
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
+from cockpit.core.dataclass import dataclass
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.port import Port
 from cockpit.face.screens.live import Sheet

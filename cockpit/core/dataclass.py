@@ -1,0 +1,176 @@
+"""`dataclass` for the values of the cockpit: the standard library's, made in a tenth of its time.
+
+The cockpit has some three hundred frozen classes, and whoever starts it waits for all of them. The standard
+library compiles six methods for each. Here it finds the fields and makes the slots; a method that needs
+compiling is compiled when it is called for the first time, which most never are before the first picture
+stands, and the others are functions that all classes share. What comes out is a dataclass in every respect:
+`fields`, `replace`, patterns, generics, inheritance, copies, pickles, and the same errors. Not here: InitVar.
+
+Type checkers see the standard library's decorator.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+Source = tuple[str, Mapping[str, object]]
+"""The parameters and body of a function, and the names that it knows."""
+
+_MISSING: Final = object()
+
+
+def _dataclass(*, frozen: bool = False, slots: bool = False, **others: bool) -> Callable[[type], type]:
+    """Classes that are not both frozen and slotted, or are ordered, are left to the standard library."""
+    if frozen and slots and others.keys() <= {"kw_only"}:
+        return lambda plain: _made(plain, **others)
+    return dataclasses.dataclass(frozen=frozen, slots=slots, **others)
+
+
+def _made(plain: type, *, kw_only: bool = False) -> type:
+    own = frozenset(vars(plain))
+    plain.__doc__ = plain.__doc__ or plain.__name__  # the standard library would compile a signature for it
+    finish = dataclasses.dataclass(
+        init=False, repr=False, eq=False, slots=True, kw_only=kw_only, frozen=_has_frozen_base(plain)
+    )
+    made: Any = finish(plain)
+    made.__dataclass_params__ = _FROZEN
+    for name, method in (*((name, _compiled_late(made, name)) for name in _SOURCES), *_SHARED.items()):
+        if name not in own:
+            setattr(made, name, method)
+    return made  # type: ignore[no-any-return]  # the class that came in, with slots
+
+
+def _has_frozen_base(plain: type) -> bool:
+    """Then the standard library insists on hearing that the class is frozen, too."""
+    return any(dataclasses.is_dataclass(base) for base in plain.__mro__[1:])
+
+
+# --- compiled when called -----------------------------------------------------------------------------
+
+
+def _compiled_late(made: type, name: str) -> Callable[..., object]:
+    def first_call(self: object, *args: object, **named: object) -> object:
+        compiled = _compiled(made, name, _SOURCES[name](made))
+        setattr(made, name, compiled)
+        return compiled(self, *args, **named)
+
+    return _named(first_call, made, name)
+
+
+def _compiled(made: type, name: str, source: Source) -> Callable[..., object]:
+    code, known = source
+    space = dict(known)
+    exec(f"def {name}{code}", space)
+    return _named(space[name], made, name)
+
+
+def _named(function: Any, made: type, name: str) -> Callable[..., object]:
+    function.__name__, function.__qualname__ = name, f"{made.__qualname__}.{name}"
+    return function  # type: ignore[no-any-return]  # the function that came in
+
+
+def _init(made: type) -> Source:
+    """A slot is set by its own descriptor: the class's guard against changes never hears of it."""
+    known: dict[str, object] = {"_missing": _MISSING}
+    by_place, by_name, body = ["self"], ["*"], []
+    for field in dataclasses.fields(made):
+        name, value = field.name, field.name
+        if field.init:
+            (by_name if field.kw_only else by_place).append(name + _default(field, known))
+        if field.default_factory is not dataclasses.MISSING:
+            known[f"_make_{name}"] = field.default_factory
+            value = f"_make_{name}() if {name} is _missing else {name}" if field.init else f"_make_{name}()"
+        elif not field.init:
+            continue
+        known[f"_set_{name}"] = getattr(made, name).__set__
+        body.append(f"_set_{name}(self, {value})")
+    if hasattr(made, "__post_init__"):
+        body.append("self.__post_init__()")
+    parameters = by_place + (by_name if len(by_name) > 1 else [])
+    return f"({', '.join(parameters)}):\n " + "\n ".join(body or ["pass"]), known
+
+
+def _default(field: dataclasses.Field[Any], known: dict[str, object]) -> str:
+    if field.default is not dataclasses.MISSING:
+        known[f"_default_{field.name}"] = field.default
+        return f"=_default_{field.name}"
+    return "=_missing" if field.default_factory is not dataclasses.MISSING else ""
+
+
+def _eq(made: type) -> Source:
+    body = (
+        "if other.__class__ is self.__class__:\n"
+        f"  return {_compared(made, 'self')} == {_compared(made, 'other')}\n"
+        " return NotImplemented"
+    )
+    return f"(self, other):\n {body}", {}
+
+
+def _hash(made: type) -> Source:
+    return f"(self):\n return hash({_compared(made, 'self')})", {}
+
+
+def _compared(made: type, whose: str) -> str:
+    return _listed(f"{whose}.{field.name}" for field in dataclasses.fields(made) if field.compare)
+
+
+def _listed(expressions: Iterable[str]) -> str:
+    """As a tuple."""
+    return f"({''.join(f'{each}, ' for each in expressions)})"
+
+
+_SOURCES: Final[Mapping[str, Callable[[type], Source]]] = {
+    "__init__": _init,
+    "__eq__": _eq,
+    "__hash__": _hash,
+}
+
+
+# --- shared by all ------------------------------------------------------------------------------------
+
+
+def _repr(self: Any) -> str:
+    told = (f"{field.name}={getattr(self, field.name)!r}" for field in dataclasses.fields(self) if field.repr)
+    return f"{type(self).__qualname__}({', '.join(told)})"
+
+
+def _setattr(self: object, name: str, value: object) -> None:
+    raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _delattr(self: object, name: str) -> None:
+    raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+def _getstate(self: Any) -> list[object]:
+    return [getattr(self, field.name) for field in dataclasses.fields(self)]
+
+
+def _setstate(self: Any, state: list[object]) -> None:
+    for field, value in zip(dataclasses.fields(self), state, strict=True):
+        object.__setattr__(self, field.name, value)
+
+
+_SHARED: Final[Mapping[str, Callable[..., object]]] = {
+    "__repr__": _repr,
+    "__setattr__": _setattr,
+    "__delattr__": _delattr,
+    "__getstate__": _getstate,
+    "__setstate__": _setstate,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Frozen:
+    """Lends its parameters."""
+
+
+_FROZEN: Final = _Frozen.__dataclass_params__  # type: ignore[attr-defined]  # unknown to the stubs
+
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as dataclass
+else:
+    dataclass = _dataclass
