@@ -129,6 +129,16 @@ class FlagWriter(Protocol):
     async def aclose(self) -> None: ...
 
 
+@runtime_checkable
+class Warms(Protocol):
+    """A writer whose first write is quicker over a connection that is open already. Where the service counts
+    its requests so closely that asking for nothing costs something, a writer has no such method."""
+
+    async def warm(self, keys: Sequence[str]) -> None:
+        """Ask the cheapest thing there is, so that writes of these keys that come within the next second or
+        so meet open connections. Changes nothing. Raises AdapterError."""
+
+
 class Probe(Protocol):
     async def probe(self) -> ProbeValue:
         """DOWN is an answer that says so or a service that refuses the connection. Raises AdapterError

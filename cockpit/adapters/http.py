@@ -223,6 +223,17 @@ class HttpHost:
             ask = ask.with_json(json)
         return await self._within_deadline(ask, self._follow)
 
+    async def warm(self, path: str, connections: int = 1) -> None:
+        """Ask so often at once, and once each, that as many connections are fresh for writes. What is
+        answered is no matter; raises AdapterError for no answer, and Throttled when asked to wait.
+        """
+        asks = (self.get(path, retry=False, redirects=False) for _ in range(connections))
+        for answer in await asyncio.gather(*asks, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            if answer.status in (429, 503):
+                raise answer.as_error()
+
     async def aclose(self) -> None:
         clients, self._clients = self._clients, None
         if clients is not None:

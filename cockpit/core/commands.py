@@ -96,6 +96,14 @@ class DeclareRollback(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MakeReady(Command):
+    """A sheet is open whose next key may roll these flags back (empty: all): what that needs is made ready,
+    for a moment. Said again while it stays open; it changes nothing and is not answered."""
+
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRollback(Command):
     """Only possible before the first flag write has left."""
 

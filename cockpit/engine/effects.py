@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 
-from cockpit.adapters.base import Announcement, FlagWriter
+from cockpit.adapters.base import Announcement, FlagWriter, Warms
 from cockpit.core.clean import Percent
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import ClockPair, longest
@@ -86,6 +86,11 @@ class Effects:
     def writable(self) -> frozenset[str]:
         """The services that this process holds a writer for."""
         return frozenset(self._sources.writers)
+
+    def warms(self, service: str) -> Warms | None:
+        """The service's writer, where it can keep its connections open."""
+        writer = self._sources.writers.get(service)
+        return writer if isinstance(writer, Warms) else None
 
     @property
     def idle(self) -> bool:

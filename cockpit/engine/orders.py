@@ -5,7 +5,7 @@ Every command ends as done, refused (with the reason) or unknown; none is lost a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cockpit.core import commands as asked
@@ -47,6 +47,7 @@ class Orders:
         seat: Seat,
         identity: Identity,
         poll_now: Callable[[], None],
+        make_ready: Callable[[Sequence[str]], None],
         take_plan: Callable[[str, bool, Callable[[CommandState, str], None]], str],
     ) -> None:
         self._logbook = logbook
@@ -55,6 +56,7 @@ class Orders:
         self._clock = clock
         self._seat = seat
         self._poll_now = poll_now
+        self._make_ready = make_ready
         self._take_plan = take_plan
         self._rollback = RollbackOrders(
             logbook=logbook, senses=senses, drive=drive, clock=clock, seat=seat, status_of=status_of
@@ -90,6 +92,9 @@ class Orders:
 
     def carry_out(self, command: Command) -> None:
         """Do it once; the same id again does nothing."""
+        if isinstance(command, asked.MakeReady):
+            self._make_ready(command.flags)
+            return
         if command.id in self._taken:
             return
         self._taken.add(command.id)
@@ -114,9 +119,10 @@ class Orders:
                 continue
         raise Refused("others write to the journal all the time; try again")
 
-    def refuse(self, command: Command, why: str) -> None:
-        self._taken.add(command.id)
-        self._put(_status(command, CommandState.REFUSED, why))
+    def refuse(self, commands: Sequence[Command], why: str) -> None:
+        for command in commands:
+            self._taken.add(command.id)
+            self._put(_status(command, CommandState.REFUSED, why))
 
     def settle(self) -> None:
         """What waits for readings or for people ends here."""

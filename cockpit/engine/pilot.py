@@ -46,6 +46,7 @@ from cockpit.engine.studio import Studio
 from cockpit.engine.teller import Teller
 from cockpit.engine.turns import Turns
 from cockpit.engine.veto import VetoTime
+from cockpit.engine.warmth import Warmth
 
 BEAT_S = 0.25
 MEND_SPACING_S = 0.5
@@ -88,6 +89,7 @@ class Pilot:
             mode=flying.identity.mode,
             session=flying.identity.session,
         )
+        self._warmth = Warmth(self._senses, self._effects, self._logbook, flying)
         self._guard = Guard(self._tell_fault)
         self._turns = Turns(
             turn=self._turn,
@@ -113,6 +115,7 @@ class Pilot:
             seat=self._seat,
             identity=flying.identity,
             poll_now=lambda: self._polls.poke(),
+            make_ready=lambda flags: self._guard.run("warmth", partial(self._warmth.wanted, flags)),
             take_plan=lambda *asked_for: self._replan.take(*asked_for),
         )
         self._veto_time = VetoTime(
@@ -229,18 +232,17 @@ class Pilot:
         self._logbook.catch_up()
         self._turns.deliver()
         if self._flying.identity.read_only:
-            for command in batch:
-                self._orders.refuse(command, "this cockpit is read-only")
+            self._orders.refuse(batch, "this cockpit is read-only")
             self._studio.draw()
             return
-        rollbacks = [command for command in batch if isinstance(command, asked.DeclareRollback)]
+        for command in batch:
+            if isinstance(command, asked.DeclareRollback):
+                self._orders.carry_out(command)
+                self._turn()
         others = [command for command in batch if not isinstance(command, asked.DeclareRollback)]
-        for command in rollbacks:
-            self._orders.carry_out(command)
-            self._turn()
         for command in others:
             self._orders.carry_out(command)
-        if others or not rollbacks:
+        if others:
             self._turn()
 
     def stop(self, why: str, *, leave_open: bool = False) -> None:
@@ -266,8 +268,7 @@ class Pilot:
         if how in (How.FREE, How.GONE, How.SILENCE):
             self._drive.give_up_orphans()
         else:
-            limit_s = self._plan.rollback.side_limit_s
-            asyncio.get_running_loop().call_later(limit_s, self._give_up_orphans)
+            asyncio.get_running_loop().call_later(self._plan.rollback.side_limit_s, self._give_up_orphans)
 
     def _give_up_orphans(self) -> None:
         if self._seat.taken:
@@ -285,6 +286,7 @@ class Pilot:
             self._turns.deliver()
             self._guard.run("driver's seat", self._seat.look)
             self._guard.run("host", self._host.look)
+            self._guard.run("warmth", self._warmth.look)
             self._turn()
 
     def _tend_journal(self) -> None:

@@ -193,7 +193,7 @@ class Senses:
             answer = answers.get(key) or unanswered()
             if isinstance(answer, AdapterError):
                 failures[key] = answer.failure
-            for sense in self._read_as(service.name, key):
+            for sense in self.read_as(service.name, key):
                 if isinstance(answer, AdapterError):
                     sense.reading = self._bad(sense.reading, answer.failure)
                 elif asked.steady_s >= sense.began_s:
@@ -206,11 +206,11 @@ class Senses:
 
     def service_failed(self, service: str, keys: Sequence[str], failure: Failure) -> None:
         for key in keys:
-            for sense in self._read_as(service, key):
+            for sense in self.read_as(service, key):
                 sense.reading = self._bad(sense.reading, failure)
         self._changed("flags")
 
-    def _read_as(self, service: str, key: str) -> Iterator[FlagSense]:
+    def read_as(self, service: str, key: str) -> Iterator[FlagSense]:
         """What a name in a service stands for: a flag itself, the second lever of flags, or both."""
         for flag in self.plan.flags:
             if (flag.service, flag.key) == (service, key):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from cockpit.core.commands import Command
+from cockpit.core.commands import Command, MakeReady
 from cockpit.core.snapshot import (
     Snapshot,
 )
@@ -32,19 +32,24 @@ class FakeClock:
 
 
 class ScriptedPort:
-    """A port whose snapshots a test sets with `show`; what the face submits is kept in `commands`."""
+    """A port whose snapshots a test sets with `show`; what the face submits is kept in `commands`, and what
+    it only asks to be made ready in `made_ready`."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._callbacks: list[Callable[[], None]] = []
         self.commands: list[Command] = []
+        self.made_ready: list[MakeReady] = []
         self.stopped = False
 
     def latest(self) -> Snapshot:
         return self._snapshot
 
     def submit(self, command: Command) -> None:
-        self.commands.append(command)
+        if isinstance(command, MakeReady):
+            self.made_ready.append(command)
+        else:
+            self.commands.append(command)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         self._callbacks.append(callback)

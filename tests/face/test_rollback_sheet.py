@@ -71,6 +71,19 @@ async def test_r_after_silence_declares_once_and_opens_the_countdown() -> None:
     assert len(command.id) == 36
 
 
+async def test_what_the_second_press_needs_is_made_ready_for_as_long_as_the_sheet_is_open() -> None:
+    stage = Stage(regressed())
+    async with stage.app.run_test() as pilot:
+        await stage.app.push_screen(stage.sheet)
+        await until(pilot, lambda: len(stage.port.made_ready) >= 2)
+        assert {each.flags for each in stage.port.made_ready} == {()}
+        await pilot.press("f")
+        await until(pilot, lambda: "convex_courses" in stage.port.made_ready[-1].flags)
+        await pilot.press("escape")
+        await until(pilot, lambda: not stage.sheet.is_running)
+    assert stage.port.commands == []
+
+
 async def test_a_held_key_never_confirms() -> None:
     stage = Stage(regressed())
     async with stage.app.run_test() as pilot:

@@ -72,6 +72,9 @@ class ConvexTableWriter:
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
         return [await rights_line(self._host, writes=True)]
 
+    async def warm(self, keys: Sequence[str]) -> None:
+        await self._host.verify()
+
     async def aclose(self) -> None:
         await self._host.aclose()
 

@@ -80,6 +80,9 @@ class HttpJsonWriter:
             lines.append(guard_line(self._host, self._settings.guard, stored.etag))
         return [await rights_line(self._host, self._settings.rights), *lines]
 
+    async def warm(self, keys: Sequence[str]) -> None:
+        await self._host.warm(self._settings.read.path.replace(KEY, segment(keys[0])), len(keys))
+
     async def aclose(self) -> None:
         await self._host.aclose()
 

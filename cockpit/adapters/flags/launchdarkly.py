@@ -110,6 +110,9 @@ class LaunchDarklyWriter:
             await approvals_line(host, self._settings.project, environment),
         ]
 
+    async def warm(self, keys: Sequence[str]) -> None:
+        await self._flags.host.warm("/api/v2/caller-identity")
+
     async def aclose(self) -> None:
         await self._flags.host.aclose()
 

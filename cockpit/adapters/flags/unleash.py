@@ -70,6 +70,9 @@ class UnleashWriter:
         rights = rights_line(self._host, self._place.project, self._place.environment)
         return [await rights, await maintenance_line(self._host)]
 
+    async def warm(self, keys: Sequence[str]) -> None:
+        await self._host.warm("/health", len(keys))
+
     async def aclose(self) -> None:
         await self._host.aclose()
 

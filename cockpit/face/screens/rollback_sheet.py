@@ -18,13 +18,13 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from cockpit.core.clock import Clock
-from cockpit.core.commands import DeclareRollback, VetoProposal
+from cockpit.core.commands import DeclareRollback, MakeReady, VetoProposal
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.bigtype import big
 from cockpit.face.port import Port
 from cockpit.face.screens.arming import QUIET_S, SecondPress
 from cockpit.face.screens.countdown import CountdownScreen
-from cockpit.face.screens.live import Sheet
+from cockpit.face.screens.live import TICK_S, Sheet
 from cockpit.face.screens.reason import Answers, Field, Form
 from cockpit.face.view import Line, Role
 from cockpit.face.view_lines import blocks, column, row, wrapped
@@ -67,6 +67,13 @@ class RollbackSheet(Sheet[None]):
 
     def on_mount(self) -> None:
         self._tick_when_silent()
+        self.set_interval(TICK_S, self._make_ready)
+        self._make_ready()
+
+    def _make_ready(self) -> None:
+        """So that the second press finds what it needs; again and again, or the engine takes it as left."""
+        chosen = self._scope(self.port.latest())
+        self.port.submit(MakeReady(id=self._command_id, by=self._operator, flags=chosen.keys))
 
     def on_key(self, event: events.Key) -> None:
         bound = self.active_bindings.get(event.key)

@@ -55,7 +55,7 @@ class Relay:
         self, target: str, door: Scripted, client: httpx.AsyncClient, is_write: Callable[[Request], bool]
     ) -> None:
         self._target = target
-        self._door = door
+        self.door = door
         self._client = client
         self._is_write = is_write
         self._act: Act | None = None
@@ -64,7 +64,7 @@ class Relay:
 
     @property
     def url(self) -> str:
-        return self._door.url
+        return self.door.url
 
     @property
     def writes(self) -> list[Request]:
@@ -78,7 +78,7 @@ class Relay:
         self._kind = kind
         try:
             if kind is Trouble.GONE:
-                async with self._door.closed():
+                async with self.door.closed():
                     yield
             else:
                 yield
