@@ -11,6 +11,7 @@
   unpacking, and what we sent as a secret is blanked out of what comes back.
 
 Every simultaneous request has an httpx client of its own: shared pools cost the square of their connections.
+Where the extra `http2` is installed and the service speaks it, one connection does for all of them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import httpx
 
 import cockpit
 from cockpit.adapters.base import RefusedByService
+from cockpit.adapters.http2 import ALPN, Http2, Place, installed
 from cockpit.adapters.http_answer import Answer
 from cockpit.adapters.http_clients import IDLE_S, Clients
 from cockpit.adapters.http_path import plan_fault, segment
@@ -69,7 +71,8 @@ class Web:
         self.clock = clock
         self._heard = heard
         self._agent = f"cutover-cockpit/{version}"
-        self._tls: dict[str | None, ssl.SSLContext] = {}
+        self._tls: dict[tuple[str | None, bool], ssl.SSLContext] = {}
+        self._want_http1: dict[Place, float] = {}
         self._hosts: list[HttpHost] = []
         self._shared: dict[tuple[str, str], SharedPlaces] = {}
         self._kept_warm: dict[tuple[str, str, str | None], Clients] = {}
@@ -127,20 +130,28 @@ class Web:
             await host.aclose()
 
     def _clients(self, base: httpx.URL, ca_file: str | None, *, in_common: bool) -> Clients:
-        made = Clients(lambda: self._tls_context(ca_file), agent=self._agent)
+        http2: Http2 | None = None
+        if base.scheme == "https" and installed():
+            http2 = Http2(base, lambda: self._tls_context(ca_file, http2=True), plain=self._want_http1)
+        made = Clients(lambda: self._tls_context(ca_file), agent=self._agent, http2=http2)
         return self._kept_warm.setdefault((*_origin(base), ca_file), made) if in_common else made
 
-    def _tls_context(self, ca_file: str | None) -> ssl.SSLContext:
-        """Trusts `ca_file` alone; without one, what the environment or the bundled list names."""
-        if ca_file not in self._tls:
+    def _tls_context(self, ca_file: str | None, *, http2: bool = False) -> ssl.SSLContext:
+        """Trusts `ca_file` alone; without one, what the environment or the bundled list names.
+
+        http2: one of its own, because httpx sets in its contexts what the server may choose from.
+        """
+        if (ca_file, http2) not in self._tls:
             try:
                 made = ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context()
             except (OSError, ssl.SSLError) as error:
                 why = clean_text(getattr(error, "strerror", None) or "not a PEM file", limit=80)
                 named = clean_text(ca_file or "the one in SSL_CERT_FILE or SSL_CERT_DIR", limit=120)
                 raise plan_fault("the CA file cannot be used", f"{named}: {why}") from None
-            self._tls[ca_file] = made
-        return self._tls[ca_file]
+            if http2:
+                made.set_alpn_protocols(ALPN)
+            self._tls[ca_file, http2] = made
+        return self._tls[ca_file, http2]
 
 
 class HttpHost:

@@ -21,6 +21,7 @@ class Answer:
     """headers: lower-case names. took_s: from leaving the queue to the last byte. asked: method and address
     for texts, without query. server_time: the Date header. The body is decompressed, capped, and holds no
     secret that we sent. certificate_ends_at: when the server's TLS certificate expires, None without TLS.
+    spoken: "HTTP/2", "HTTP/1.1".
     """
 
     status: int
@@ -30,6 +31,7 @@ class Answer:
     server_time: datetime | None
     asked: str = ""
     certificate_ends_at: datetime | None = None
+    spoken: str = ""
 
     def json(self) -> object:
         """The parsed body, whatever its content type. Raises BrokenAnswer; numbers in it are finite."""

@@ -1,8 +1,8 @@
 """The clients of one host: each is one connection, kept open between requests.
 
 A pool that many requests share costs the square of its connections: 200 writes at once took 1.8 s
-through one, and a fifth of a second through one client each. HTTP/2 is not spoken: it needs a package of
-its own, and with a connection each no write stands behind the bytes of another.
+through one, and a fifth of a second through one client each. Where HTTP/2 is spoken (`http2`) one connection
+does for all, and these are what is left when it does not.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final
 
 import httpx
 
+from cockpit.adapters.http2 import Http2
 from cockpit.adapters.http_body import ACCEPT_ENCODING
 from cockpit.adapters.http_path import plan_fault
 
@@ -33,11 +34,16 @@ if find_spec("sniffio") is None:
 class Clients:
     """Hands out a client for one request at a time. Used by one host, or by the reader and the writer of one
     service: what the one has just used is open for the other. `users` of them have to close it.
+
+    http2: to be asked first, where there is one. headers: what every request says.
     """
 
-    def __init__(self, tls_context: Callable[[], ssl.SSLContext], *, agent: str) -> None:
+    def __init__(
+        self, tls_context: Callable[[], ssl.SSLContext], *, agent: str, http2: Http2 | None = None
+    ) -> None:
         self._tls_context = tls_context
-        self._headers = {
+        self.http2 = http2
+        self.headers = {
             "User-Agent": agent,
             "Accept": "application/json, */*;q=0.5",
             "Accept-Encoding": ACCEPT_ENCODING,
@@ -78,6 +84,8 @@ class Clients:
         self.users -= 1
         if self.users > 0:
             return
+        if self.http2 is not None:
+            await self.http2.aclose()
         await asyncio.gather(*self._closing)
         clients, self._all = self._all, set()
         self._idle.clear()
@@ -97,7 +105,7 @@ class Clients:
                 verify=trust,
                 limits=self._limits,
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                headers=self._headers,
+                headers=self.headers,
             )
         except (ValueError, ImportError, httpx.InvalidURL):
             raise plan_fault("the proxy settings of the environment cannot be used") from None

@@ -30,6 +30,10 @@ class Phase(IntEnum):
     ANSWERING = 4
 
 
+class BrokenOff(httpx.ReadError):
+    """Over HTTP/2 a request may end without an answer while its connection stays."""
+
+
 def host_port(url: httpx.URL) -> str:
     """`host:port` for texts; the port is always named."""
     port = url.port or (443 if url.scheme == "https" else 80)
@@ -86,6 +90,8 @@ def _diagnose(error: httpx.HTTPError, host: str, sent: bool) -> tuple[Cause, str
             return Cause.DNS, f"no address for the name {host.rpartition(':')[0]}", Fault.NETWORK
         if isinstance(link, ConnectionRefusedError):
             return Cause.REFUSED, f"connection refused by {host}", Fault.SERVICE
+    if isinstance(error, BrokenOff):
+        return Cause.RESET, f"{host} broke off before an answer", Fault.SERVICE
     if sent or any(isinstance(link, ConnectionResetError) for link in chain):
         return Cause.RESET, f"{host} closed the connection without an answer", Fault.SERVICE
     return Cause.NO_ROUTE, f"no way to {host}", Fault.NETWORK

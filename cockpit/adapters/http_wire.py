@@ -117,7 +117,10 @@ class Progress:
         reached = _PHASE_OF_EVENT.get(event)
         if reached is None or getattr(details.get("request"), "method", b"") == b"CONNECT":
             return
-        self.phase = max(self.phase, reached)
+        self.reach(reached)
+
+    def reach(self, phase: Phase) -> None:
+        self.phase = max(self.phase, phase)
 
 
 _PHASE_OF_EVENT: Final = {
@@ -143,20 +146,14 @@ class Lane:
         """Send once and read the answer to its end. Raises AdapterError; redirects are answers."""
         async with self._places:
             progress.phase = Phase.CONNECTING
-            client = self._clients.take(ask.url.scheme, idle_s=self._idle_s)
             started = asyncio.get_running_loop().time()
-            left_s = max(_LEAST_S, progress.until - started)
+            client: httpx.AsyncClient | None = None
             ended = False
             try:
-                request = client.build_request(
-                    ask.method,
-                    ask.url,
-                    content=ask.body,
-                    headers=ask.wire_headers(),
-                    timeout=httpx.Timeout(left_s * _EARLIER),
-                    extensions={"trace": progress.trace},
-                )
-                response = await client.send(request, stream=True)
+                response = await self._over_http2(ask, progress)
+                if response is None:
+                    client = self._clients.take(ask.url.scheme, idle_s=self._idle_s)
+                    response = await client.send(self._request(ask, progress), stream=True)
                 try:
                     body = await read_capped(response, max_body=max_body, asked=ask.text)
                 finally:
@@ -173,9 +170,34 @@ class Lane:
                 # The library reads a Location before we can decline to follow it.
                 raise _broken_redirect(ask) from None
             finally:
-                await self._clients.put_back(ask.url.scheme, client, ended=ended)
+                if client is not None:
+                    await self._clients.put_back(ask.url.scheme, client, ended=ended)
             took_s = asyncio.get_running_loop().time() - started
         return _answer(ask, response, ask.blank_secrets(body), took_s)
+
+    def _request(self, ask: Ask, progress: Progress) -> httpx.Request:
+        return httpx.Request(
+            ask.method,
+            ask.url,
+            content=ask.body,
+            headers={**self._clients.headers, **ask.wire_headers()},
+            extensions={
+                "timeout": httpx.Timeout(_left_s(progress) * _EARLIER).as_dict(),
+                "trace": progress.trace,
+            },
+        )
+
+    async def _over_http2(self, ask: Ask, progress: Progress) -> httpx.Response | None:
+        """The head of the answer; None where HTTP/1.1 is spoken."""
+        http2 = self._clients.http2
+        if http2 is None:
+            return None
+        request, left_s = self._request(ask, progress), _left_s(progress)
+        return await http2.send(request, idle_s=self._idle_s, left_s=left_s, reached=progress.reach)
+
+
+def _left_s(progress: Progress) -> float:
+    return max(_LEAST_S, progress.until - asyncio.get_running_loop().time())
 
 
 def _answer(ask: Ask, response: httpx.Response, body: bytes, took_s: float) -> Answer:
@@ -188,6 +210,7 @@ def _answer(ask: Ask, response: httpx.Response, body: bytes, took_s: float) -> A
         server_time=parse_http_date(headers.get("date", "")),
         asked=ask.text,
         certificate_ends_at=_certificate_end(response),
+        spoken=response.http_version,
     )
 
 

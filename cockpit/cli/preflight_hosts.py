@@ -29,10 +29,12 @@ _CLOCK: Final = "clocks within a second"
 
 @dataclass(slots=True)
 class _Host:
-    """skew_s: the smallest that an answer showed; None while no answer told the time."""
+    """skew_s: the smallest that an answer showed; None while no answer told the time. spoken: over TLS, where
+    the two sides choose."""
 
     allowed: Allowance | None = None
     skew_s: float | None = None
+    spoken: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +69,8 @@ class Hosts:
         host = self._hosts[address]
         if answer is None:
             return
+        if answer.certificate_ends_at is not None:
+            host.spoken.add(answer.spoken)
         if counts:  # what only `check` asks may have a limit of its own
             host.allowed = _stricter(allowance(address, answer.headers), host.allowed)
         skew_s = self._skew_s(answer)
@@ -108,6 +112,8 @@ class Hosts:
         limit = None if allowed is None else allowed.per_minute
         words = "no limit known" if allowed is None else allowed.words
         of = "" if limit is None else f" of {_figure(limit)}"
+        over = " and ".join(sorted(self._hosts[address].spoken))
+        of += f" over {over}" if over else ""
         by = ", ".join(f"{source} {_figure(figure)}" for source, figure in parts.items())
         ok: bool | None = True
         if limit is not None and asked > limit:
