@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cockpit.cli.output import say
+from cockpit.cli.output import say, say_folded
 from cockpit.cli.plans import complain, load_plan
 from cockpit.cli.wiring import kinds
 from cockpit.core.clean import clean_text
@@ -22,7 +22,7 @@ def run_check(path: Path, *, offline: bool) -> int:
             counts = f"{_count(len(plan.flags), 'flag')}, {_count(len(plan.signals), 'signal')}"
             say(f"{clean_text(path)}: a good plan ({counts})")
             for warned in foresee(plan):
-                say(f"warn  {warned.subject}: {warned.text}")
+                say_folded(f"warn  {warned.subject}: {warned.text}", hanging=6)
             return 0
         from cockpit.cli.preflight import preflight
 

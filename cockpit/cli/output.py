@@ -32,6 +32,19 @@ def say(line: str) -> None:
         raise OutputLost(f"standard output cannot be written: {trouble.strerror}") from None
 
 
+def say_folded(line: str, *, hanging: int = 0) -> None:
+    """One line for a program that reads it; for a person, as many as the terminal's width asks for."""
+    import shutil
+    import textwrap
+
+    if not sys.stdout.isatty():
+        say(line)
+        return
+    columns = max(40, shutil.get_terminal_size().columns)
+    for part in textwrap.wrap(line, columns, subsequent_indent=" " * hanging, break_on_hyphens=False) or [""]:
+        say(part)
+
+
 def say_error(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cockpit.cli.output import say, say_error
+from cockpit.cli.output import say, say_error, say_folded
 from cockpit.cli.plans import USAGE, complain, load_plan
 from cockpit.cli.screens import refuses_screen, show_deck
 from cockpit.cli.wiring import Builder, identity
@@ -89,7 +89,7 @@ def run_drill(path: Path | None, *, scenario: str | None, seed: int | None, them
     else:
         result = debrief(events, chosen, fault_at)
         for line in debrief_lines(result):
-            say(line)
+            say_folded(line)
         if path is not None:
             _keep(path, result, plan, chosen_seed, events[-1].at)
     words = [clean_text(path, limit=1000)] if path else []

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import shutil
-import sys
-import textwrap
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -20,7 +17,7 @@ from typing import Final
 from cockpit.adapters.base import AdapterError, Preflight
 from cockpit.adapters.unavailable import Unavailable
 from cockpit.cli import preflight_signals
-from cockpit.cli.output import say
+from cockpit.cli.output import say, say_folded
 from cockpit.cli.preflight_hosts import CLOCK_LIMIT_S, Hosts
 from cockpit.cli.preflight_parity import ParityChecks
 from cockpit.cli.wiring import Builder, plan_secrets
@@ -32,7 +29,7 @@ from cockpit.engine.sources import Sources
 from cockpit.plan.foresight import foresee
 from cockpit.plan.values import duration_text
 
-_HANGING: Final = 6
+HANGING: Final = 6
 _SUBJECT: Final = 26
 _ELSEWHERE = "the way back works while the new backend is down"
 _INSIDE = "its lever is a part of the new backend: give it a second one that lives elsewhere"
@@ -45,25 +42,15 @@ def preflight(plan: Plan) -> int:
     width = min(_SUBJECT, max(len(line.subject) for line in lines))
     for line in lines:
         detail = f": {line.detail}" if line.detail else ""
-        _tell(f"{MARK[line.ok]}  {line.subject:<{width}}  {line.question}{detail}")
+        say_folded(f"{MARK[line.ok]}  {line.subject:<{width}}  {line.question}{detail}", hanging=HANGING)
     warnings = foresee(plan)
     for warned in warnings:
-        _tell(f"warn  {warned.subject:<{width}}  {warned.text}")
+        say_folded(f"warn  {warned.subject:<{width}}  {warned.text}", hanging=HANGING)
     failed = sum(line.ok is False for line in lines)
     unknown = sum(line.ok is None for line in lines)
     rest = f", {len(warnings)} warned of" if warnings else ""
     say(f"{len(lines) - failed - unknown} ok, {failed} failed, {unknown} could not be found out{rest}")
     return 1 if failed else 3 if unknown else 0
-
-
-def _tell(line: str) -> None:
-    """One line for a program that reads it; for a person, as many as the terminal's width asks for."""
-    if not sys.stdout.isatty():
-        say(line)
-        return
-    columns = max(40, shutil.get_terminal_size().columns)
-    for part in textwrap.wrap(line, columns, subsequent_indent=" " * _HANGING, break_on_hyphens=False):
-        say(part)
 
 
 async def _ask(plan: Plan) -> list[Preflight]:

@@ -199,7 +199,7 @@ class RollbackOrders:
             raise Refused("close is signed with its own key")
         evidence = clean_text(command.note) or "acknowledged"
         self._record(command, Kind.STEP_DONE, rollback=rollback.id, step=step.id, evidence=evidence)
-        return f"{step.title}: done"
+        return evidence
 
     def _override_step(self, command: asked.OverrideStep) -> str:
         rollback = self._open_rollback()
@@ -211,7 +211,7 @@ class RollbackOrders:
         if step.key is StepKey.FLIP and not rollback.flip_begun:
             raise Refused("the flip has not been tried yet")
         self._record(command, Kind.STEP_OVERRIDDEN, rollback=rollback.id, step=step.id, reason=reason)
-        return f"{step.title}: overridden"
+        return reason
 
     def _retry(self, command: asked.RetryFlag) -> str:
         rollback = self._open_rollback()

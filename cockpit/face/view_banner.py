@@ -135,15 +135,27 @@ def worst_reason(snapshot: Snapshot) -> Reason | None:
     return max(snapshot.reasons, key=lambda reason: LEVEL_ORDER.index(reason.level), default=None)
 
 
-def reason_line(snapshot: Snapshot, now: datetime, width: int) -> Line:
-    """The worst thing there is: what tripped, value, limit, since when, and how many more."""
+def _first_told(snapshot: Snapshot) -> Reason | None:
+    """The worst reason; of several as bad, one that the strip of the open proposal does not tell anyway."""
+    worst_one, proposal = worst_reason(snapshot), snapshot.proposal
+    if worst_one is None or proposal is None or proposal.vetoed_by is not None:
+        return worst_one
+    as_bad = (each for each in snapshot.reasons if each.level is worst_one.level)
+    return next((each for each in as_bad if each.what != proposal.text), worst_one)
+
+
+def reason_line(snapshot: Snapshot, now: datetime, width: int, *, above_strips: bool = False) -> Line:
+    """The worst thing there is: what tripped, value, limit, since when, and how many more.
+
+    above_strips: the strips stand below, and what they tell is not told twice where there is more.
+    """
     level = level_now(snapshot, now)
     block: Segment = (f" {LEVEL_WORD[level]} ", _BLOCK[level])
     if silent(snapshot, now):
         words: Line = ((f" {silence(snapshot, now)[1]}", Role.STRONG),)
         words += ((f": everything below is {age(data_age_s(snapshot, now))} old", Role.TEXT),)
         return clip((block, *words), width)
-    reason = worst_reason(snapshot)
+    reason = _first_told(snapshot) if above_strips else worst_reason(snapshot)
     if reason is None:
         return clip((block, (f" {calm_words(snapshot, now)}", Role.DIM)), width)
     others = len(snapshot.reasons) - 1
@@ -242,7 +254,7 @@ def _proposal_strip(snapshot: Snapshot, now: datetime, width: int) -> Line:
 def _journal_strip(snapshot: Snapshot, width: int) -> Line:
     if snapshot.journal.ok:
         return ()
-    words = f"{safe(snapshot.journal.detail)} · forward moves are refused, rollback still works"
+    words = f"rollback still works, forward moves are refused · {safe(snapshot.journal.detail)}"
     return _strip(Role.ALARM, "JOURNAL CANNOT BE WRITTEN", words, "", width)
 
 

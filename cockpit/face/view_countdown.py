@@ -229,17 +229,19 @@ def _body(page: Page, room: int) -> Block:
     if page.width >= TWO_COLUMNS_FROM:
         left_width = (page.width - 3) * 2 // 5
         right_width = page.width - 3 - left_width
-        left = _stacked(_side_parts(rollback, page, left_width), room)
+        left = _stacked(_side_parts(rollback, page, left_width), page, left_width, room)
         return _beside_each_other(left, left_width, _step_part(rollback, page, right_width))
     flags, *others = _side_parts(rollback, page, page.width)
     steps = _step_part(rollback, page, page.width)
     counted, *last = others
-    return _stacked((flags, steps, *others) if rollback.open else (counted, flags, steps, *last), room)
+    parts = (flags, steps, *others) if rollback.open else (counted, flags, steps, *last)
+    return _stacked(parts, page, page.width, room)
 
 
-def _stacked(parts: Sequence[Block], room: int) -> Block:
-    """Parts below each other, a blank line between them if all of it fits then."""
+def _stacked(parts: Sequence[Block], page: Page, width: int, room: int) -> Block:
+    """Parts below each other and the journal last, a blank line between them if all of it fits then."""
     kept = [part for part in parts if part]
+    kept.append(_journal_part(page, width, room - sum(len(part) for part in kept)))
     airy = sum(len(part) for part in kept) + len(kept) <= room
     blank: Block = (("", ()),)
     return tuple(each for part in kept for each in (*(blank if airy else ()), *part))
@@ -253,9 +255,16 @@ def _side_parts(rollback: Rollback, page: Page, width: int) -> tuple[Block, ...]
     counted = result_block(rollback, page.snapshot, page.now, width)
     gauges = gauges_block(rollback, page.snapshot, page.now, width) if rollback.open else ()
     legacy = legacy_block(page.snapshot, page.now, width) if rollback.open else ()
-    journal = (rule("journal", width), *journal_lines(page.snapshot.tail, width, JOURNAL_LINES))
-    others = (tuple(("", each) for each in part) for part in (counted, gauges, legacy, journal))
+    others = (tuple(("", each) for each in part) for part in (counted, gauges, legacy))
     return (flags, *others)
+
+
+def _journal_part(page: Page, width: int, room: int) -> Block:
+    """The newest lines: as many as the room below everything else takes, so that none of them is cut off;
+    ten where one has to scroll to see any."""
+    count = room - 1 if 1 < room <= JOURNAL_LINES else JOURNAL_LINES
+    shown = (rule("journal", width), *journal_lines(page.snapshot.tail, width, count))
+    return tuple(("", each) for each in shown)
 
 
 def _step_part(rollback: Rollback, page: Page, width: int) -> Block:

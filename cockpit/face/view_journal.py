@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -97,9 +98,14 @@ def command_line(status: CommandStatus, width: int) -> Line:
     return clip(
         (
             (f" {word.glyph} ", word.role),
-            (f"{safe(status.what)} ", Role.STRONG),
+            (f"{_spoken(status.what)} ", Role.STRONG),
             (word.text, word.role),
             (text, Role.TEXT),
         ),
         width,
     )
+
+
+def _spoken(what: str) -> str:
+    """`close rollback` for the command `CloseRollback`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", safe(what)).lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from cockpit.core.model import Mode
 from cockpit.core.rollback import Delta, Rollback, StepState
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.view import Line, Role, age, clip, count, text_of
@@ -52,17 +53,19 @@ def _result(rollback: Rollback, snapshot: Snapshot, now: datetime) -> list[Line]
     over_s = -rollback.left(now).total_seconds()
     late = late_steps(rollback, now)
     overridden = [step.title for step in rollback.steps if step.state is StepState.OVERRIDDEN]
+    practice = snapshot.mode in (Mode.DEMO, Mode.DRILL)
+    record = "told when you leave" if practice else f"cockpit report {snapshot.plan_source}"
     budget_s = (rollback.deadline_at - rollback.declared_at).total_seconds()
     return [
         _fact("ended", f"{utc(ended, now)}, {how}{by}", Role.STRONG),
-        _fact("time", f"{mmss(rollback.elapsed(now).total_seconds())} of {mmss(budget_s)}"),
+        _fact("time", f"{mmss(rollback.elapsed(now).total_seconds())} of {mmss(round(budget_s))}"),
         _fact("overrun", f"+{mmss(over_s)}" if over_s > 0 else "none", Role.BAD if over_s > 0 else Role.OK),
         _fact("late steps", joined(late, ", ") or "none", Role.WARN if late else Role.OK),
         _fact("overridden", joined(overridden, ", ") or "none", Role.WARN if overridden else Role.OK),
         _fact(
             "follow-up", f"data owner {rollback.data_owner}" if rollback.data_owner else "no data owner named"
         ),
-        _fact("record", f"cockpit report {snapshot.plan_source}", Role.ACCENT),
+        _fact("record", record, Role.ACCENT),
     ]
 
 

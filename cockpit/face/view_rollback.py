@@ -147,7 +147,7 @@ def drain_words(flip: Flip, limit_pct: float | None, seen_pct: float | None) -> 
     if not flip.at_zero:
         return ("", Role.DIM) if newest is None else (f"traffic {share(newest)}", Role.DIM)
     if newest is None:
-        return "traffic not seen yet", Role.UNKNOWN
+        return "traffic not seen", Role.UNKNOWN
     if limit_pct is None:
         return f"draining {share(newest)}", Role.NOTE
     against = "<" if newest < limit_pct else "≥"

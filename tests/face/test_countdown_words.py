@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cockpit.core.clean import ZERO, Percent
-from cockpit.core.model import FlagValue
+from cockpit.core.model import FlagValue, Mode
 from cockpit.core.rollback import (
     MACHINE_ATTEMPTS,
     CutMark,
@@ -30,7 +30,7 @@ from cockpit.face.view_countdown import Page, Phase, Watched, key_line, keys_for
 from cockpit.face.view_levers import first_lever_words, flag_id, offer_block, offers
 from cockpit.face.view_lines import bar, wrapped
 from cockpit.face.view_needs import cancel_refusal, close_refusal, escalation, needs, needs_row
-from cockpit.face.view_result import incident_text, late_steps
+from cockpit.face.view_result import incident_text, late_steps, result_block
 from cockpit.face.view_rollback import (
     before_words,
     countdown,
@@ -50,6 +50,7 @@ from cockpit.face.view_steps import (
     step_word,
 )
 from cockpit.face.view_wall import lines as wall_lines
+from tests.face.parts import line as event_line
 from tests.face.pictures import NOW, ago, calm, rolling_back
 from tests.face.pictures_rollback import (
     closed,
@@ -237,6 +238,16 @@ def test_left_and_elapsed_always_add_up_to_the_budget() -> None:
         assert int(minutes) * 60 + int(seconds) + int(tenth / 10) in (900, 901)
 
 
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_where_a_line_of_the_journal_is_seen_the_newest_one_is(width: int) -> None:
+    told = tuple(event_line(at, 40 - at, "cockpit", "note.added", f"event {at}") for at in range(40))
+    shown = replace(rolling_back(), tail=told)
+    for height in range(24, 60):
+        page = Page(snapshot=shown, watched=Watched(), now=NOW, width=width, height=height)
+        seen = [text_of(each) for each in lines(page)]
+        assert any("event 39" in each for each in seen) or not any("event" in each for each in seen)
+
+
 def test_the_most_urgent_flag_is_named_first() -> None:
     rollback = refused().rollback
     assert rollback is not None
@@ -256,7 +267,7 @@ def test_zero_is_said_only_when_it_was_read() -> None:
     ("flip", "seen_pct", "words", "role"),
     [
         (Flip(flag="a", layer=0), 12.0, "traffic 12%", Role.DIM),
-        (Flip(flag="a", layer=0, state=FlipState.AT_ZERO), None, "traffic not seen yet", Role.UNKNOWN),
+        (Flip(flag="a", layer=0, state=FlipState.AT_ZERO), None, "traffic not seen", Role.UNKNOWN),
         (Flip(flag="a", layer=0, state=FlipState.AT_ZERO), 3.14, "draining 3.14% ≥ 0.5%", Role.NOTE),
         (Flip(flag="a", layer=0, state=FlipState.AT_ZERO), 0.2, "draining 0.2% < 0.5%", Role.NOTE),
         (
@@ -356,6 +367,19 @@ def test_bars_and_wrapping() -> None:
     assert wrapped("one two three", 7) == ("one two", "three")
     assert wrapped("one two three four", 7, limit=2) == ("one two", "three…")
     assert wrapped("", 7) == ()
+
+
+def test_practice_has_no_record_to_ask_for_once_it_was_left() -> None:
+    ended = closed()
+    assert ended.last_closed is not None
+    for mode, told in (
+        (Mode.LIVE, "cockpit report "),
+        (Mode.DEMO, "when you leave"),
+        (Mode.DRILL, "when you leave"),
+    ):
+        block = result_block(ended.last_closed, replace(ended, mode=mode), NOW, 100)
+        assert any("record" in text_of(each) and told in text_of(each) for each in block)
+        assert any("of 15:00" in text_of(each) for each in block)
 
 
 def test_incident_text_is_plain_lines() -> None:

@@ -8,13 +8,14 @@ from datetime import timedelta
 
 import pytest
 
+from cockpit.core.commands import CommandState, CommandStatus
 from cockpit.core.model import FlagValue, Quality, WriteOutcome
 from cockpit.core.snapshot import JournalHealth, Level, PlanChange, Reason, Snapshot
 from cockpit.face.view import Line, Role, Row, text_of, width_of
 from cockpit.face.view_backends import backend_rows, backend_titles
 from cockpit.face.view_banner import banner, calm_words, level_now, reason_line, strips
 from cockpit.face.view_detail import Subject, Topic, detail_lines
-from cockpit.face.view_journal import host_line, journal_line
+from cockpit.face.view_journal import command_line, host_line, journal_line
 from cockpit.face.view_rollout import column_titles, flag_word, rollout_rows
 from cockpit.face.view_signals import signal_rows
 from cockpit.face.view_summary import summary_lines
@@ -97,6 +98,21 @@ def test_the_count_of_more_reasons_survives_a_narrow_screen() -> None:
     assert width_of(line) <= 60
 
 
+def test_what_the_strip_of_the_proposal_tells_is_not_told_above_it_too_where_there_is_more() -> None:
+    shown = pictures.regressed()
+    assert shown.proposal is not None
+    said = replace(shown.reasons[0], subject="rollback proposed", what=shown.proposal.text)
+    other = Reason(level=Level.BAD, subject="new functions", what="probe DOWN")
+    both = replace(shown, reasons=(said, other))
+    assert "new functions: probe DOWN +1 more" in text_of(reason_line(both, NOW, 120, above_strips=True))
+    assert "rollback proposed: " in text_of(reason_line(both, NOW, 120)), "a wall has no strip that tells it"
+    for reasons in ((said,), (said, replace(other, level=Level.WARN))):
+        alone = replace(shown, reasons=reasons)
+        assert "rollback proposed: " in text_of(reason_line(alone, NOW, 120, above_strips=True))
+    vetoed = replace(both, proposal=replace(shown.proposal, vetoed_by="kim"))
+    assert "rollback proposed: " in text_of(reason_line(vetoed, NOW, 120, above_strips=True))
+
+
 def test_the_worst_reason_is_told_wherever_it_stands() -> None:
     note = Reason(level=Level.NOTE, subject="a", what="small")
     bad = Reason(level=Level.BAD, subject="b", what="large")
@@ -108,6 +124,11 @@ def test_calm_is_told_in_numbers_of_what_was_seen() -> None:
         "nothing tripped · 3 of 3 flags read · 6 of 6 probes OK · 1 of 3 signals NOT WORSE"
     )
     assert "0 of 3 flags read · 0 of 6 probes OK" in calm_words(pictures.stale(), NOW)
+
+
+def test_an_answer_names_what_was_asked_in_words() -> None:
+    status = CommandStatus(id="c-1", what="CloseRollback", state=CommandState.DONE, text="rollback closed")
+    assert text_of(command_line(status, 80)) == " ✓ close rollback done: rollback closed"
 
 
 # --- strips --------------------------------------------------------------------------------------------
@@ -138,7 +159,7 @@ def test_a_journal_that_cannot_be_written_says_what_still_works() -> None:
     broken = replace(
         pictures.calm(), journal=JournalHealth(ok=False, path="x", last_seq=3, detail="disk full")
     )
-    assert "disk full · forward moves are refused, rollback still works" in said(strips(broken, NOW, 120))
+    assert "rollback still works, forward moves are refused · disk full" in said(strips(broken, NOW, 120))
 
 
 def test_a_changed_plan_and_a_broken_plan_are_told_apart() -> None:

@@ -149,7 +149,7 @@ class DeckScreen(Screen[None]):
         for paper, words in (
             (self._banner, lambda: [split_end(banner(live.snapshot, live.now, width), _CLOCK_WIDTH)[0]]),
             (self._clock, lambda: [split_end(banner(live.snapshot, live.now, width), _CLOCK_WIDTH)[1]]),
-            (self._reason, lambda: [reason_line(live.snapshot, live.now, width)]),
+            (self._reason, lambda: [reason_line(live.snapshot, live.now, width, above_strips=True)]),
             (self._strips, lambda: lines),
             (self._host, lambda: [host_line(shown.snapshot.host_status, shown.now, width)]),
             (self._hint, lambda: bottom),
