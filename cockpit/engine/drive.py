@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from cockpit.adapters.base import Announcement
 from cockpit.core.acts import Act, Action, Announce, ReadBack, Record, Write
@@ -228,14 +229,23 @@ class Drive:
                 self.wrote(*answer)
 
     def record(
-        self, kind: Kind, body: dict[str, object], *, actor: str = MACHINE, must: bool = False
+        self,
+        kind: Kind,
+        body: dict[str, object],
+        *,
+        actor: str = MACHINE,
+        must: bool = False,
+        still: Callable[[], bool] = lambda: True,
     ) -> bool:
         """Append one event, deciding again after a conflict; False when it could not be appended.
 
-        While a rollback is open everything happens, written or not. What must not be lost and cannot
-        follow the state any more (an answer that another cockpit gave up) is kept as a note.
+        still: whether it is true yet, on what others appended first. While a rollback is open everything
+        happens, written or not. What must not be lost and cannot follow the state any more (an answer that
+        another cockpit gave up) is kept as a note.
         """
         for _ in range(ROUNDS):
+            if not still():
+                return False
             needed = must or self._logbook.flight.rollback is not None
             try:
                 self._logbook.append(
@@ -325,7 +335,13 @@ class Drive:
             "lever": lever.value,
             "rollback": rollback.id if mine and rollback is not None else None,
         }
-        self.record(Kind.WRITE_OUTCOME, body, must=True)
+        self.record(Kind.WRITE_OUTCOME, body, must=True, still=partial(self._no_answer, key, lever, pending))
+
+    def _no_answer(self, key: str, lever: Lever, pending: PendingWrite) -> bool:
+        """Its answer may have come just now, from the one who wrote it: what is known is not made unknown."""
+        flag = self._logbook.flight.flag(key)
+        now = flag.second if lever is Lever.SECOND else flag.pending
+        return now is not None and now.write_id == pending.write_id and not now.answered
 
     def pulled(self, flag: str) -> None:
         """The second lever waits for no answer of the first."""

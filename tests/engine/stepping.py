@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from cockpit.adapters.base import AdapterError, Preflight
 from cockpit.core.clean import ZERO, Percent
+from cockpit.core.clock import Clock
 from cockpit.core.commands import Command
 from cockpit.core.events import Event, Kind
 from cockpit.core.flight import Flight
@@ -36,13 +37,19 @@ SLOW = JournalFailure(FailureKind.SLOW, "The journal's disk does not answer")
 GONE = JournalFailure(FailureKind.CLOSED, "The process is gone")
 
 
+class Timepiece(Clock, Protocol):
+    """A clock that moves only when it is told to."""
+
+    def advance(self, seconds: float) -> None: ...
+
+
 class HandLoop(asyncio.SelectorEventLoop):
     """Time is the hand clock's. `turn` runs what is due now; nothing ever waits."""
 
     _ready: Any
     _scheduled: Any
 
-    def __init__(self, clock: HandClock) -> None:
+    def __init__(self, clock: Timepiece) -> None:
         super().__init__()
         self._clock = clock
 
@@ -51,7 +58,7 @@ class HandLoop(asyncio.SelectorEventLoop):
 
     def turn(self) -> None:
         """Until nothing is left to do without time passing."""
-        while self._ready or self._next_s() <= self.time():
+        while self._ready or self.next_s() <= self.time():
             self.call_soon(self.stop)
             self.run_forever()
 
@@ -59,13 +66,14 @@ class HandLoop(asyncio.SelectorEventLoop):
         """Let time pass from one timer to the next."""
         end = self.time() + seconds
         self.turn()
-        while (due := self._next_s()) <= end:
+        while (due := self.next_s()) <= end:
             self._clock.advance(max(0.0, due - self.time()) + 1e-6)
             self.turn()
         self._clock.advance(max(0.0, end - self.time()))
         self.turn()
 
-    def _next_s(self) -> float:
+    def next_s(self) -> float:
+        """When its next timer is due."""
         return min((each._when for each in self._scheduled if not each._cancelled), default=float("inf"))
 
 
@@ -266,6 +274,9 @@ class Surroundings:
         self.monitor = ScriptedMonitor(bell, self.service.exposure)
         self.legacy, self.new, self.hook = ScriptedProbe(bell), ScriptedProbe(bell), ScriptedHook(bell)
 
+    def line(self) -> Lifeline:
+        return Lifeline(self.book)
+
     def sources(self, plan: Plan) -> Sources:
         return Sources(
             readers={"flags": self.service},
@@ -276,19 +287,30 @@ class Surroundings:
         )
 
 
+class Ground(Protocol):
+    """What a cockpit is started in: a clock, and a hand of its own on journal and services."""
+
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def clock(self) -> Timepiece: ...
+    def line(self) -> Lifeline: ...
+    def sources(self, plan: Plan) -> Sources: ...
+
+
 class Cockpit:
     """One process: alive from `take_off` to its crash."""
 
-    def __init__(self, around: Surroundings, number: int, heard: Callable[[Event], None]) -> None:
-        self.around = around
-        self.line = Lifeline(around.book)
+    def __init__(self, around: Ground, number: int, heard: Callable[[Event], None]) -> None:
+        self.line = around.line()
         self.loop = HandLoop(around.clock)
+        self.identity = Identity(operator=f"op{number}", host="host", mode=Mode.LIVE, version="0")
         flying = Flying(
             plan=around.plan,
             sources=around.sources,
             journal=self.line,
             clock=around.clock,
-            identity=Identity(operator=f"op{number}", host="host", mode=Mode.LIVE, version="0"),
+            identity=self.identity,
             journal_path="/state/stepped.journal",
             rng=random.Random(7),
         )

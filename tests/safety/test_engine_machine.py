@@ -39,7 +39,8 @@ KEYS = st.sampled_from(FLAGS)
 STEPS = st.sampled_from(["flip", "drain", "verify", "reconcile", "jobs", "announce", "prove"])
 
 
-def plan() -> Plan:
+def plan(*, approvals: int = 1) -> Plan:
+    """approvals: how many people a forward move needs."""
     made = make_plan()
     backends = tuple(
         replace(
@@ -54,6 +55,7 @@ def plan() -> Plan:
     )
     return replace(
         made,
+        approvals=approvals,
         signals=(),
         flags=(flag_spec("writes"), flag_spec("reads", needs=("writes",)), flag_spec("jobs")),
         flag_services=services,
@@ -69,7 +71,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        flown = replace(plan(), approvals=self.approvals)
+        flown = plan(approvals=self.approvals)
         self.around = Surroundings(flown, {"writes": 50.0, "reads": 50.0, "jobs": 0.0})
         self.around.service.arrived = self._arrived
         self.number = 0
