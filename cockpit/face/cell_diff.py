@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -26,9 +26,11 @@ from rich.style import Style
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import AppFocus, InputEvent
+from textual.geometry import Region
 from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.widget import Widget
 from textual.widgets import Input
 
 from cockpit.face.cells import PLAIN, Canvas, Frame, Pen
@@ -42,6 +44,8 @@ KNOWN: Final = frozenset(f"8.2.{patch}" for patch in range(9))
 """The releases of Textual whose compositor and driver are those that this file knows."""
 EXPECTED: Final = (
     ("textual.app", "App._display", "self screen renderable"),
+    ("textual.widget", "Widget._exchange_repaint_regions", "self"),
+    ("textual.widget", "Widget.render_lines", "self crop"),
     ("textual._compositor", "LayoutUpdate.__init__", "self strips region"),
     ("textual._compositor", "ChopsUpdate.__init__", "self chops spans chop_ends"),
     ("textual.drivers.linux_driver", "LinuxDriver.write", "self data"),
@@ -234,7 +238,56 @@ class CellDiffApp(App[None]):
         canvas.painted = True
         system = self.console._color_system or ColorSystem.TRUECOLOR
         for x, y, strip in placed(update):
-            canvas.paint(x, y, [(text, pen(style, system)) for text, style, _ in strip])
+            canvas.paint(x, y, _pieces(strip, system), origin=strip)
+        self._show_canvas(easel, screen, canvas)
+
+    def paint_now(self, *widgets: Widget) -> None:
+        """Show at once what these have to repaint, and not at the screen's next turn: that waits for six
+        messages and for up to a sixtieth of a second.
+
+        Only where nothing has to come before it: a layout, or another widget that stands in front.
+        Otherwise the screen's next turn brings it, as it brings everything.
+        """
+        easel = self.easel()
+        if easel is None or not self.screen_stack or self._batch_count or self._closed or not self._running:
+            return
+        screen = self.screen
+        if screen._layout_required or screen._scroll_required or screen._repaint_required:
+            return
+        try:
+            self._paint_widgets(easel, screen, widgets)
+        except Exception as error:  # whatever it is, plain output is the way out
+            self.draw_plainly(error)
+
+    def easel(self) -> Easel | None:
+        """Where frames go by their cells; None while output is plain."""
+        driver = self._driver
+        return driver if isinstance(driver, CellDiffDriver) and not driver.broken else None
+
+    def _paint_widgets(self, easel: Easel, screen: Screen[Any], widgets: Iterable[Widget]) -> None:
+        visible = screen._compositor.visible_widgets
+        canvas = easel.canvas(*screen._compositor.size)
+        if not canvas.painted:
+            return
+        system = self.console._color_system or ColorSystem.TRUECOLOR
+        painted = False
+        for widget in widgets:
+            region = _unhidden(widget, visible)
+            if region is None or not widget._repaint_regions or widget._layout_required:
+                continue
+            dirty = sorted({y for each in widget._exchange_repaint_regions() for y in each.line_range})
+            rows = [y for y in dirty if 0 <= y < region.height]
+            widget._repaint_required, painted = False, True
+            if rows:
+                crop = Region(0, rows[0], region.width, rows[-1] + 1 - rows[0])
+                strips = widget.render_lines(crop)
+                for y in rows:
+                    strip = strips[y - rows[0]]
+                    canvas.paint(region.x, region.y + y, _pieces(strip, system), origin=strip)
+        if painted:
+            self._show_canvas(easel, screen, canvas)
+
+    def _show_canvas(self, easel: Easel, screen: Screen[Any], canvas: Canvas) -> None:
         place = screen.outer_size.clamp_offset(self.cursor_position)
         self._previous_cursor_position = place
         easel.show(canvas.frame((place.x, place.y) if isinstance(screen.focused, Input) else None))
@@ -252,6 +305,29 @@ class CellDiffApp(App[None]):
     def _pay(self) -> None:
         self._owed = False
         self.paint_again()
+
+
+def paint_now(app: App[Any], *widgets: Widget) -> None:
+    """`CellDiffApp.paint_now`; another app paints when its screen's turn comes."""
+    if isinstance(app, CellDiffApp):
+        app.paint_now(*widgets)
+
+
+def _unhidden(widget: Widget, visible: Mapping[Widget, tuple[Region, Region]]) -> Region | None:
+    """Where a widget stands; None unless it stands on the screen whole, with nothing in front of it."""
+    place = visible.get(widget)
+    if place is None or not place[1].contains_region(place[0]):
+        return None
+    for other, (region, _) in visible.items():  # the foremost first
+        if other is widget:
+            return place[0]
+        if region.overlaps(place[0]):
+            return None
+    return None
+
+
+def _pieces(strip: Strip, system: ColorSystem) -> Iterator[tuple[str, Pen]]:
+    return ((text, pen(style, system)) for text, style, _ in strip)
 
 
 def is_layout(update: object) -> TypeGuard[LayoutUpdate]:

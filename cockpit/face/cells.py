@@ -85,7 +85,8 @@ class _Ink(dict[str, Cell]):
 _ink = lru_cache(maxsize=256)(_Ink)
 
 
-def cells(text: str, pen: Pen) -> list[Cell]:
+@lru_cache(maxsize=1024)
+def cells(text: str, pen: Pen) -> tuple[Cell, ...]:
     """One entry per cell of the screen, as many as Textual reckons with.
 
     Text without a width joins the character before it. What a terminal would act on, and what turns the
@@ -93,7 +94,7 @@ def cells(text: str, pen: Pen) -> list[Cell]:
     """
     ink = _ink(pen)
     if text.isascii() and text.isprintable():
-        return [ink[char] for char in text]
+        return tuple([ink[char] for char in text])
     found: list[Cell] = []
     for cluster in _clusters(text):
         width = cell_len(cluster)
@@ -101,7 +102,7 @@ def cells(text: str, pen: Pen) -> list[Cell]:
             found.append(ink[cluster])
             found.extend([ink[""]] * (width - 1))
     found.extend([ink[" "]] * (cell_len(text) - len(found)))
-    return found
+    return tuple(found)
 
 
 def _clusters(text: str) -> Iterator[str]:
@@ -125,11 +126,20 @@ class Canvas:
         self.size = (width, height)
         self.painted = False
         self._rows: list[Row] = [[BLANK] * width] * height
+        self._origins: list[dict[int, tuple[object, int]]] = [{} for _ in range(height)]
 
-    def paint(self, x: int, y: int, pieces: Iterable[tuple[str, Pen]]) -> None:
-        """Put text at a place; what does not fit is cut. Half a wide character becomes a blank."""
+    def paint(
+        self, x: int, y: int, pieces: Iterable[tuple[str, Pen]], *, origin: object | None = None
+    ) -> None:
+        """Put text at a place; what does not fit is cut. Half a wide character becomes a blank.
+
+        origin: an object that always looks the same; where it stands already its pieces are not asked for.
+        """
         width, height = self.size
         if not (0 <= y < height and 0 <= x < width):
+            return
+        origins = self._origins[y]
+        if origin is not None and x in origins and origins[x][0] is origin:
             return
         whole = [cell for text, pen in pieces for cell in cells(text, pen)]
         new = whole[: width - x]
@@ -140,12 +150,17 @@ class Canvas:
         old = self._rows[y]
         end = x + len(new)
         row = [*old[:x], *new, *old[end:]]
+        broken = False
         if x and not old[x][0]:
-            row[x - 1] = _blanked(old[x - 1])
+            row[x - 1], broken = _blanked(old[x - 1]), True
         if end < width and not old[end][0]:
-            row[end] = _blanked(old[end])
+            row[end], broken = _blanked(old[end]), True
         if row != old:
             self._rows[y] = row
+        for start in [each for each in origins if broken or (each < end and origins[each][1] > x)]:
+            del origins[start]
+        if origin is not None:
+            origins[x] = (origin, end)
 
     def frame(self, cursor: tuple[int, int] | None = None) -> Frame:
         return Frame(tuple(self._rows), cursor)

@@ -79,8 +79,35 @@ def _title(backend: BackendStatus | None, side: Side, now: datetime, width: int)
     return cells(name, Cell(10, (word.segment,), right=True))
 
 
-def backend_rows(snapshot: Snapshot, now: datetime, width: int, *, full: bool) -> tuple[Row, ...]:
+class KnownProbes:
+    """The words of the last picture, for one width and form: a plan may have hundreds of probes, and between
+    two pictures few of them say anything new. What else their words depend on is compared, too.
+    """
+
+    def __init__(self) -> None:
+        self._words: dict[str, tuple[ProbeStatus, object, tuple[Line, ...]]] = {}
+        self._next: dict[str, tuple[ProbeStatus, object, tuple[Line, ...]]] = {}
+
+    def lines(
+        self, key: str, probe: ProbeStatus, now: datetime, width: int, *, full: bool
+    ) -> tuple[Line, ...]:
+        by_clock = (probe.reading.freshness(now), reading_age(probe.reading, now), width)
+        known = self._words.get(key)
+        if known is None or known[1] != by_clock or known[0] != probe:
+            known = (probe, by_clock, probe_lines(probe, now, width, full=full))
+        self._next[key] = known
+        return known[2]
+
+    def turn(self) -> None:
+        """The picture is complete: probes that were not in it are forgotten."""
+        self._words, self._next = self._next, {}
+
+
+def backend_rows(
+    snapshot: Snapshot, now: datetime, width: int, *, full: bool, known: KnownProbes | None = None
+) -> tuple[Row, ...]:
     """Every probe as a row of its half: column 0 legacy, column 1 new, in reading order."""
+    known = KnownProbes() if known is None else known
     rows: list[Row] = []
     sides = [by_side(snapshot, side) for side in _SIDES]
     widths = half_widths(width)
@@ -88,7 +115,9 @@ def backend_rows(snapshot: Snapshot, now: datetime, width: int, *, full: bool) -
         for column, (probe, each) in enumerate(zip(pair, widths, strict=True)):
             if probe is not None:
                 key = f"{_SIDES[column]}/{probe.name}"
-                rows.append(Row(key=key, lines=probe_lines(probe, now, each - 1, full=full), column=column))
+                lines = known.lines(key, probe, now, each - 1, full=full)
+                rows.append(Row(key=key, lines=lines, column=column))
+    known.turn()
     return tuple(rows)
 
 

@@ -133,13 +133,16 @@ def bands(rows: Sequence[Row]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(band) for band in found)
 
 
+def band_height(rows: Sequence[Row], band: Sequence[int]) -> int:
+    return max((len(rows[index].lines) for index in band), default=0)
+
+
 def band_lines(
     rows: Sequence[Row], band: Sequence[int], chosen: int | None, widths: Sequence[int], gutter: int
 ) -> tuple[Line, ...]:
     """The lines of one band: each row in its column behind a one-cell mark, the chosen one marked."""
-    height = max((len(rows[index].lines) for index in band), default=0)
     lines: list[Line] = []
-    for y in range(height):
+    for y in range(band_height(rows, band)):
         parts: list[Segment] = []
         for column, width in enumerate(widths):
             if column:

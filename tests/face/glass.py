@@ -9,6 +9,7 @@ import pyte
 from pyte.screens import Char
 from rich.console import RenderableType
 from textual.screen import Screen
+from textual.widget import Widget
 
 from cockpit.face.cell_diff import CellDiffApp
 from cockpit.face.cells import PLAIN, Canvas, Encoder, Frame, change
@@ -79,6 +80,7 @@ class Twin:
         self.compared = Glass(width, height)
         self.held = False
         self.frames = 0
+        self.at_once = 0
         self.bytes_plain = 0
         self.bytes_compared = 0
         self._canvas = Canvas(width, height)
@@ -131,4 +133,16 @@ def watched(app: CellDiffApp, twin: Twin) -> None:
             app._display_cells(twin, screen, renderable)
         display(screen, renderable)
 
+    paint: Callable[..., None] = app.paint_now
+
+    def at_once(*widgets: Widget) -> None:
+        """What is painted past Textual must be what Textual would paint if it painted everything."""
+        frames = twin.frames
+        paint(*widgets)
+        if twin.frames > frames:
+            twin.at_once += 1
+            twin.plainly(app, app.screen._compositor.render_full_update())
+
     app._display = both  # type: ignore[method-assign]  # the seam that the tested override uses
+    app.paint_now = at_once  # type: ignore[method-assign]  # the same
+    app.easel = lambda: twin  # type: ignore[method-assign]  # the same

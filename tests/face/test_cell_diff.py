@@ -210,6 +210,37 @@ def test_the_deck_shows_what_plain_textual_shows(acts: list[Any], data: st.DataO
     asyncio.run(fly())
 
 
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_a_key_on_the_deck_is_answered_before_the_screens_next_turn(size: tuple[int, int]) -> None:
+    app, twin = CockpitApp(ScriptedPort(pictures.calm()), FakeClock(), "ines", theme="cockpit"), Twin(*size)
+    watched(app, twin)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.pause()
+        before = (twin.frames, twin.at_once)
+        app.deck.action_move("down")
+        assert (twin.frames - before[0], twin.at_once - before[1]) == (1, 1)
+        twin.assert_alike()
+        await pilot.pause()
+        assert twin.frames - before[0] == 1, "the screen's own turn has nothing left to paint"
+
+
+async def test_under_a_notice_the_screens_own_turn_paints() -> None:
+    app, twin = CockpitApp(ScriptedPort(pictures.calm()), FakeClock(), "ines", theme="cockpit"), Twin(80, 24)
+    watched(app, twin)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.pause()
+        for _ in range(12):
+            app.notify("something lies over the panels")
+        await pilot.pause()
+        await pilot.pause()
+        at_once = twin.at_once
+        app.deck.action_move("down")
+        assert twin.at_once == at_once
+        await pilot.pause()
+        twin.assert_alike()
+
+
 async def test_a_second_on_the_deck_costs_its_digits() -> None:
     """The clock of a calm deck moves on: what plain Textual sends for that is many times as much."""
     snapshot = pictures.calm()

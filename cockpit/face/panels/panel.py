@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import ClassVar
 
 from textual import events
-from textual.message import Message
 
 from cockpit.core.dataclass import dataclass
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.view import Line, Role, Row, heading, merge
-from cockpit.face.view_deck import HEAD_LINES, Want, band_lines, bands, hidden_note, window
+from cockpit.face.view_deck import HEAD_LINES, Want, band_height, band_lines, bands, hidden_note, window
 from cockpit.face.view_detail import Topic
 from cockpit.face.widgets import Paper
 
@@ -34,9 +33,6 @@ class Panel(Paper, can_focus=True):
     titled: ClassVar[bool] = True
     loud: ClassVar[bool] = True
 
-    class Moved(Message):
-        """The person chose another row or panel."""
-
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self.full = False
@@ -44,11 +40,18 @@ class Panel(Paper, can_focus=True):
         self._top = 0
         self._picture: Picture | None = None
         self._rows: tuple[Row, ...] = ()
+        self._made_of: Picture | None = None
+        self._made: dict[tuple[object, ...], tuple[Row, ...]] = {}
 
     # --- what a subclass says ---
 
     def rows(self, picture: Picture, width: int, *, full: bool) -> tuple[Row, ...]:
         raise NotImplementedError
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What rows depend on besides picture, width and fullness."""
+        return ()
 
     def notes(self, picture: Picture) -> Line:
         return ()
@@ -68,11 +71,21 @@ class Panel(Paper, can_focus=True):
 
     def want(self, picture: Picture, width: int) -> Want:
         """How many lines the panel would like at this width."""
-        dense, full = (self._height(self.rows(picture, width - 1, full=each)) for each in (False, True))
+        dense, full = (self._height(self._rows_of(picture, width - 1, full=each)) for each in (False, True))
         return Want(dense=dense, full=full)
 
+    def _rows_of(self, picture: Picture, width: int, *, full: bool) -> tuple[Row, ...]:
+        """The rows, made once per picture: what was measured is what is shown."""
+        if self._made_of is not picture:
+            self._made_of, self._made = picture, {}
+        key = (width, full, *self.form)
+        rows = self._made.get(key)
+        if rows is None:
+            rows = self._made[key] = self.rows(picture, width, full=full)
+        return rows
+
     def _height(self, rows: Sequence[Row]) -> int:
-        return self._head_lines + sum(max(len(rows[index].lines) for index in band) for band in bands(rows))
+        return self._head_lines + sum(band_height(rows, band) for band in bands(rows))
 
     @property
     def _head_lines(self) -> int:
@@ -84,7 +97,7 @@ class Panel(Paper, can_focus=True):
         width, height = self.size
         if width < 4 or height < 1:
             return
-        self._rows = self.rows(picture, width - 1, full=self.full)
+        self._rows = self._rows_of(picture, width - 1, full=self.full)
         self.chosen = max(0, min(self.chosen, len(self._rows) - 1))
         self._draw(picture)
 
@@ -104,19 +117,27 @@ class Panel(Paper, can_focus=True):
         """The lines of the visible rows, and a note when some are not visible."""
         chosen = self.chosen if self.has_focus else None
         grouped = bands(self._rows)
-        blocks = [band_lines(self._rows, band, chosen, self.widths(width), gutter=2) for band in grouped]
+        heights = [band_height(self._rows, band) for band in grouped]
         at = next((index for index, band in enumerate(grouped) if self.chosen in band), None)
-        first, last = window([len(block) for block in blocks], room, self._top, at)
+        first, last = window(heights, room, self._top, at)
         self._top = first
-        lines = [line for block in blocks[first:last] for line in block]
-        return lines, hidden_note([*blocks[:first], *blocks[last:]], loud=self.loud)
+        widths = self.widths(width)
+        lines = [
+            line
+            for band in grouped[first:last]
+            for line in band_lines(self._rows, band, chosen, widths, gutter=2)
+        ]
+        hidden = [
+            [line for index in band for line in self._rows[index].lines]
+            for band in (*grouped[:first], *grouped[last:])
+        ]
+        return lines, hidden_note(hidden, loud=self.loud)
 
     def move(self, step: str) -> None:
         """up, down, left, right, first, last."""
         if self._rows:
             self.chosen = _moved(self._rows, self.chosen, step)
         self._redraw()
-        self.post_message(self.Moved())
 
     def choose(self, key: str) -> None:
         """Choose the row of this key, where there is one."""

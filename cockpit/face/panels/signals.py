@@ -23,9 +23,17 @@ class SignalsPanel(Panel):
         self.rich = False
         self.alone = False
 
+    @property
+    def form(self) -> tuple[object, ...]:
+        return (self.rich, self._plot_height)
+
+    @property
+    def _plot_height(self) -> int:
+        return max(0, self.size.height - self._head_lines) if self.alone else 0
+
     def rows(self, picture: Picture, width: int, *, full: bool) -> tuple[Row, ...]:
-        height = max(0, self.size.height - self._head_lines) if self.alone else 0
-        return signal_rows(picture.snapshot, picture.now, width, full=full, rich=self.rich, height=height)
+        snapshot, now, height = picture.snapshot, picture.now, self._plot_height
+        return signal_rows(snapshot, now, width, full=full, rich=self.rich, height=height)
 
     def want(self, picture: Picture, width: int) -> Want:
         """With the history there are lines more, which are wanted only where they cost nobody else a line."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from cockpit.core.dataclass import dataclass
 from cockpit.face.actions import ACTIONS, MOVES
+from cockpit.face.cell_diff import paint_now
 from cockpit.face.keys import footer_line
 from cockpit.face.leftovers import drop_leftovers
 from cockpit.face.panels.backends import BackendsPanel
@@ -32,6 +33,9 @@ from cockpit.face.view_detail import Subject
 from cockpit.face.view_journal import host_line
 from cockpit.face.widgets import Paper
 
+SLICE_S: Final = 0.003
+PAUSE_S: Final = 0.002
+"""For how long panels are painted at a stretch, and for how long keys and the engine have the word then."""
 _ROOMY_FROM_HEIGHT = 26
 _CLOCK_WIDTH = 28
 
@@ -69,16 +73,29 @@ def _write(paper: Paper, words: Callable[[], Sequence[Line]]) -> None:
 class DeckScreen(Screen[None]):
     """Paints frames. Layout changes only when the size, the number of lines or the zoom does.
 
-    look: asks for a new frame. on_trouble: told when a part could not be drawn.
+    A frame comes in slices, and between two of them a key that waits is served. First all lines above and
+    below the panels, in one piece: mode, clock, reason, countdown, alarms, what was said, keys. Then panel by
+    panel, each whole and from one picture. So for some milliseconds a panel may be one picture behind the
+    alarms, and never the alarms behind a panel. Of frames that come meanwhile the newest is painted on.
+
+    look: asks for a new frame. on_trouble: told when a part could not be drawn. monotonic: seconds.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = _deck_bindings()
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-medium"), (170, "-wide")]  # noqa: RUF012
 
-    def __init__(self, look: Callable[[], None], on_trouble: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        look: Callable[[], None],
+        on_trouble: Callable[[Exception], None],
+        monotonic: Callable[[], float],
+    ) -> None:
         super().__init__(id="deck")
         self._look = look
         self._on_trouble = on_trouble
+        self._monotonic = monotonic
+        self._left: tuple[Panel, ...] = ()
+        self._going_on = False
         self.zoomed: Panel | None = None
         self._frame: Frame | None = None
         self._arranged: object = None
@@ -136,6 +153,7 @@ class DeckScreen(Screen[None]):
 
     def show(self, frame: Frame) -> None:
         """Paint one frame; cheap when nothing changed."""
+        ends_s = self._monotonic() + SLICE_S
         self._frame = frame
         width = self.app.size.width
         if width < 4:
@@ -146,19 +164,44 @@ class DeckScreen(Screen[None]):
             lines.insert(0, paused_strip((live.now - shown.now).total_seconds(), width))
         bottom = (frame.notice,) if frame.notice else hint_lines(live.snapshot.hint, width)
         self._guarded(lambda: self._arrange(frame, len(lines), len(bottom)))
-        for paper, words in (
-            (self._banner, lambda: [split_end(banner(live.snapshot, live.now, width), _CLOCK_WIDTH)[0]]),
-            (self._clock, lambda: [split_end(banner(live.snapshot, live.now, width), _CLOCK_WIDTH)[1]]),
-            (self._reason, lambda: [reason_line(live.snapshot, live.now, width, above_strips=True)]),
-            (self._strips, lambda: lines),
-            (self._host, lambda: [host_line(shown.snapshot.host_status, shown.now, width)]),
-            (self._hint, lambda: bottom),
-            (self._footer, lambda: [footer_line(live.snapshot, width)]),
-        ):
-            self._guarded(partial(_write, paper, words), paper)
-        for panel in self.panels:
-            if panel.display:
-                self._guarded(partial(panel.paint, shown), panel)
+        words = {
+            self._banner: lambda: [split_end(banner(live.snapshot, live.now, width), _CLOCK_WIDTH)[0]],
+            self._clock: lambda: [split_end(banner(live.snapshot, live.now, width), _CLOCK_WIDTH)[1]],
+            self._reason: lambda: [reason_line(live.snapshot, live.now, width, above_strips=True)],
+            self._strips: lambda: lines,
+            self._host: lambda: [host_line(shown.snapshot.host_status, shown.now, width)],
+            self._hint: lambda: bottom,
+            self._footer: lambda: [footer_line(live.snapshot, width)],
+        }
+        for paper, say in words.items():
+            self._guarded(partial(_write, paper, say), paper)
+        behind = self._left  # those that the last frame never reached come first
+        self._left = (*behind, *(panel for panel in self.panels if panel not in behind))
+        paint_now(self.app, *words)
+        if not self._going_on:
+            self._paint_until(ends_s)
+
+    def _paint_on(self) -> None:
+        """The next slice: one panel at least."""
+        self._going_on = False
+        self._paint_next()
+        self._paint_until(self._monotonic() + SLICE_S)
+
+    def _paint_until(self, ends_s: float) -> None:
+        while self._left and self._monotonic() < ends_s:
+            self._paint_next()
+        paint_now(self.app, *self._all)
+        if self._left:
+            self._going_on = True
+            self.set_timer(PAUSE_S, self._paint_on)
+
+    def _paint_next(self) -> None:
+        """The next of the panels that are still behind, with the newest picture."""
+        if self._left and self._frame is not None:
+            panel, *left = self._left
+            self._left = tuple(left)
+            if panel.display and panel in self.panels:
+                self._guarded(partial(panel.paint, self._frame.shown), panel)
 
     def _guarded(self, paint: Callable[[], None], paper: Paper | None = None) -> None:
         """One part that cannot be drawn says so in its place and is recorded; the others stay."""
@@ -238,6 +281,7 @@ class DeckScreen(Screen[None]):
         if not panel.has_focus:
             self.set_focus(panel)
         panel.move(step)
+        paint_now(self.app, panel)
 
     def look_at(self, panel: Panel) -> None:
         if panel not in self.panels:
