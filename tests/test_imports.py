@@ -55,7 +55,7 @@ RULES: Final = {
     ),
     "adapters": rule(
         "cockpit.core cockpit.adapters",
-        "httpx pydantic pydantic_core h2 psutil psycopg ruamel watchfiles websockets",
+        "h11 httpx pydantic pydantic_core h2 psutil psycopg ruamel watchfiles websockets",
         "textual starlette uvicorn cockpit.plan cockpit.engine cockpit.face cockpit.practice",
     ),
     "engine": rule(

@@ -2,7 +2,8 @@
 
 A pool that many requests share costs the square of its connections: 200 writes at once took 1.8 s
 through one, and a fifth of a second through one client each. Where HTTP/2 is spoken (`http2`) one connection
-does for all, and these are what is left when it does not.
+does for all, and these are what is left when it does not. Where the environment names a proxy httpx speaks
+with it, and picks the hosts that need none.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.util import find_spec
-from typing import Final
+from typing import Final, Protocol
+from urllib.request import getproxies
 
 import httpx
 
+from cockpit.adapters.http1 import Http1Client, Reached
 from cockpit.adapters.http2 import Http2
 from cockpit.adapters.http_body import ACCEPT_ENCODING
 from cockpit.adapters.http_path import plan_fault
@@ -25,17 +28,30 @@ from cockpit.adapters.http_path import plan_fault
 IDLE_S: Final = 10.0
 """How long a connection is kept; who needs a fresher one says so."""
 
+_PROXIES: Final = frozenset({"http", "https", "all"})
+
 # httpcore looks for this package anew with every request. Where it is not installed, each look searches the
 # whole path, a quarter of what the request costs; None is how the import system is told that there is none.
 if find_spec("sniffio") is None:
     sys.modules["sniffio"] = None  # type: ignore[assignment]  # documented: the import then fails at once
 
 
+class Client(Protocol):
+    """One connection, for one request at a time. send: the head of the answer; raises httpx.HTTPError."""
+
+    @property
+    def is_closed(self) -> bool: ...
+
+    async def send(self, request: httpx.Request, reached: Reached) -> httpx.Response: ...
+
+    async def aclose(self) -> None: ...
+
+
 class Clients:
     """Hands out a client for one request at a time. Used by one host, or by the reader and the writer of one
     service: what the one has just used is open for the other. `users` of them have to close it.
 
-    http2: to be asked first, where there is one. headers: what every request says.
+    http2: to be asked first, where there is one.
     """
 
     def __init__(
@@ -43,18 +59,26 @@ class Clients:
     ) -> None:
         self._tls_context = tls_context
         self.http2 = http2
-        self.headers = {
+        self._headers = {
             "User-Agent": agent,
             "Accept": "application/json, */*;q=0.5",
             "Accept-Encoding": ACCEPT_ENCODING,
         }
         self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_S)
-        self._idle: dict[str, list[tuple[float, httpx.AsyncClient]]] = {}
+        self._idle: dict[str, list[tuple[float, Client]]] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self._all: set[httpx.AsyncClient] = set()
+        self._all: set[Client] = set()
         self.users = 0
 
-    def take(self, scheme: str, *, idle_s: float) -> httpx.AsyncClient:
+    def with_ours(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """These headers, and of what every request says what they do not say themselves."""
+        said = {name.lower() for name in headers}
+        return {
+            **{name: value for name, value in self._headers.items() if name.lower() not in said},
+            **headers,
+        }
+
+    def take(self, scheme: str, *, idle_s: float) -> Client:
         """The client that was used last, whose connection is most likely open still; a new one, with a new
         connection, where that is longer ago than `idle_s`."""
         idle = self._idle.setdefault(scheme, [])
@@ -69,7 +93,7 @@ class Clients:
         closing.add_done_callback(self._closing.discard)
         return self._made(scheme)
 
-    async def put_back(self, scheme: str, client: httpx.AsyncClient, *, ended: bool) -> None:
+    async def put_back(self, scheme: str, client: Client, *, ended: bool) -> None:
         """A client whose request did not end is thrown away: after a cancellation at the wrong moment its
         one connection counts as taken for ever, and every later request waits for it in vain.
         """
@@ -92,25 +116,43 @@ class Clients:
         for client in clients:
             await client.aclose()
 
-    async def _drop(self, client: httpx.AsyncClient) -> None:
+    async def _drop(self, client: Client) -> None:
         """One whose closing is cancelled is closed at the end."""
         if client in self._all:
             await client.aclose()
             self._all.discard(client)
 
-    def _made(self, scheme: str) -> httpx.AsyncClient:
-        trust = self._tls_context() if scheme == "https" else _plain()
+    def _made(self, scheme: str) -> Client:
+        trust = self._tls_context() if scheme == "https" else None
+        client: Client
+        if getproxies().keys().isdisjoint(_PROXIES):
+            client = Http1Client(trust)
+        else:
+            client = _ProxyClient(trust or _plain(), self._limits)
+        self._all.add(client)
+        return client
+
+
+class _ProxyClient:
+    """A client of httpx, which knows proxies of every kind. How far a request comes, it tells `trace`."""
+
+    def __init__(self, trust: ssl.SSLContext, limits: httpx.Limits) -> None:
         try:
-            client = httpx.AsyncClient(
-                verify=trust,
-                limits=self._limits,
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                headers=self.headers,
+            self._client = httpx.AsyncClient(
+                verify=trust, limits=limits, cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[]))
             )
         except (ValueError, ImportError, httpx.InvalidURL):
             raise plan_fault("the proxy settings of the environment cannot be used") from None
-        self._all.add(client)
-        return client
+
+    @property
+    def is_closed(self) -> bool:
+        return self._client.is_closed
+
+    async def send(self, request: httpx.Request, reached: Reached) -> httpx.Response:
+        return await self._client.send(request, stream=True)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
 
 
 @cache

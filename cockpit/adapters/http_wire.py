@@ -20,7 +20,7 @@ from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService
 from cockpit.adapters.credentials import escaped
 from cockpit.adapters.http_answer import Answer, parse_http_date
 from cockpit.adapters.http_body import read_capped
-from cockpit.adapters.http_clients import Clients
+from cockpit.adapters.http_clients import Client, Clients
 from cockpit.adapters.http_places import Places
 from cockpit.adapters.http_trouble import Phase, host_port, network_trouble, shown, timed_out
 from cockpit.core.clean import clean_text
@@ -147,13 +147,13 @@ class Lane:
         async with self._places:
             progress.phase = Phase.CONNECTING
             started = asyncio.get_running_loop().time()
-            client: httpx.AsyncClient | None = None
+            client: Client | None = None
             ended = False
             try:
                 response = await self._over_http2(ask, progress)
                 if response is None:
                     client = self._clients.take(ask.url.scheme, idle_s=self._idle_s)
-                    response = await client.send(self._request(ask, progress), stream=True)
+                    response = await client.send(self._request(ask, progress), progress.reach)
                 try:
                     body = await read_capped(response, max_body=max_body, asked=ask.text)
                 finally:
@@ -180,7 +180,7 @@ class Lane:
             ask.method,
             ask.url,
             content=ask.body,
-            headers={**self._clients.headers, **ask.wire_headers()},
+            headers=self._clients.with_ours(ask.wire_headers()),
             extensions={
                 "timeout": httpx.Timeout(_left_s(progress) * _EARLIER).as_dict(),
                 "trace": progress.trace,
