@@ -30,7 +30,7 @@ LONGEST_WAIT_S: Final = 1.0
 SHARE_OF_WAIT: Final = 0.25
 _CONNECT_S: Final = 10.0
 _ASK_AGAIN_S: Final = 600.0
-_UNREACHABLE_S: Final = 5.0
+_IN_TROUBLE_S: Final = 5.0
 # Addresses are tried a quarter of a second after each other, as over HTTP/1.1 (RFC 8305).
 _NEXT_ADDRESS_S: Final = 0.25
 _TLS_GOODBYE_S: Final = 1.0
@@ -115,8 +115,10 @@ class Http2:
                 await made.settled()
         except BrokenOff:
             self._wants_http1(_ASK_AGAIN_S)
-        except (OSError, TimeoutError, ImportError, AdapterError):
-            self._wants_http1(_UNREACHABLE_S)
+        except (ssl.SSLError, TimeoutError, ImportError, AdapterError):
+            self._wants_http1(_IN_TROUBLE_S)
+        except OSError:
+            return
         else:
             for older in self._connections:
                 older.retire()

@@ -90,6 +90,12 @@ class Server:
         """The end of its log."""
         return self.log.read_text("utf-8", "replace")[-_LOG_TAIL:]
 
+    def connections(self) -> int:
+        """How many clients are connected, whether or not it has noticed them."""
+        found = psutil.net_connections("tcp4")
+        ours = (each for each in found if each.laddr and each.laddr.port == self.port)
+        return sum(each.status == psutil.CONN_ESTABLISHED for each in ours)
+
     def freeze(self) -> None:
         """SIGSTOP to the process and its descendants: connections stay open and nobody answers."""
         self._signal_family(signal.SIGSTOP)
@@ -114,6 +120,11 @@ class Server:
                 self.process.wait(within_s)
             except subprocess.TimeoutExpired:
                 self._signal_family(signal.SIGKILL)
+        self.process.wait()
+
+    def stop_at_once(self) -> None:
+        """SIGKILL to the process and its descendants, as the kernel does when there is no memory left."""
+        self._signal_family(signal.SIGKILL)
         self.process.wait()
 
     def _signal_family(self, number: signal.Signals) -> None:
