@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,8 +20,6 @@ from cockpit.core.clean import ZERO
 from cockpit.core.levers import told
 from cockpit.core.model import Mode
 from cockpit.core.snapshot import FlagStatus, Level, Snapshot
-from cockpit.plan.problems import PlanProblems
-from cockpit.plan.secrets import SecretProblem
 
 if TYPE_CHECKING:
     from cockpit.core.spec import Plan
@@ -37,28 +36,35 @@ def run_status(path: Path, *, as_json: bool, follow: bool) -> int:
 
     try:
         if follow:
-            return _follow(_plan(path), path, as_json=as_json)
+            return _with_plan(path, lambda plan: _follow(plan, path, as_json=as_json))
         journal = journal_to_follow(path)
         try:
-            snapshot = _published(journal) or _own_look(_plan(path), journal)
+            snapshot = _published(journal)
+            if snapshot is None:
+                return _with_plan(path, lambda plan: _told(_own_look(plan, journal), as_json=as_json))
         finally:
             journal.close()
-    except (PlanProblems, SecretProblem) as problem:
-        from cockpit.cli.plans import complain
-
-        return complain(problem)
     except JournalFailure as failure:
         say_error(str(failure))
         return UNKNOWN
+    return _told(snapshot, as_json=as_json)
+
+
+def _with_plan(path: Path, act: Callable[[Plan], int]) -> int:
+    """For who has to look; who follows needs no plan, be it under somebody's pen at this moment."""
+    from cockpit.cli.plans import complain, load_plan
+    from cockpit.plan.problems import PlanProblems
+    from cockpit.plan.secrets import SecretProblem
+
+    try:
+        return act(load_plan(path))
+    except (PlanProblems, SecretProblem) as problem:
+        return complain(problem)
+
+
+def _told(snapshot: Snapshot, *, as_json: bool) -> int:
     _tell(snapshot, as_json=as_json)
     return EXIT_BY_LEVEL[snapshot.level]
-
-
-def _plan(path: Path) -> Plan:
-    """Loaded by who has to look; who follows needs none, be it under somebody's pen at this moment."""
-    from cockpit.cli.plans import load_plan
-
-    return load_plan(path)
 
 
 def _published(journal: Journal) -> Snapshot | None:

@@ -3,23 +3,24 @@
 `encode` and `decode` are exact inverses of each other. The format carries its number: an observer of
 another version says so instead of showing half a picture. Fields that a newer driver has added are passed
 over; a field that is missing or of another kind is an error.
+
+Writing, several times a second, is pydantic's, which is fast once it has looked at every class; `status`
+reads one picture and ends, and would wait for that longer than for everything else together.
 """
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from cockpit.core.clean import clean_text
-from cockpit.core.snapshot import (
-    Snapshot,
-)
+from cockpit.core.snapshot import Snapshot
+from cockpit.engine.parsing import Misfit, parsed, read
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 FORMAT: Final = 1
-
-Json = dict[str, object]
-T = TypeVar("T")
 
 
 class SnapshotTrouble(Exception):
@@ -31,43 +32,45 @@ class SnapshotTrouble(Exception):
         self.detail = detail
 
 
-class _Envelope(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="ignore", ser_json_inf_nan="constants", defer_build=True
-    )
-
-    format: int
-    snapshot: Snapshot
-
-
-class _Format(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", defer_build=True)
-
-    format: int
-
-
 def encode(snapshot: Snapshot) -> bytes:
-    return _Envelope.model_construct(format=FORMAT, snapshot=snapshot).model_dump_json().encode()
+    return _envelope().model_construct(format=FORMAT, snapshot=snapshot).model_dump_json().encode()
+
+
+@cache
+def _envelope() -> type[BaseModel]:
+    from pydantic import BaseModel, ConfigDict
+
+    class Envelope(BaseModel):
+        model_config = ConfigDict(ser_json_inf_nan="constants")
+
+        format: int
+        snapshot: Snapshot
+
+    return Envelope
 
 
 def decode(published: bytes) -> Snapshot:
     """Raises SnapshotTrouble for bytes that are no snapshot, or one of another format."""
     try:
-        return _Envelope.model_validate_json(published).snapshot
-    except ValidationError as error:
-        raise _trouble(published, error) from None
-
-
-def _trouble(published: bytes, error: ValidationError) -> SnapshotTrouble:
-    try:
-        found = _Format.model_validate_json(published).format
-    except ValidationError:
-        return SnapshotTrouble("The published snapshot is damaged", "it is not the JSON of a snapshot")
+        envelope: Any = parsed(published)
+        found = envelope["format"]
+    except (ValueError, KeyError, TypeError):
+        raise _damaged() from None
+    if type(found) is not int:
+        raise _damaged()
     if found != FORMAT:
-        return SnapshotTrouble(
+        raise SnapshotTrouble(
             "The published snapshot is of another version of the cockpit",
             f"it has format {found}, this version shows format {FORMAT}",
         )
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = clean_text(".".join(str(part) for part in first["loc"]))
-    return SnapshotTrouble("The published snapshot cannot be shown", f"{where}: {clean_text(first['msg'])}")
+    try:
+        return read(envelope.get("snapshot"), Snapshot)
+    except Misfit as misfit:
+        where = clean_text(".".join(("snapshot", *misfit.place)))
+        raise SnapshotTrouble(
+            "The published snapshot cannot be shown", f"{where}: {clean_text(misfit.what)}"
+        ) from None
+
+
+def _damaged() -> SnapshotTrouble:
+    return SnapshotTrouble("The published snapshot is damaged", "it is not the JSON of a snapshot")

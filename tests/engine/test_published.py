@@ -202,3 +202,79 @@ def test_scripts_read_who_drives_and_what_waits_for_a_second_person() -> None:
 def test_the_seat_survives_the_way_to_an_observer(builder: Callable[[], Snapshot]) -> None:
     snapshot = builder()
     assert decode(encode(snapshot)) == snapshot
+
+
+def altered(change: Callable[[dict[str, Any]], object]) -> SnapshotTrouble:
+    """What is said of a picture in which one thing is not as it should be."""
+    envelope = json.loads(encode(pictures.rolling_back()))
+    change(envelope["snapshot"])
+    return trouble(json.dumps(envelope).encode())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda picture: picture.pop("flags"), "snapshot.flags: is missing"),
+        (lambda picture: picture.update(seq="812"), "snapshot.seq: not a whole number"),
+        (lambda picture: picture.update(seq=True), "snapshot.seq: not a whole number"),
+        (lambda picture: picture.update(read_only=0), "snapshot.read_only: not true or false"),
+        (lambda picture: picture.update(budget_s="900"), "snapshot.budget_s: not a number"),
+        (lambda picture: picture.update(budget_s=10**400), "snapshot.budget_s: a number too large"),
+        (lambda picture: picture.update(operator=None), "snapshot.operator: not text"),
+        (lambda picture: picture.update(operator="\ud800"), "snapshot.operator: half a character"),
+        (lambda picture: picture.update(mode="asleep"), "snapshot.mode: none of live, demo, drill, watch"),
+        (lambda picture: picture.update(mode=["live"]), "snapshot.mode: none of live, demo, drill, watch"),
+        (
+            lambda picture: picture.update(engine_at="2026-03-14T03:12:06"),
+            "snapshot.engine_at: a time without",
+        ),
+        (lambda picture: picture.update(engine_at=1.0), "snapshot.engine_at: not a time"),
+        (lambda picture: picture.update(engine_at="9999-12-31T23:59:59-12:00"), "snapshot.engine_at: "),
+        (lambda picture: picture.update(reasons={}), "snapshot.reasons: not a list"),
+        (lambda picture: picture.update(rollback=[]), "snapshot.rollback: not an object"),
+        (
+            lambda picture: picture["flags"][1].update(asked={"hundredths": 10_001}),
+            "snapshot.flags.1.asked: a",
+        ),
+        (lambda picture: picture["flags"][1].update(key=7), "snapshot.flags.1.key: not text"),
+        (
+            lambda picture: picture["backends"][0]["probes"][0]["reading"]["value"].update(facts=[["a"]]),
+            "snapshot.backends.0.probes.0.reading.value.facts.0: not a list of 2",
+        ),
+    ],
+)
+def test_what_is_of_another_kind_is_told_with_its_place(
+    change: Callable[[dict[str, Any]], object], words: str
+) -> None:
+    told = altered(change)
+    assert told.title == "The published snapshot cannot be shown"
+    assert told.detail.startswith(words)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b'{"format":1,"snapshot":' + b"[" * 100_000,
+        b'{"format":1,"snapshot":{"seq":' + b"9" * 5_000 + b"}}",
+        b'{"format":1,"snapshot":{"operator":"\xff"}}',
+        b'{"format":true,"snapshot":{}}',
+    ],
+)
+def test_bytes_that_mean_harm_are_only_damaged(hostile: bytes) -> None:
+    assert trouble(hostile).title == "The published snapshot is damaged"
+
+
+def test_what_a_newer_driver_added_is_passed_over_and_what_an_older_one_lacks_has_its_default() -> None:
+    envelope = json.loads(encode(pictures.rolling_back()))
+    envelope["snapshot"].update(moon_phase={"full": True})
+    envelope["snapshot"]["flags"][0].update(moon_phase=1)
+    assert decode(json.dumps(envelope).encode()) == pictures.rolling_back()
+    del envelope["snapshot"]["gauges"]
+    assert decode(json.dumps(envelope).encode()) == replace(pictures.rolling_back(), gauges=())
+
+
+def test_a_whole_number_stands_for_a_float() -> None:
+    envelope = json.loads(encode(pictures.calm()))
+    envelope["snapshot"]["budget_s"] = 900
+    read = decode(json.dumps(envelope).encode())
+    assert type(read.budget_s) is float and read == pictures.calm()
