@@ -168,10 +168,10 @@ def test_every_room_has_a_rule() -> None:
 
 LOADS: Final = """
 import importlib, json, sys
-before = set(sys.modules)
+before = {name for name, module in sys.modules.items() if module}
 for name in sys.argv[1:]:
     importlib.import_module(name)
-print(json.dumps(sorted(set(sys.modules) - before)))
+print(json.dumps(sorted({name for name, module in sys.modules.items() if module} - before)))
 """
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cockpit.cli.plans import USAGE, complain, load_plan
 from cockpit.cli.screens import refuses_screen, show_deck
+from cockpit.cli.thrift import share_one_heap
 from cockpit.cli.wiring import Builder, Offers, identity, plan_offers, plan_secrets
 from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Mode
@@ -35,6 +36,7 @@ def run_fly(path: Path, *, theme: str | None, mouse: bool) -> int:
         plan = load_plan(path)
         if refuses_screen():
             return USAGE
+        share_one_heap()
         with flight_journal(path) as book:
             engine = Engine(book.flying(plan, plan_offers(path)))
             engine.start()

@@ -16,10 +16,13 @@ from types import FrameType
 from typing import Final, Protocol
 
 from cockpit.cli.output import let_go, say, say_error
+from cockpit.cli.thrift import set_start_aside
 from cockpit.core.commands import Command
 from cockpit.core.snapshot import Snapshot
 
 TTY_LOOK_S: Final = 2.0
+STANDING_LOOKS: Final = 2
+"""By then the screen stands, and every source was asked once."""
 FACE_GRACE_S: Final = 2.0
 NARRATE_S: Final = 1.0
 LEAVE_S: Final = 10.0
@@ -153,8 +156,11 @@ class _Life:
         self._wanted.set()
 
     def _watch(self) -> None:
-        misses = 0
+        looks = misses = 0
         while not self._wanted.wait(TTY_LOOK_S):
+            looks += 1
+            if looks == STANDING_LOOKS:
+                set_start_aside()
             misses = 0 if os.isatty(KEYS_FD) else misses + 1
             if misses >= 2:
                 self.code = HUNG_UP

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from cockpit.cli.output import say, say_error, say_folded
 from cockpit.cli.plans import USAGE, complain, load_plan
 from cockpit.cli.screens import refuses_screen, show_deck
+from cockpit.cli.thrift import share_one_heap
 from cockpit.cli.wiring import Builder, identity
 from cockpit.core.clean import clean_text
 from cockpit.core.drill import Debrief, debrief
@@ -53,6 +54,7 @@ def run_demo(*, fault_after_s: float, seed: int | None, theme: str | None, mouse
         return complain(problems)
     if refuses_screen():
         return USAGE
+    share_one_heap()
     with PracticeServer(plan, seed=_seed(seed), clock=SystemClock()) as practice:
         practice.world.start_at(start_percents(plan, DEMO_START_PCT))
         fault_at = stage_demo(practice.world, fault_after_s)
@@ -78,6 +80,7 @@ def run_drill(path: Path | None, *, scenario: str | None, seed: int | None, them
         return complain(problems)
     if refuses_screen():
         return USAGE
+    share_one_heap()
     chosen_seed = _seed(seed)
     chosen = SCENARIOS[scenario or random.Random(f"{chosen_seed}/draw").choice(sorted(SCENARIOS))]
     with PracticeServer(plan, seed=chosen_seed, clock=SystemClock()) as practice:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from cockpit.cli.output import say, say_error
 from cockpit.cli.screens import refuses_screen, show_deck, show_wall
+from cockpit.cli.thrift import share_one_heap
 from cockpit.core.clean import clean_text
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def _ever_published(path: Path) -> bool:
 def _following(behind: Follower, show: Show) -> int:
     from cockpit.engine.clock import SystemClock
 
+    share_one_heap()
     behind.start()
     try:
         wait_in_words(behind, SystemClock())
@@ -135,6 +137,7 @@ def _standing_by(path: Path, rule: Rule, show: Show) -> int:
         load_plan(path)
         if refuses_screen():
             return NO_PLAN
+        share_one_heap()
         behind = standby(path, rule)
         behind.start()
     except (PlanProblems, JournalFailure) as problem:

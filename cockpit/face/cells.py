@@ -301,7 +301,7 @@ def settled(text: str) -> bool:
     return kind != "A" and code < 0x1F000
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def move(start: tuple[int, int] | None, end: tuple[int, int]) -> str:
     """The shortest way of the cursor between two places (row, column from 0); from None it is unknown."""
     y, x = end

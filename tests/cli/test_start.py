@@ -34,7 +34,7 @@ try:
     main()
 finally:
     with open(report, "w") as told:
-        json.dump(sorted(sys.modules), told)
+        json.dump(sorted(name for name, module in sys.modules.items() if module), told)
 """
 
 

@@ -6,6 +6,7 @@ import gc
 
 import pytest
 from textual._styles_cache import StylesCache
+from textual.geometry import Region
 
 from tests.face import pictures
 from tests.face.conftest import Fly
@@ -36,3 +37,15 @@ async def test_painted_lines_of_closed_pages_are_let_go(fly: Fly, page: str) -> 
             await driven.until(lambda: driven.on_deck)
         await driven.settle()
         assert caches() <= before + ON_THEIR_WAY_OUT
+
+
+async def test_places_on_closed_pages_are_let_go(fly: Fly) -> None:
+    async with fly(pictures.calm()) as driven:
+        for key in PAGES.values():
+            await driven.press(key)
+            await driven.until(lambda: not driven.on_deck)
+            Region(1, 2, 3, 4).translate((5, 6))
+            known = Region.translate.cache_info().misses
+            await driven.press("escape")
+            await driven.until(lambda: driven.on_deck)
+            assert Region.translate.cache_info().misses < known, "the cache was emptied, and counts anew"
