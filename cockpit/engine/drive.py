@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from cockpit.adapters.base import Announcement
@@ -23,6 +23,7 @@ from cockpit.core.model import Failure, FlagValue, Mode, WriteOutcome, WriteResu
 from cockpit.core.rollback import IllegalEvent, Rollback
 from cockpit.core.rollback_steps import decide
 from cockpit.core.settle import set_out, settle
+from cockpit.core.snapshot import Level, Reason
 from cockpit.core.spec import WRITE_LIMIT_S, HookMoment, Plan, second_limit_s
 from cockpit.engine.announcing import TOLD_AS_IT_HAPPENS, compose, compose_event, compose_stage
 from cockpit.engine.effects import Effects, WriteOrder
@@ -70,6 +71,10 @@ class Drive:
     @property
     def plan(self) -> Plan:
         return self._senses.plan
+
+    def reasons(self) -> Iterator[Reason]:
+        if self.trouble:
+            yield Reason(level=Level.WARN, subject="cockpit", what=self.trouble)
 
     def run(self) -> None:
         """Decide and act until only answers, readings or people are waited for, or a write has been begun."""

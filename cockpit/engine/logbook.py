@@ -36,6 +36,7 @@ from cockpit.engine.journal_port import (
 from cockpit.engine.journal_resume import decode, encode
 
 RESUME_EVERY: Final = 2000
+_Trial = tuple[Event, Flight]
 _UNFOLDABLE = (IllegalEvent, ValueError, KeyError, TypeError)
 
 
@@ -118,7 +119,7 @@ class Logbook:
         Raises SequenceConflict after catching up (decide again), IllegalEvent when the drafts cannot
         follow the state, JournalFailure when it cannot be written and need not happen.
         """
-        self._check(drafts, actor=actor, at=at)
+        tried = self._tried(drafts, actor=actor, at=at)
         try:
             events = self._written(drafts, actor=actor, at=at)
         except JournalFailure as failure:
@@ -127,8 +128,8 @@ class Logbook:
             if not must:
                 raise
             events = self._keep_unsaved(drafts, actor=actor, at=at)
-        for event in events:
-            self._fold(event)
+        for event, trial in zip(events, tried, strict=True):
+            self._fold(event, trial)
 
     def _written(self, drafts: Sequence[Draft], *, actor: str, at: datetime) -> Sequence[Event]:
         if self._write_failure is not None:
@@ -258,15 +259,17 @@ class Logbook:
             self.unsaved.pop(0)
         return len(self.unsaved) < before
 
-    def _check(self, drafts: Sequence[Draft], *, actor: str, at: datetime) -> None:
+    def _tried(self, drafts: Sequence[Draft], *, actor: str, at: datetime) -> list[_Trial]:
         """Fold on trial: an illegal event must not reach the journal."""
-        state = self.flight
+        state, tried = self.flight, list[_Trial]()
         for draft in drafts:
             event = Event(seq=state.last_seq + 1, at=at, actor=actor, kind=draft.kind, body=draft.body)
             try:
                 state = folding.apply(state, event)
             except (ValueError, KeyError, TypeError) as error:
                 raise IllegalEvent(f"{draft.kind}: {error}") from error
+            tried.append((event, state))
+        return tried
 
     def _keep_unsaved(self, drafts: Sequence[Draft], *, actor: str, at: datetime) -> Sequence[Event]:
         first = self.flight.last_seq + 1
@@ -277,9 +280,14 @@ class Logbook:
         self.unsaved.extend((actor, event) for event in events)
         return events
 
-    def _fold(self, event: Event) -> None:
+    def _fold(self, event: Event, trial: _Trial | None = None) -> None:
+        """trial: what it was tried with before it was written. Where the journal has written that very event,
+        which it does unless it had to clean it, the state of the trial is the one that comes of it."""
         try:
-            self.flight = folding.apply(self.flight, event)
+            if trial is not None and trial[0] == replace(event, hash=""):
+                self.flight = trial[1]
+            else:
+                self.flight = folding.apply(self.flight, event)
         except _UNFOLDABLE as error:
             raise _corrupt(event.seq, error) from error
         if not self.unsaved:

@@ -23,6 +23,7 @@ from cockpit.engine.drive import Drive
 from cockpit.engine.identity import Identity
 from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
+from cockpit.engine.rehearsal import Rehearsal
 from cockpit.engine.rollback_orders import Refused, RollbackOrders
 from cockpit.engine.seat import Seat
 from cockpit.engine.seat_orders import SeatOrders
@@ -70,6 +71,10 @@ class Orders:
             identity=identity,
             status_of=status_of,
         )
+        self._rehearsal = Rehearsal(
+            logbook=logbook, senses=senses, drive=drive, clock=clock, seat=seat, mode=identity.mode
+        )
+        self._rehearsed = ""
         self._taken: set[str] = set()
         self._statuses: dict[str, CommandStatus] = {}
         self._plans: set[str] = set()
@@ -93,7 +98,7 @@ class Orders:
     def carry_out(self, command: Command) -> None:
         """Do it once; the same id again does nothing."""
         if isinstance(command, asked.MakeReady):
-            self._make_ready(command.flags)
+            self._get_ready(command)
             return
         if command.id in self._taken:
             return
@@ -109,6 +114,13 @@ class Orders:
         except Exception as error:  # the command edge: one broken command must not swallow those behind it
             text, state = f"the cockpit's own fault: {type(error).__name__}", CommandState.REFUSED
         self._put(_status(command, state, clean_text(text)))
+
+    def _get_ready(self, command: asked.MakeReady) -> None:
+        """Again and again while a sheet is open; walked through once."""
+        self._make_ready(command.flags)
+        if self._rehearsed != command.id:
+            self._rehearsed = command.id
+            self._rehearsal.walk(command.flags)
 
     def _decided(self, command: Command) -> str:
         """Decide again, on the newer state, as often as somebody else's event came first."""

@@ -8,7 +8,7 @@ breaks is shown and journalled and keeps no other part from happening: nothing e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -19,7 +19,7 @@ from cockpit.core.events import Kind
 from cockpit.core.flight import elsewhere
 from cockpit.core.leaving import Here, may_leave
 from cockpit.core.rollback import IllegalEvent
-from cockpit.core.snapshot import Level, Reason, Snapshot
+from cockpit.core.snapshot import Snapshot
 from cockpit.core.spec import Plan
 from cockpit.engine.clock_watch import ClockWatch
 from cockpit.engine.drive import Drive
@@ -227,19 +227,21 @@ class Pilot:
     def take(self, batch: Sequence[Command]) -> None:
         """Carry out commands in order, but a rollback first; forward moves behind it are then refused.
 
-        What others journalled comes before all: a cockpit that stood still may have lost the seat.
+        What others journalled comes before all: a cockpit that stood still may have lost the seat. A declare
+        finds that out when it is journalled, and is then decided again.
         """
-        self._logbook.catch_up()
+        declares = [command for command in batch if isinstance(command, asked.DeclareRollback)]
+        if not declares:
+            self._logbook.catch_up()
         self._turns.deliver()
         if self._flying.identity.read_only:
             self._orders.refuse(batch, "this cockpit is read-only")
             self._studio.draw()
             return
-        for command in batch:
-            if isinstance(command, asked.DeclareRollback):
-                self._orders.carry_out(command)
-                self._turn()
-        others = [command for command in batch if not isinstance(command, asked.DeclareRollback)]
+        for declare in declares:
+            self._orders.carry_out(declare)
+            self._turn(declared=True)
+        others = [command for command in batch if command not in declares]
         for command in others:
             self._orders.carry_out(command)
         if others:
@@ -315,17 +317,18 @@ class Pilot:
         self._guard.run("answer", partial(function, *values))
         self._turn()
 
-    def _turn(self) -> None:
-        """Journal what changed, act on it, settle commands, draw. Never waits, never raises upwards.
-
-        A write that is leaving goes before all that; the turn that was asked for follows it.
+    def _turn(self, *, declared: bool = False) -> None:
+        """Journal what changed, act on it, settle commands, draw; never waits or raises upwards. A write that
+        leaves goes before all that. declared: and before what is only told come a rollback's first writes.
         """
         if self._effects.leaving():
             return
         self._turns.deliver()
         self._guard.run("clock", self._clock_watch.look)
         self._guard.run("numbers", self._compare)
-        if self._seat.taken:
+        if declared and self._seat.taken:
+            self._guard.run("drive", self._drive.run)
+        if self._seat.taken and not self._effects.leaving():
             self._guard.run("lookout", self._teller.look)
             if not self._stop.is_set():  # who leaves can veto nothing any more
                 self._guard.run("veto time", self._veto_time.look)
@@ -397,16 +400,13 @@ class Pilot:
             agreements=self._agreements,
             seat=self._seat.status(),
             now=self._clock.now(),
-            troubles=tuple(self._troubles()),
+            troubles=tuple(
+                reason
+                for part in (self._guard, self._salvage, self._veto_time, self._drive)
+                for reason in part.reasons()
+            ),
             last_drill_at=self._flying.last_drill_at,
         )
-
-    def _troubles(self) -> Iterator[Reason]:
-        yield from self._guard.reasons()
-        yield from self._salvage.reasons()
-        yield from self._veto_time.reasons()
-        if self._drive.trouble:
-            yield Reason(level=Level.WARN, subject="cockpit", what=self._drive.trouble)
 
     def _picture(self, seq: int) -> Snapshot:
         return draw(

@@ -63,6 +63,7 @@ class RollbackSheet(Sheet[None]):
         self._focused = focused
         self._narrow = False
         self._command_id = str(uuid4())
+        self._ready_id = str(uuid4())
         self._press = SecondPress(clock.monotonic())
 
     def on_mount(self) -> None:
@@ -73,14 +74,15 @@ class RollbackSheet(Sheet[None]):
     def _make_ready(self) -> None:
         """So that the second press finds what it needs; again and again, or the engine takes it as left."""
         chosen = self._scope(self.port.latest())
-        self.port.submit(MakeReady(id=self._command_id, by=self._operator, flags=chosen.keys))
+        self.port.submit(MakeReady(id=self._ready_id, by=self._operator, flags=chosen.keys))
 
     def on_key(self, event: events.Key) -> None:
         bound = self.active_bindings.get(event.key)
         confirms = bound is not None and bound.binding.action == "confirm"
         self._press.heard(self.clock.monotonic(), event.time, confirms=confirms)
         self._tick_when_silent()
-        self.tick()
+        if not confirms:  # else the act decides what is shown, and nothing may hold it up
+            self.tick()
 
     def _tick_when_silent(self) -> None:
         self.set_timer(QUIET_S, self.tick)
