@@ -56,20 +56,33 @@ class Http2:
         self._plain = plain
         self._connections: list[Http2Connection] = []
         self._connecting: asyncio.Task[None] | None = None
+        self._spoken = False
         self._in_tls = False
         self._ended = False
 
     async def send(
-        self, request: httpx.Request, *, idle_s: float, left_s: float, reached: Callable[[Phase], None]
+        self,
+        request: httpx.Request,
+        *,
+        idle_s: float,
+        left_s: float,
+        asks: bool,
+        reached: Callable[[Phase], None],
     ) -> httpx.Response | None:
         """The head of the answer. None: nothing was sent, and HTTP/1.1 has to do.
 
         idle_s: a connection on which nothing was heard for longer is not used. left_s: until the deadline.
+        asks: this request may wait until it is known what is spoken; a write has no time for that.
         Raises httpx.HTTPError.
         """
         if _place(request.url) != self._place or request.url.scheme != "https":
             return None
-        if not self._fresh(idle_s):
+        if not asks:
+            # A goodbye that has arrived is read before a write leaves: one turn of the loop to see that there
+            # is something, and one to read it.
+            for _ in range(2):
+                await asyncio.sleep(0)
+        if not self._fresh(idle_s) and (asks or self._spoken):
             await self._connects(left_s)
             if self._in_tls:
                 reached(Phase.TLS)
@@ -123,6 +136,7 @@ class Http2:
             for older in self._connections:
                 older.retire()
             self._connections.append(made)
+            self._spoken = True
             made = None
         finally:
             self._in_tls = False

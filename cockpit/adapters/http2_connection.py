@@ -50,7 +50,7 @@ _WINDOW: Final = 1 << 24
 _MOST_UNREAD: Final = 1 << 22
 """Bytes for a server that does not read; past it there is no use in writing more."""
 _MOST_AT_ONCE: Final = 100
-_GOODBYE_S: Final = 0.5
+_GOODBYE_S: Final = 0.1
 # RFC 9113, section 8.2.2: what belongs to a connection is no header of a request.
 _NOT_SENT: Final = frozenset({b"host", b"connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")

@@ -150,10 +150,12 @@ class Lane:
             client: Client | None = None
             ended = False
             try:
-                response = await self._over_http2(ask, progress)
+                request = self._request(ask, progress)
+                response = await self._over_http2(request, progress, asks=ask.reads)
                 if response is None:
                     client = self._clients.take(ask.url.scheme, idle_s=self._idle_s)
-                    response = await client.send(self._request(ask, progress), progress.reach)
+                    request.extensions["timeout"] = httpx.Timeout(_left_s(progress) * _EARLIER).as_dict()
+                    response = await client.send(request, progress.reach)
                 try:
                     body = await read_capped(response, max_body=max_body, asked=ask.text)
                 finally:
@@ -181,19 +183,19 @@ class Lane:
             ask.url,
             content=ask.body,
             headers=self._clients.with_ours(ask.wire_headers()),
-            extensions={
-                "timeout": httpx.Timeout(_left_s(progress) * _EARLIER).as_dict(),
-                "trace": progress.trace,
-            },
+            extensions={"trace": progress.trace},
         )
 
-    async def _over_http2(self, ask: Ask, progress: Progress) -> httpx.Response | None:
+    async def _over_http2(
+        self, request: httpx.Request, progress: Progress, *, asks: bool
+    ) -> httpx.Response | None:
         """The head of the answer; None where HTTP/1.1 is spoken."""
         http2 = self._clients.http2
         if http2 is None:
             return None
-        request, left_s = self._request(ask, progress), _left_s(progress)
-        return await http2.send(request, idle_s=self._idle_s, left_s=left_s, reached=progress.reach)
+        return await http2.send(
+            request, idle_s=self._idle_s, left_s=_left_s(progress), asks=asks, reached=progress.reach
+        )
 
 
 def _left_s(progress: Progress) -> float:

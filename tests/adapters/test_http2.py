@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
+import httpx
 import pytest
 from h2.settings import SettingCodes
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cockpit.adapters import http2
 from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.http import HttpHost, Web
+from cockpit.adapters.http2_frames import Farewell, Frames
 from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.core.secret import Secret
 from tests.adapters.flags.crew import until
-from tests.adapters.http2_rig import Asked, Http2Server, Identity, http2_server, identity
+from tests.adapters.http2_rig import Asked, Http2Server, Identity, frame, http2_server, identity
 
 REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = 0x7, 0x8, 0xB
 WINDOW = SettingCodes.INITIAL_WINDOW_SIZE
@@ -45,6 +50,16 @@ def lever(
     )
 
 
+async def acquainted(web: Web, server: Http2Server, mine: Identity) -> HttpHost:
+    """Of a service that was read, as polls do: a write does not wait until it is known what is spoken."""
+    host = lever(web, server, mine)
+    handler, server.handler = server.handler, answered
+    await host.get("/first")
+    server.handler = handler
+    server.requests.clear()
+    return host
+
+
 def answered(asked: Asked) -> None:
     asked.answer(b'{"ok": 1}')
 
@@ -55,7 +70,7 @@ def unanswered(asked: Asked) -> None:
 
 async def test_all_at_once_take_one_connection(web: Web, mine: Identity) -> None:
     async with http2_server(mine, Http2Server(handler=unanswered)) as server:
-        host = lever(web, server, mine)
+        host = await acquainted(web, server, mine)
         writing = [asyncio.create_task(host.write("POST", f"/{n}/off", json={"n": n})) for n in range(20)]
         await until(lambda: sum(asked.whole for asked in server.requests) == 20)
         for asked in reversed(server.requests):
@@ -108,7 +123,7 @@ async def test_a_write_that_is_reset_is_unknown_and_never_sent_again(
 ) -> None:
     async with http2_server(mine, Http2Server(handler=lambda asked: asked.reset(code))) as server:
         with pytest.raises(NoAnswer) as caught:
-            await lever(web, server, mine).write("POST", "/off")
+            await (await acquainted(web, server, mine)).write("POST", "/off")
         assert (caught.value.cause, caught.value.sent) == (Cause.RESET, True)
         assert caught.value.failure.title.endswith("broke off before an answer")
         assert server.seen() == ["POST /off"]
@@ -124,7 +139,7 @@ async def test_a_write_that_goaway_leaves_out_is_unknown_and_never_sent_again(
 
     async with http2_server(mine, Http2Server(handler=leaving)) as server:
         with pytest.raises(NoAnswer) as caught:
-            await lever(web, server, mine).write("POST", "/off")
+            await (await acquainted(web, server, mine)).write("POST", "/off")
         assert (caught.value.cause, caught.value.sent) == (Cause.RESET, True)
         assert server.seen() == ["POST /off"]
 
@@ -141,10 +156,10 @@ async def test_a_read_that_goaway_leaves_out_is_asked_again(web: Web, mine: Iden
 async def test_what_was_begun_before_goaway_is_answered(web: Web, mine: Identity) -> None:
     """nginx says goodbye when it is reloaded, and ends what it has begun."""
     async with http2_server(mine, Http2Server(handler=unanswered)) as server:
-        host = lever(web, server, mine)
+        host = await acquainted(web, server, mine)
         writing = asyncio.create_task(host.write("POST", "/off"))
         await until(lambda: len(server.requests) == 1)
-        server.speakers[0].goaway(last=1)
+        server.speakers[0].goaway(last=server.requests[0].number)
         server.handler = answered
         assert (await host.get("/")).status == 200
         assert len(server.speakers) == 2
@@ -159,7 +174,7 @@ async def test_a_connection_that_is_lost_leaves_writes_unknown(web: Web, mine: I
             asked.speaker.transport.abort()
 
     async with http2_server(mine, Http2Server(handler=lose)) as server:
-        host = lever(web, server, mine)
+        host = await acquainted(web, server, mine)
         outcomes = await asyncio.gather(
             *(host.write("POST", f"/{n}") for n in range(3)), return_exceptions=True
         )
@@ -178,7 +193,7 @@ async def test_an_answer_that_is_cut_short_is_none(web: Web, mine: Identity) -> 
 
     async with http2_server(mine, Http2Server(handler=cut)) as server:
         with pytest.raises(BrokenAnswer, match="was cut short"):
-            await lever(web, server, mine).write("POST", "/off")
+            await (await acquainted(web, server, mine)).write("POST", "/off")
 
 
 async def test_a_body_without_end_is_given_up_and_others_go_on(web: Web, mine: Identity) -> None:
@@ -201,7 +216,7 @@ async def test_a_body_without_end_is_given_up_and_others_go_on(web: Web, mine: I
 async def test_a_request_waits_for_the_window_of_the_server(web: Web, mine: Identity) -> None:
     async with http2_server(mine, Http2Server(handler=answered, settings={WINDOW: 0})) as server:
         body = b'"' + b"x" * 50_000 + b'"'
-        writing = asyncio.create_task(lever(web, server, mine).write("PUT", "/", body=body))
+        writing = asyncio.create_task((await acquainted(web, server, mine)).write("PUT", "/", body=body))
         await until(lambda: len(server.requests) == 1)
         asked = server.requests[0]
         while not asked.whole:
@@ -217,7 +232,7 @@ async def test_an_answer_before_the_request_is_out_is_taken(web: Web, mine: Iden
         handler=lambda asked: asked.head(status="413", end=True), settings={WINDOW: 0}, early=True
     )
     async with http2_server(mine, early) as server:
-        assert (await lever(web, server, mine).write("PUT", "/", body=b'"much"')).status == 413
+        assert (await (await acquainted(web, server, mine)).write("PUT", "/", body=b'"much"')).status == 413
         await until(lambda: server.requests[0].given_up)
 
 
@@ -252,7 +267,7 @@ async def test_who_breaks_the_rules_is_not_believed(web: Web, mine: Identity, wr
     assert callable(wrong)
     async with http2_server(mine, Http2Server(handler=lambda asked: wrong(asked.speaker))) as server:
         with pytest.raises(NoAnswer) as caught:
-            await lever(web, server, mine).write("POST", "/off")
+            await (await acquainted(web, server, mine)).write("POST", "/off")
         assert (caught.value.cause, caught.value.sent) == (Cause.RESET, True)
         assert server.seen() == ["POST /off"]
         await until(lambda: server.speakers[0].gone)
@@ -267,9 +282,106 @@ async def test_a_head_that_is_none_ends_its_own_request_only(web: Web, mine: Ide
         return asked.speaker.raw(1, block, flags=5, stream=asked.number)
 
     async with http2_server(mine, Http2Server(handler=headless)) as server:
-        host = lever(web, server, mine)
+        host = await acquainted(web, server, mine)
         with pytest.raises(BrokenAnswer) as caught:
             await host.write("POST", "/off")
         assert caught.value.sent
         assert (await host.get("/well")).status == 200
         assert len(server.speakers) == 1
+
+
+async def test_a_write_uses_no_connection_that_was_silent(web: Web, mine: Identity) -> None:
+    """What was heard of less than two seconds ago is not about to be closed; of the rest nobody knows."""
+    async with http2_server(mine, Http2Server(handler=answered)) as server:
+        host = await acquainted(web, server, mine)
+        spoken = spoken_by(host)
+        spoken._connections[0].heard_at -= 3.0
+        await host.get("/read")
+        assert len(server.speakers) == 1
+        spoken._connections[0].heard_at -= 3.0
+        await asyncio.gather(*(host.write("POST", f"/{n}") for n in range(5)))
+        assert len(server.speakers) == 2
+        await until(lambda: server.speakers[0].gone)
+        spoken._connections[-1].heard_at -= 11.0
+        await host.get("/read")
+        assert len(server.speakers) == 3
+
+
+async def test_a_goodbye_that_has_arrived_is_heard_before_a_write_leaves(web: Web, mine: Identity) -> None:
+    async with http2_server(mine, Http2Server(handler=answered)) as server:
+        host = await acquainted(web, server, mine)
+        server.speakers[0].goaway(last=1)
+        assert (await host.write("POST", "/off")).spoken == "HTTP/2"
+        assert len(server.speakers) == 2
+        assert server.seen() == ["POST /off"]
+
+
+async def test_who_says_nothing_after_the_handshake_holds_nobody_up(
+    web: Web, mine: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http2, "LONGEST_WAIT_S", 0.05)
+    async with http2_server(mine, Http2Server(handler=answered, mute=True)) as server:
+        assert await asked_over(web, server, mine) is None
+        await web.aclose()
+
+
+@pytest.mark.parametrize(("exempt", "used"), [("", False), ("127.0.0.1", True)])
+async def test_through_a_proxy_it_is_not_spoken(
+    web: Web, mine: Identity, monkeypatch: pytest.MonkeyPatch, exempt: str, used: bool
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", exempt)
+    async with http2_server(mine, Http2Server(handler=answered)) as server:
+        assert (await asked_over(web, server, mine) is not None) is used
+        await web.aclose()
+
+
+async def test_a_write_does_not_wait_until_it_is_known_what_is_spoken(web: Web, mine: Identity) -> None:
+    async with http2_server(mine, Http2Server(handler=answered)) as server:
+        assert await asked_over(web, server, mine, asks=False) is None
+        assert server.speakers == []
+
+
+async def test_another_place_is_not_asked_over_it(web: Web, mine: Identity) -> None:
+    async with http2_server(mine, Http2Server(handler=answered)) as server:
+        host = lever(web, server, mine)
+        for url in ("https://127.0.0.1:1/", f"https://localhost:{server.port}/", "http://127.0.0.1/"):
+            asked = spoken_by(host).send(
+                httpx.Request("GET", url), idle_s=9.0, left_s=9.0, asks=True, reached=lambda phase: None
+            )
+            assert await asked is None
+        assert server.speakers == []
+
+
+def spoken_by(host: HttpHost) -> http2.Http2:
+    clients = host._clients
+    assert clients is not None and clients.http2 is not None
+    return clients.http2
+
+
+async def asked_over(web: Web, server: Http2Server, mine: Identity, *, asks: bool = True) -> int | None:
+    """The status of one request over HTTP/2, None where HTTP/1.1 would have to do."""
+    answer = await spoken_by(lever(web, server, mine)).send(
+        httpx.Request("GET", f"{server.url}/"), idle_s=9.0, left_s=9.0, asks=asks, reached=lambda phase: None
+    )
+    return None if answer is None else answer.status_code
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.binary(max_size=40)), max_size=8),
+    st.lists(st.integers(0, 400)),
+)
+def test_however_frames_arrive_goodbyes_are_taken_out(sent: list[tuple[int, bytes]], cuts: list[int]) -> None:
+    whole = b"".join(frame(kind, payload) for kind, payload in sent)
+    edges = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
+    frames, passed, last = Frames(), b"", None
+    for start, end in pairwise(edges):
+        others, farewell = frames.take(whole[start:end])
+        passed, last = passed + others, farewell or last
+    goodbyes = [payload for kind, payload in sent if kind == 7 and len(payload) >= 8]
+    assert passed == b"".join(frame(kind, payload) for kind, payload in sent if kind != 7 or len(payload) < 8)
+    assert (last is None) == (not goodbyes)
+    if goodbyes:
+        assert last == Farewell(
+            int.from_bytes(goodbyes[-1][:4], "big") & 0x7FFF_FFFF, int.from_bytes(goodbyes[-1][4:8], "big")
+        )

@@ -117,6 +117,7 @@ async def test_twenty_flags_at_once_take_one_connection(
 ) -> None:
     with tls_door(service.server.url, certificates) as door:
         ours, flags = crew(web, service.raw, door), [service.raw.flag("50") for _ in range(20)]
+        assert (await ours.value(flags[0])).on
         killed = await asyncio.gather(*(ours.writer.kill(flag) for flag in flags))
         assert {result.outcome for result in killed} == {DONE}
         assert not any(service.raw.is_on(flag) for flag in flags)
@@ -151,6 +152,7 @@ async def test_a_service_that_takes_few_at_once(web: Web, service: Unleash, cert
     """What is too much for its one connection goes over HTTP/1.1; nothing is refused, nothing waits."""
     with tls_door(service.server.url, certificates, more="http2_max_concurrent_streams 2;") as door:
         ours, flags = crew(web, service.raw, door), [service.raw.flag("50") for _ in range(8)]
+        assert (await ours.value(flags[0])).on
         killed = await asyncio.gather(*(ours.writer.kill(flag) for flag in flags))
         assert {result.outcome for result in killed} == {DONE}
         assert {line.status for line in door.writes()} == {200}
@@ -165,10 +167,10 @@ async def test_a_server_that_says_goodbye_with_every_request(
     tells: here that nothing happened."""
     with tls_door(service.server.url, certificates, more="keepalive_requests 1;") as door:
         ours, flags = crew(web, service.raw, door), [service.raw.flag("50") for _ in range(6)]
-        assert (await ours.writer.kill(flags[0])).outcome is DONE
-        killed = await asyncio.gather(*(ours.writer.kill(flag) for flag in flags[1:]))
+        assert (await ours.value(flags[0])).on
+        killed = await asyncio.gather(*(ours.writer.kill(flag) for flag in flags))
         assert all(result.outcome in (DONE, UNKNOWN) and not result.unsent for result in killed)
-        for flag, result in zip(flags[1:], killed, strict=True):
+        for flag, result in zip(flags, killed, strict=True):
             assert (await ours.settled(flag)).on is (result.outcome is UNKNOWN)
             assert service.raw.event_types(flag).count("feature-environment-disabled") == (
                 result.outcome is DONE
