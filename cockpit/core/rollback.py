@@ -346,9 +346,13 @@ class IllegalEvent(Exception):
     """An event that cannot happen in this state; the state is unchanged."""
 
 
-def dependants(depends_on: Mapping[str, Sequence[str]], key: str) -> tuple[str, ...]:
-    """The flags that name `key` among what they depend on."""
-    return tuple(other for other, needs in depends_on.items() if key in needs)
+def all_dependants(depends_on: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    """For every flag that others name among what they depend on: those others, in the plan's order."""
+    found: dict[str, list[str]] = {}
+    for other, needs in depends_on.items():
+        for key in dict.fromkeys(needs):
+            found.setdefault(key, []).append(other)
+    return found
 
 
 def layers(depends_on: Mapping[str, Sequence[str]], chosen: Sequence[str]) -> tuple[tuple[str, int], ...]:
@@ -357,17 +361,17 @@ def layers(depends_on: Mapping[str, Sequence[str]], chosen: Sequence[str]) -> tu
     A flag takes every flag that depends on it along: reads must not stay on a side that gets no
     writes. Layer 0 goes first; a flag's layer is one more than the highest of its dependants'.
     """
-    found: dict[str, int] = {}
+    found, needed_by = dict[str, int](), all_dependants(depends_on)
 
     def layer(key: str) -> int:
         if key not in found:
-            found[key] = 1 + max((layer(other) for other in dependants(depends_on, key)), default=-1)
+            found[key] = 1 + max((layer(other) for other in needed_by.get(key, ())), default=-1)
         return found[key]
 
     for key in chosen:
         layer(key)
-    order = list(depends_on)
-    return tuple(sorted(found.items(), key=lambda item: (item[1], order.index(item[0]))))
+    order = {key: place for place, key in enumerate(depends_on)}
+    return tuple(sorted(found.items(), key=lambda item: (item[1], order[item[0]])))
 
 
 def announcement_id(rollback: Rollback, moment: str, hook: str) -> str:

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -47,9 +47,11 @@ def bring_flags_to_zero(rollback: Rollback, facts: Facts, now: datetime) -> Iter
     step = step_of(rollback, StepKey.FLIP)
     if step is not None:
         yield from start(rollback, step)
+    by_flag = {flip.flag: flip for flip in rollback.flips}
     for flip in rollback.flips:
         fact = facts.flags.get(flip.flag, FlagFact())
-        free = not (flip.in_flight or fact.busy or _must_wait(rollback, flip, facts, now))
+        before = [by_flag[flag] for flag in flip.waits_for if flag in by_flag]
+        free = not (flip.in_flight or fact.busy or _must_wait(rollback, before, facts, now))
         by_second = tuple(_by_second(rollback, flip, facts.seconds.get(flip.flag), now, may_write=free))
         yield from by_second
         if free and not any(isinstance(act, Write) for act in by_second):
@@ -58,12 +60,9 @@ def bring_flags_to_zero(rollback: Rollback, facts: Facts, now: datetime) -> Iter
         yield done(rollback, step, _flip_words(rollback))
 
 
-def _must_wait(rollback: Rollback, flip: Flip, facts: Facts, now: datetime) -> bool:
+def _must_wait(rollback: Rollback, before: Sequence[Flip], facts: Facts, now: datetime) -> bool:
     """Wait for what depends on this flag, but only while the machine is still trying that."""
-    return any(
-        other.flag in flip.waits_for and not other.at_zero and _tries(rollback, other, facts, now)
-        for other in rollback.flips
-    )
+    return any(not other.at_zero and _tries(rollback, other, facts, now) for other in before)
 
 
 def _tries(rollback: Rollback, flip: Flip, facts: Facts, now: datetime) -> bool:

@@ -27,10 +27,10 @@ W = TypeVar("W", bound=Way)
 
 def flip_of(rollback: Rollback, event: Event) -> Flip:
     key = text(event.body, "flag")
-    for flip in rollback.flips:
-        if flip.flag == key:
-            return flip
-    raise IllegalEvent(f"{key} is not part of this rollback")
+    try:
+        return rollback.flips[rollback.flags.index(key)]
+    except ValueError:
+        raise IllegalEvent(f"{key} is not part of this rollback") from None
 
 
 def changed(rollback: Rollback, way: W, event: Event) -> W:
@@ -39,8 +39,8 @@ def changed(rollback: Rollback, way: W, event: Event) -> W:
 
 
 def with_flip(rollback: Rollback, flip: Flip) -> Rollback:
-    flips = tuple(flip if old.flag == flip.flag else old for old in rollback.flips)
-    return replace(rollback, flips=flips)
+    place, flips = rollback.flags.index(flip.flag), rollback.flips
+    return replace(rollback, flips=(*flips[:place], flip, *flips[place + 1 :]))
 
 
 def written(way: W, write_id: str, event: Event) -> W:

@@ -27,7 +27,7 @@ from cockpit.core.snapshot import Level, Reason
 from cockpit.core.spec import WRITE_LIMIT_S, HookMoment, Plan, second_limit_s
 from cockpit.engine.announcing import TOLD_AS_IT_HAPPENS, compose, compose_event, compose_stage
 from cockpit.engine.effects import Effects, WriteOrder
-from cockpit.engine.facts import flag_fact, rollback_facts
+from cockpit.engine.facts import flag_facts, rollback_facts
 from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.senses import Senses
@@ -108,15 +108,16 @@ class Drive:
         """First what settles earlier reads and writes: a read must not stand behind the write it preceded."""
         flight, now = self._logbook.flight, self._clock.now()
         acts: list[Act] = []
-        scope = flight.rollback.flags if flight.rollback is not None else ()
-        for flag in self.plan.flags:
-            fact, state = flag_fact(self._senses, self._effects, flight, flag.key), flight.flag(flag.key)
-            act = set_out(state, fact) or (settle(state, fact) if flag.key not in scope else None)
+        scope = frozenset(flight.rollback.flags) if flight.rollback is not None else frozenset()
+        facts = flag_facts(self._senses, self._effects, flight)
+        for key, fact in facts.items():
+            state = flight.flag(key)
+            act = set_out(state, fact) or (settle(state, fact) if key not in scope else None)
             if act is not None:
                 acts.append(act)
         if flight.rollback is not None:
-            facts = rollback_facts(self._senses, self._effects, flight, now)
-            acts.extend(decide(flight.rollback, facts, self.plan.rollback, now))
+            known = rollback_facts(self._senses, self._effects, flight, facts, now)
+            acts.extend(decide(flight.rollback, known, self.plan.rollback, now))
         return acts
 
     def _carry_out(self, acts: Sequence[Act]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from cockpit.core.acts import Facts, FlagFact, LegacyFact
@@ -79,10 +80,17 @@ def legacy_fact(senses: Senses, now: datetime) -> LegacyFact:
     return LegacyFact(health=worst_health(healths), text=", ".join(words), passes=passes)
 
 
-def rollback_facts(senses: Senses, effects: Effects, flight: Flight, now: datetime) -> Facts:
+def flag_facts(senses: Senses, effects: Effects, flight: Flight) -> dict[str, FlagFact]:
+    """Of every flag of the plan, in its order."""
+    return {flag.key: flag_fact(senses, effects, flight, flag.key) for flag in senses.plan.flags}
+
+
+def rollback_facts(
+    senses: Senses, effects: Effects, flight: Flight, flags: Mapping[str, FlagFact], now: datetime
+) -> Facts:
     plan = senses.plan
     return Facts(
-        flags={flag.key: flag_fact(senses, effects, flight, flag.key) for flag in plan.flags},
+        flags=flags,
         seconds=second_facts(senses, flight),
         legacy=legacy_fact(senses, now),
         counters={name: reading.fresh_value(now) for name, reading in senses.counters.items()},

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from datetime import datetime
 
 from cockpit.core import levers
@@ -65,6 +66,13 @@ class Frame:
     now: datetime
     troubles: tuple[Reason, ...] = ()
     last_drill_at: datetime | None = None
+    flips: Mapping[str, Flip] = field(init=False, repr=False)
+    """Of the open rollback, by flag."""
+
+    def __post_init__(self) -> None:
+        rollback = self.flight.rollback
+        flips = rollback.flips if rollback is not None else ()
+        object.__setattr__(self, "flips", {flip.flag: flip for flip in flips})
 
 
 def signal_statuses(senses: Senses, now: datetime) -> tuple[SignalStatus, ...]:
@@ -311,13 +319,8 @@ def _flag(frame: Frame, situation: Situation, spec: FlagSpec) -> FlagStatus:
     )
 
 
-def _flip(frame: Frame, key: str) -> Flip | None:
-    rollback = frame.flight.rollback
-    return next((flip for flip in rollback.flips if flip.flag == key), None) if rollback is not None else None
-
-
 def _barred(frame: Frame, spec: FlagSpec) -> str:
-    flip, writable = _flip(frame, spec.key), spec.service in frame.effects.writable
+    flip, writable = frame.flips.get(spec.key), spec.service in frame.effects.writable
     if flip is None:
         return ""
     seat, session = frame.flight.seat, frame.identity.session
@@ -328,7 +331,7 @@ def _second(frame: Frame, key: str, lever: SecondLever) -> SecondLeverStatus:
     """A lever that this process or the driver could not write is not offered, and says why."""
     sense = frame.senses.seconds.get(key)
     rollback, offered, barred = frame.flight.rollback, "", ""
-    flip = _flip(frame, key)
+    flip = frame.flips.get(key)
     if rollback is not None and flip is not None:
         fact = flag_fact(frame.senses, frame.effects, frame.flight, key)
         offered = levers.offer(rollback, flip, fact, frame.now)

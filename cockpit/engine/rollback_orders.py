@@ -17,7 +17,7 @@ from cockpit.core.clock import Clock
 from cockpit.core.commands import Command
 from cockpit.core.driver import How
 from cockpit.core.events import Kind
-from cockpit.core.rollback import Rollback, Step, dependants, layers, open_lines
+from cockpit.core.rollback import Rollback, Step, all_dependants, layers, open_lines
 from cockpit.core.rollback_steps import is_machine
 from cockpit.core.snapshot import FlagStatus
 from cockpit.core.spec import HookMoment, StepKey
@@ -97,11 +97,12 @@ class RollbackOrders:
         unknown = [key for key in command.flags if key not in needs]
         if unknown:
             raise Refused(f"the plan has no flag {clean_text(unknown[0])}")
+        needed_by = all_dependants(needs)
         rows: list[dict[str, object]] = [
             {
                 "flag": key,
                 "layer": layer,
-                "waits_for": list(dependants(needs, key)),
+                "waits_for": list(needed_by.get(key, ())),
                 "before": self._before(key, now),
             }
             for key, layer in scope

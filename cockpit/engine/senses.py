@@ -7,7 +7,7 @@ and returns what went wrong. Nothing here decides, journals or writes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -153,6 +153,16 @@ class Senses:
             stood = self.figures.get(figure.name, Reading())
             self.figures[figure.name] = replace(stood, interval_s=monitors[figure.monitor].interval_s)
         gauge_senses.adopt(self.gauges, plan)
+        self._named = self._by_name(plan)
+
+    def _by_name(self, plan: Plan) -> Mapping[tuple[str, str], Sequence[FlagSense]]:
+        named: dict[tuple[str, str], list[FlagSense]] = {}
+        for flag in plan.flags:
+            named.setdefault((flag.service, flag.key), []).append(self.flags[flag.key])
+            if flag.second is not None and flag.second.service:
+                second = named.setdefault((flag.second.service, flag.second.key), [])
+                second.append(self.seconds[flag.key])
+        return named
 
     def _forget_what_changed(self, before: Origins, after: Origins) -> None:
         """What another address or another question answered proves nothing about the new one."""
@@ -210,13 +220,9 @@ class Senses:
                 sense.reading = self._bad(sense.reading, failure)
         self._changed("flags")
 
-    def read_as(self, service: str, key: str) -> Iterator[FlagSense]:
+    def read_as(self, service: str, key: str) -> Sequence[FlagSense]:
         """What a name in a service stands for: a flag itself, the second lever of flags, or both."""
-        for flag in self.plan.flags:
-            if (flag.service, flag.key) == (service, key):
-                yield self.flags[flag.key]
-            if flag.second is not None and (flag.second.service, flag.second.key) == (service, key):
-                yield self.seconds[flag.key]
+        return self._named.get((service, key), ())
 
     async def probe(self, spec: ProbeSpec) -> Failure | None:
         asked = self._ask()

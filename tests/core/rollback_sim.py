@@ -15,7 +15,7 @@ from cockpit.core.clean import Percent
 from cockpit.core.events import MACHINE, Event, Kind, Lever
 from cockpit.core.flight import Flight, apply
 from cockpit.core.model import Health
-from cockpit.core.rollback import FlipState, Rollback, dependants, layers
+from cockpit.core.rollback import FlipState, Rollback, all_dependants, layers
 from cockpit.core.rollback_steps import decide
 from cockpit.core.spec import HookMoment, RollbackSpec, StepKey
 
@@ -76,7 +76,7 @@ class Sim:
                     {
                         "flag": key,
                         "layer": layer,
-                        "waits_for": list(dependants(self.depends_on, key)),
+                        "waits_for": list(all_dependants(self.depends_on).get(key, ())),
                         "before": self.truth[key],
                     }
                     for key, layer in scope
@@ -102,7 +102,7 @@ class Sim:
             {
                 "flag": key,
                 "layer": layer,
-                "waits_for": list(dependants(self.depends_on, key)),
+                "waits_for": list(all_dependants(self.depends_on).get(key, ())),
                 "before": self.truth[key],
             }
             for key, layer in added
