@@ -66,6 +66,7 @@ class Kind(StrEnum):
     ROLLBACK_ANSWERED = "rollback.answered"  # rollback, go
     ROLLBACK_CUT = "rollback.cut"  # rollback, counters [[name, value or null]]
     ROLLBACK_DRAINED = "rollback.drained"  # rollback, flag, share_pct (or null: not observable), note
+    ROLLBACK_COUNTED = "rollback.counted"  # rollback, counters [[name, value]] that the cut mark did not have
     ROLLBACK_DELTA = "rollback.delta"  # rollback, deltas [{name, count, note}]
     ROLLBACK_EXPLAINED = "rollback.explained"  # rollback, reason, commander, data_owner
     ROLLBACK_ESCALATED = "rollback.escalated"  # rollback, why

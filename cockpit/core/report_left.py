@@ -84,14 +84,16 @@ def _untold(record: RollbackRecord) -> list[str]:
 
 
 def _unreconciled(record: RollbackRecord) -> list[str]:
-    counts = {delta.name: delta.count for delta in record.deltas}
+    """A zero ends it, unless it is a zero at least."""
+    counts = {delta.name: (delta.count, delta.note) for delta in record.deltas}
     names = dict.fromkeys([*counts, *(name for name, _ in record.counters)])
-    items = [_reconcile(name, counts.get(name)) for name in names if counts.get(name) != 0]
+    items = [_reconcile(name, *counts.get(name, (None, ""))) for name in names if counts.get(name) != (0, "")]
     waiting = [step for step in record.steps if step.key == StepKey.RECONCILE and not settled(step)]
     return items + [f"step {step.title} is not done ({step.state})" for step in waiting]
 
 
-def _reconcile(name: str, count: float | None) -> str:
+def _reconcile(name: str, count: float | None, note: str) -> str:
     if count is None:
         return f"count {name} written on the new side since the cut mark"
-    return f"settle what becomes of {count:.10g} {name} written on the new side since the cut mark"
+    words = f"settle what becomes of {count:.10g} {name} written on the new side since the cut mark"
+    return f"{words} ({note})" if note else words

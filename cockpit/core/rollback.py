@@ -237,10 +237,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutMark:
-    """The moment of the flip and the counters at it; values None where a counter could not be read."""
+    """The moment of the flip and the counters at it; values None where a counter could not be read.
+
+    late: counters that were read for the first time after that moment, and when: what was written on the new
+    side in between is in no count.
+    """
 
     at: datetime
     counters: tuple[tuple[str, float | None], ...] = ()
+    late: tuple[tuple[str, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

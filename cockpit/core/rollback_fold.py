@@ -262,6 +262,16 @@ def _cut(rollback: Rollback, event: Event) -> Rollback:
     return replace(rollback, cut_mark=CutMark(at=event.at, counters=pairs))
 
 
+def _counted(rollback: Rollback, event: Event) -> Rollback:
+    """A value that the cut mark has is never replaced by a later one."""
+    mark, later = rollback.cut_mark, dict(_counters(event.body))
+    if mark is None or any(value is not None for name, value in mark.counters if name in later):
+        raise IllegalEvent("only what the cut mark could not count is counted later")
+    counters = tuple((name, later.get(name, value)) for name, value in mark.counters)
+    late = (*mark.late, *((name, event.at) for name in later))
+    return replace(rollback, cut_mark=replace(mark, counters=counters, late=late))
+
+
 def _counters(body: Mapping[str, object]) -> Sequence[tuple[str, float | None]]:
     rows = body.get("counters")
     out: list[tuple[str, float | None]] = []
@@ -349,6 +359,7 @@ _FOLDS: Final[Mapping[Kind, Callable[[Rollback, Event], Rollback]]] = {
     Kind.ROLLBACK_ASKED: _asked,
     Kind.ROLLBACK_ANSWERED: _answered,
     Kind.ROLLBACK_CUT: _cut,
+    Kind.ROLLBACK_COUNTED: _counted,
     Kind.ROLLBACK_DELTA: _delta,
     Kind.ROLLBACK_EXPLAINED: _explained,
     Kind.ANNOUNCE_SENT: _announced(True),

@@ -44,6 +44,7 @@ def decide(rollback: Rollback, facts: Facts, spec: RollbackSpec, now: datetime) 
     acts.extend(_observe(rollback, facts, spec, now))
     acts.extend(_prove(rollback, facts, spec, now))
     acts.extend(_verify(rollback, facts))
+    acts.extend(_count_late(rollback, facts))
     acts.extend(_reconcile(rollback, facts))
     acts.extend(_announce(rollback, facts))
     acts.extend(_people(rollback))
@@ -153,7 +154,11 @@ def _reconcile(rollback: Rollback, facts: Facts) -> Iterator[Act]:
     yield from start(rollback, step)
     if not step.machine or not _drain_settled(rollback) or not _counted_since_drain(rollback, facts):
         return
-    deltas = [_delta(name, mark, facts.counters.get(name)) for name, mark in rollback.cut_mark.counters]
+    late = dict(rollback.cut_mark.late)
+    deltas = [
+        _delta(name, mark, facts.counters.get(name), late.get(name))
+        for name, mark in rollback.cut_mark.counters
+    ]
     lost = [f"{name}: {note}" for name, count, note in deltas if count is None]
     if lost:
         if step.state is not StepState.FAILED:
@@ -162,10 +167,22 @@ def _reconcile(rollback: Rollback, facts: Facts) -> Iterator[Act]:
         return
     rows = [{"name": name, "count": count, "note": note} for name, count, note in deltas]
     yield record(rollback, Kind.ROLLBACK_DELTA, deltas=rows)
-    counted = ", ".join(f"{count:g} {name}" for name, count, _ in deltas)
+    counted = ", ".join(f"{count:g} {name}{f' ({note})' if note else ''}" for name, count, note in deltas)
     yield done(
         rollback, step, f"since the cut mark on the new side: {counted}; captured, replay needs an owner"
     )
+
+
+def _count_late(rollback: Rollback, facts: Facts) -> Iterator[Act]:
+    """What no monitor had told at the cut mark is counted from its first answer on: fewer writes than there
+    were, but not none. Behind the drain there are none left, and such a count would be a false zero."""
+    mark = rollback.cut_mark
+    if mark is None or _drain_settled(rollback):
+        return
+    missing = [name for name, value in mark.counters if value is None]
+    found = [[name, facts.counters[name]] for name in missing if facts.counters.get(name) is not None]
+    if found:
+        yield record(rollback, Kind.ROLLBACK_COUNTED, counters=found)
 
 
 def _drain_settled(rollback: Rollback) -> bool:
@@ -186,12 +203,14 @@ def _counted_since_drain(rollback: Rollback, facts: Facts) -> bool:
     )
 
 
-def _delta(name: str, mark: float | None, value: float | None) -> tuple[str, float | None, str]:
+def _delta(
+    name: str, mark: float | None, value: float | None, late: datetime | None
+) -> tuple[str, float | None, str]:
     if mark is None or value is None:
         return name, None, "the counter could not be read"
     if value < mark:
         return name, None, "the counter was reset since the cut mark"
-    return name, value - mark, ""
+    return name, value - mark, "" if late is None else f"at least: counted from {late:%H:%M:%S} UTC only"
 
 
 def due_moments(rollback: Rollback) -> tuple[HookMoment, ...]:

@@ -40,6 +40,11 @@ def _cut(said: Recorded) -> Line:
     return with_detail("cut mark set", counters), Level.NOTE
 
 
+def _counted(said: Recorded) -> Line:
+    counters = ", ".join(f"{name} {count_text(count)}" for name, count in said.counters("counters"))
+    return with_detail("counted for the first time after the cut mark", counters), Level.NOTE
+
+
 def _drained(said: Recorded) -> Line:
     share_pct, note = said.number("share_pct"), said.said("note")
     if share_pct is not None:
@@ -108,6 +113,7 @@ ROLLBACK_WORDS: Final[Mapping[Kind, Callable[[Recorded], Line]]] = {
     Kind.ROLLBACK_ASKED: _asked,
     Kind.ROLLBACK_ANSWERED: _answered,
     Kind.ROLLBACK_CUT: _cut,
+    Kind.ROLLBACK_COUNTED: _counted,
     Kind.ROLLBACK_DRAINED: _drained,
     Kind.ROLLBACK_DELTA: _delta,
     Kind.ROLLBACK_EXPLAINED: _explained,

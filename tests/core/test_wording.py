@@ -131,6 +131,12 @@ def said(kind: Kind, **body: object) -> tuple[str, Level]:
             Level.NOTE,
         ),
         (
+            Kind.ROLLBACK_COUNTED,
+            {"counters": [["carts", 7.0]]},
+            "counted for the first time after the cut mark: carts 7",
+            Level.NOTE,
+        ),
+        (
             Kind.ROLLBACK_DRAINED,
             {"flag": "a", "share_pct": 0.25},
             "a: drained, 0.25% of its traffic on the new side",
