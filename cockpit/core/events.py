@@ -84,7 +84,7 @@ class Kind(StrEnum):
     NOTE_ADDED = "note.added"  # text
     CHECK_SIGNED = "check.signed"  # item, title, wording (its digest as it was read), environment, note
     CHECK_WITHDRAWN = "check.withdrawn"  # item, title, reason
-    CLOCK_JUMPED = "clock.jumped"  # by_s, rollback (id or null)
+    CLOCK_JUMPED = "clock.jumped"  # by_s, rollback (id or null), away (while no cockpit flew)
 
 
 class Lever(StrEnum):

@@ -262,8 +262,8 @@ class Rollback:
     """One rollback from declare to close. The countdown is `deadline_at - now`, nothing else.
 
     widened: when and by whom more flags were added to it. clock_jumped_s: by how much the wall clock jumped
-    since declare, measured against the steady clock of the cockpit that flew. A jump while no cockpit was
-    there is in nobody's sum: the wall clock is all there is.
+    since declare, measured against the steady clock of the cockpit that flew. Of the time without a cockpit
+    only what the journal proves is in it: a clock set back behind its last event.
     """
 
     id: str

@@ -254,6 +254,8 @@ def _proposal_vetoed(said: Recorded) -> Line:
 def _clock_jumped(said: Recorded) -> Line:
     by_s = said.number("by_s")
     size = NOT_RECORDED if by_s is None else f"{by_s:+.0f} s"
+    if said.yes("away"):
+        return f"this host's clock was set back by at least {size[1:]} while no cockpit flew", Level.WARN
     return f"this host's clock jumped by {size}: times before and after do not fit together", Level.WARN
 
 

@@ -24,12 +24,25 @@ class ClockWatch:
         self._drive = drive
         self._drives = drives
         self._last = ClockPair.of(clock)
+        self._away_s = 0.0
+        self._told = logbook.flight.clock_jump
+
+    def take_off(self) -> None:
+        """The journal was read. Where it has an event of a time that is still to come, the clock was set back
+        while no cockpit saw it: by so much at least, and that is counted. One that was set ahead looks like
+        time that passed.
+        """
+        self._told = self._logbook.flight.clock_jump
+        for last in self._logbook.kept[-1:]:
+            behind_s = (last.at - self._clock.now()).total_seconds()
+            self._away_s = -behind_s if behind_s > JUMP_S else 0.0
 
     def look(self) -> None:
         """A wall clock that jumped would shorten or stretch countdown and holds silently: journal it. Looked
         at before anything is decided, so that no decision is made between jump and journal. Where it cannot
         be written yet it counts all the same, and is written when the journal is well again.
         """
+        self._tell_of_the_time_away()
         before, self._last = self._last, ClockPair.of(self._clock)
         by_s = jump(before, self._last)
         if by_s is None:
@@ -42,7 +55,18 @@ class ClockWatch:
         if news is not None and news is not told and abs(news[1] - by_s) < JUMP_S:
             return
         if self._drives():
-            rollback = self._logbook.flight.rollback
-            open_id = rollback.id if rollback is not None else None
-            body: dict[str, object] = {"by_s": round(by_s, 1), "rollback": open_id}
-            self._drive.record(Kind.CLOCK_JUMPED, body, must=True)
+            self._record(by_s)
+
+    def _tell_of_the_time_away(self) -> None:
+        """Once, by whoever drives; one that flew all the time may have seen and told it itself."""
+        if not self._away_s or not self._drives():
+            return
+        by_s, self._away_s = self._away_s, 0.0
+        if self._logbook.flight.clock_jump is self._told:
+            self._record(by_s, away=True)
+
+    def _record(self, by_s: float, *, away: bool = False) -> None:
+        rollback = self._logbook.flight.rollback
+        open_id = rollback.id if rollback is not None else None
+        body: dict[str, object] = {"by_s": round(by_s, 1), "rollback": open_id, "away": away}
+        self._drive.record(Kind.CLOCK_JUMPED, body, must=True)

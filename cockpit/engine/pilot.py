@@ -150,8 +150,7 @@ class Pilot:
             drive=self._drive,
             drives=lambda: self._seat.taken,
         )
-        self._started_at = self._clock.now()
-        self._started_s = self._clock.monotonic()
+        self._started_at, self._started_s = self._clock.now(), self._clock.monotonic()
         self._stop_why: str | None = None
         self._leave_open = False
         self._signed_off = False
@@ -175,6 +174,7 @@ class Pilot:
         if self._logbook.failure is not None:
             raise self._logbook.failure
         self._journal.hurry()
+        self._clock_watch.take_off()
         self._logbook.on_event = self._heard
         if not self._flying.identity.read_only:
             self._salvage.take_in()

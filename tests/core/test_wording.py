@@ -131,6 +131,12 @@ def said(kind: Kind, **body: object) -> tuple[str, Level]:
             Level.NOTE,
         ),
         (
+            Kind.CLOCK_JUMPED,
+            {"by_s": -600.0, "away": True},
+            "this host's clock was set back by at least 600 s while no cockpit flew",
+            Level.WARN,
+        ),
+        (
             Kind.ROLLBACK_COUNTED,
             {"counters": [["carts", 7.0]]},
             "counted for the first time after the cut mark: carts 7",

@@ -136,3 +136,20 @@ def hold_words(shot: Snapshot) -> list[str]:
         for gate in flag.gates
         if gate.name == "hold time" and not gate.met and "left of" in gate.text
     ]
+
+
+def test_a_clock_that_was_set_back_while_no_cockpit_flew_makes_no_time(exposed: World) -> None:
+    """Whoever comes next finds events of a time that is still to come."""
+    exposed.service.next_answers("reads", *(Answer(lands=False),) * 2)
+    first = flown(exposed)
+    first.done(declare())
+    deadline_at, left = first.rollback.deadline_at, first.rollback.left(exposed.clock.now())
+    first.engine.leave_now("the host went down")
+    assert first.engine.join(20.0)
+    exposed.clock.set_ahead(-600)
+    second = flown(exposed)
+    second.until(jumped)
+    (event,) = exposed.events(Kind.CLOCK_JUMPED)
+    assert event.body["away"] is True and -601 < float(str(event.body["by_s"])) < -598
+    assert second.rollback.deadline_at == deadline_at
+    assert second.rollback.left(exposed.clock.now()) < left

@@ -17,6 +17,7 @@ from hypothesis.stateful import initialize, precondition, rule
 from cockpit.core import commands as asked
 from cockpit.core.approvals import AdvanceRequest
 from cockpit.core.clean import Percent
+from cockpit.core.events import Kind
 from cockpit.core.model import WriteOutcome
 from cockpit.core.rollout import next_stage
 from cockpit.engine import patient_journal
@@ -288,3 +289,20 @@ def test_whatever_the_other_one_does_in_each_single_append_of_a_move(
             flown.nothing_was_wrong()
         finally:
             flown.teardown()
+
+
+def test_a_change_by_somebody_else_is_told_once_though_the_seat_moves_while_it_is_told() -> None:
+    """The other one read it, too, and tells it as soon as it drives; whoever was to tell it decides again."""
+    flown = TwoCockpits()
+    flown.begin(approvals=1, begins="quiet", who=0, seconds=0.0)
+    try:
+        driver = flown.driver()
+        flown.pair.first = 1 - driver
+        flown.somebody_else_changes_a_flag("jobs", 25.0)
+        flown.meanwhile(driver, "before", 0, partial(flown.take_the_seat, 1 - driver))
+        flown.pair.pass_time(2.5)
+        flown.record.read_on()
+        told = [event for event in flown.record.events if event.kind is Kind.FLAG_FOREIGN]
+        assert flown.driver() != driver and len(told) == 1
+    finally:
+        flown.teardown()

@@ -17,6 +17,7 @@ from cockpit.adapters.flags.unleash_preflight import (
 from cockpit.adapters.flags.unleash_settings import UnleashSettings
 from cockpit.adapters.http_path import segment
 from cockpit.adapters.once import asked_once
+from cockpit.core.clean import ZERO
 from cockpit.core.dataclass import dataclass
 from cockpit.core.model import FlagValue
 
@@ -87,18 +88,25 @@ class UnleashReader:
         await self._host.aclose()
 
     async def _read_one(self, key: str) -> FlagValue:
-        value = (await look(self._host, self._place, key)).value
-        last = self._last.get(key)
-        if last is not None and last.revision == value.revision and key not in self._unsigned:
+        return await self._signed((await look(self._host, self._place, key)).value)
+
+    async def _signed(self, value: FlagValue) -> FlagValue:
+        """With who changed it last: asked only where that may be another change than the last one told."""
+        last = self._last.get(value.key)
+        if last is not None and last.revision == value.revision and value.key not in self._unsigned:
             value = replace(value, changed_by=last.changed_by, changed_at=last.changed_at)
         else:
             value = await self._with_author(value)
-        self._last[key] = value
+        self._last[value.key] = value
         return value
 
     async def _read_unsigned(self, key: str) -> FlagValue:
-        """Who did it is asked by the next read: it proves nothing of a write, and takes as long."""
-        value, last = (await look(self._host, self._place, key)).value, self._last.get(key)
+        """Who did it is asked by the next read: it proves nothing of a write, and takes as long. Not where
+        traffic goes to the new side: then somebody may have raised it, and is named at once."""
+        value = (await look(self._host, self._place, key)).value
+        if value.exposure != ZERO:
+            return await self._signed(value)
+        last = self._last.get(key)
         if last is None or last.revision != value.revision:
             self._unsigned.add(key)
         return value

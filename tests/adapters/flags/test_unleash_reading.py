@@ -200,6 +200,17 @@ async def test_a_read_back_leaves_the_audit_log_to_the_next_read(raw: RawUnleash
     assert (await crew.value(flag)).changed_by == raw.tokens.person_name
 
 
+async def test_a_read_back_that_finds_traffic_on_the_new_side_names_who_sent_it(
+    raw: RawUnleash, crew: Crew
+) -> None:
+    flag = raw.flag("5")
+    raw.switch(flag, on=False, token=raw.tokens.admin)
+    await crew.value(flag)
+    raw.switch(flag, on=True, token=raw.tokens.person)
+    back = (await crew.reader.read_back([flag]))[flag]
+    assert isinstance(back, FlagValue) and (back.on, back.changed_by) == (True, raw.tokens.person_name)
+
+
 async def test_hostile_text_comes_out_clean(raw: RawUnleash, crew: Crew) -> None:
     constraint = {"contextName": EVIL, "operator": "IN", "values": [EVIL]}
     flag = raw.flag("10", description=EVIL, title=EVIL, constraints=[constraint])
