@@ -6,10 +6,15 @@ waits for the disk would hold up the polls that have to tell what is still there
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from cockpit.core.clock import Clock
+from cockpit.core.events import MACHINE
+from cockpit.core.rollback import IllegalEvent
 from cockpit.engine.drive import Drive
 from cockpit.engine.effects import Effects
-from cockpit.engine.journal_port import Draft
+from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.lookout import SAID_ONCE, Lookout
 from cockpit.engine.picture import signal_statuses
@@ -41,12 +46,23 @@ class Teller:
             signals=signal_statuses(self._senses, now),
             now=now,
         )
-        drafts, self._untold = [*self._untold, *seen], []
-        open_rollback = self._logbook.flight.rollback is not None
-        if len(drafts) > 1 and self._drive.record_all(drafts, must=open_rollback):
-            return
-        for draft in drafts:
-            told = self._drive.record(draft.kind, dict(draft.body))
-            if not told and draft.kind in SAID_ONCE:
-                self._untold.append(draft)
-        del self._untold[:-UNTOLD_LIMIT]
+        drafts = [*self._untold, *seen]
+        untold = self._tell(drafts, now) if drafts else ()
+        self._untold = [draft for draft in untold if draft.kind in SAID_ONCE][-UNTOLD_LIMIT:]
+
+    def _tell(self, drafts: Sequence[Draft], now: datetime) -> Sequence[Draft]:
+        """Together, or each by itself where one of them cannot be; those that were not told.
+
+        What others append first changes what there is to tell: the next look decides. Where it is another one
+        that drives now, that one tells what it sees.
+        """
+        must = self._logbook.flight.rollback is not None
+        try:
+            self._logbook.append(drafts, actor=MACHINE, at=now, must=must)
+        except SequenceConflict:
+            return drafts if self._logbook.flight.seat.held_by(self._drive.session) else ()
+        except (IllegalEvent, JournalFailure):
+            if len(drafts) == 1:
+                return drafts
+            return [untold for each in drafts for untold in self._tell([each], now)]
+        return ()
