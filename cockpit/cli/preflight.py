@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from importlib.metadata import version
 from typing import Final
 
 from cockpit.adapters.base import AdapterError, Preflight
@@ -23,10 +24,11 @@ from cockpit.cli.preflight_parity import ParityChecks
 from cockpit.cli.wiring import Builder, plan_secrets
 from cockpit.core.model import Health, ProbeValue, Side
 from cockpit.core.spec import FlagSpec, Plan, ProbeSpec, ServiceSpec, StepKey
+from cockpit.core.textual_release import unknown_release
 from cockpit.engine.clock import SystemClock
 from cockpit.engine.questions import expressions
 from cockpit.engine.sources import Sources
-from cockpit.plan.foresight import foresee
+from cockpit.plan.foresight import Warned, foresee
 from cockpit.plan.values import duration_text
 
 HANGING: Final = 6
@@ -43,7 +45,7 @@ def preflight(plan: Plan) -> int:
     for line in lines:
         detail = f": {line.detail}" if line.detail else ""
         say_folded(f"{MARK[line.ok]}  {line.subject:<{width}}  {line.question}{detail}", hanging=HANGING)
-    warnings = foresee(plan)
+    warnings = (*foresee(plan), *_screen(version("textual")))
     for warned in warnings:
         say_folded(f"warn  {warned.subject:<{width}}  {warned.text}", hanging=HANGING)
     failed = sum(line.ok is False for line in lines)
@@ -51,6 +53,13 @@ def preflight(plan: Plan) -> int:
     rest = f", {len(warnings)} warned of" if warnings else ""
     say(f"{len(lines) - failed - unknown} ok, {failed} failed, {unknown} could not be found out{rest}")
     return 1 if failed else 3 if unknown else 0
+
+
+def _screen(textual: str) -> tuple[Warned, ...]:
+    """What a person on a slow link would feel, and find no reason for."""
+    because = unknown_release(textual)
+    text = f"plain output, slow over a slow link: {because}"
+    return (Warned(subject="screen", text=text),) if because else ()
 
 
 async def _ask(plan: Plan) -> list[Preflight]:

@@ -33,6 +33,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input
 
+from cockpit.core.textual_release import unknown_release
 from cockpit.face.cells import PLAIN, Canvas, Frame, Pen
 from cockpit.face.link import Foreign, Link
 
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from textual._compositor import ChopsUpdate, LayoutUpdate
 
 SWITCH: Final = "COCKPIT_DIFF"
-KNOWN: Final = frozenset(f"8.2.{patch}" for patch in range(9))
-"""The releases of Textual whose compositor and driver are those that this file knows."""
 EXPECTED: Final = (
     ("textual.app", "App._display", "self screen renderable"),
     ("textual.widget", "Widget._exchange_repaint_regions", "self"),
@@ -74,8 +73,9 @@ def unfit(found: str | None = None) -> str:
         found = found or version("textual")
     except PackageNotFoundError:
         found = "without a version"
-    if found not in KNOWN:
-        return f"Textual {found} is not a release that comparing cells was written for"
+    release = unknown_release(found)
+    if release:
+        return release
     for module, name, parameters in EXPECTED:
         try:
             signature = inspect.signature(attrgetter(name)(import_module(module)))

@@ -304,7 +304,11 @@ def merge(segments: Iterable[Segment]) -> Line:
 
 
 def width_of(line: Line) -> int:
-    return sum(cell_len(text) for text, _ in line)
+    """In cells. Most text is ASCII, and asking for its width is what words cost the most."""
+    width = 0
+    for text, _ in line:
+        width += len(text) if text.isascii() and text.isprintable() else cell_len(text)
+    return width
 
 
 def text_of(line: Line) -> str:

@@ -2,7 +2,7 @@
 
 It is handed a source of pictures with two methods, latest and subscribe; it knows no other. Nothing that
 this module imports can hand anything to an engine, and a test holds it to that. No focus, no cursor;
-`q`, `t` and `?` are its only keys.
+`q`, `t`, `?` and `ctrl+l` are its only keys.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class WallApp(CellDiffApp):
         Binding("q,ctrl+q", "quit", "quit", show=False),
         Binding("t", "next_theme", "theme", show=False),
         Binding("question_mark", "keys", "keys", show=False),
+        Binding("ctrl+l", "again", "draw again", show=False),
     ]
 
     def __init__(
@@ -104,13 +105,17 @@ class WallApp(CellDiffApp):
     def _keys_line(self) -> Line:
         if self._help_until_s is None or self._clock.monotonic() >= self._help_until_s:
             return ()
-        keys = (("q", "leave"), ("t", "next theme"), ("?", "this line"))
+        keys = (("q", "leave"), ("t", "next theme"), ("ctrl+l", "draw again"), ("?", "this line"))
         shown = (piece for key, word in keys for piece in ((f"{key} ", Role.KEY), (f"{word}  ", Role.DIM)))
         return row(*shown, ("nothing here can touch a service", Role.DIM))
 
     def action_keys(self) -> None:
         self._help_until_s = self._clock.monotonic() + HELP_S
         self.tick()
+
+    def action_again(self) -> None:
+        """Something else wrote over the screen."""
+        self.paint_again()
 
     def action_next_theme(self) -> None:
         self._dressing.next()

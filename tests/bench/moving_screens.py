@@ -1,10 +1,10 @@
 """Screens that change in a known way, for measuring what reaches the terminal.
 
-    python -m tests.bench.moving_screens {deck,cells,rows,spark}
+    python -m tests.bench.moving_screens {deck,wall,cells,rows,spark}
 
 deck: the real deck before a port whose picture is dated anew every five seconds: nothing moves but clocks and
-ages. cells: ten cells of a table a second. rows: three cells in each of its fifty rows, once a second. spark:
-a line of bars and large digits, four times a second. `q` leaves.
+ages. wall: the wall before the same port. cells: ten cells of a table a second. rows: three cells in each of
+its fifty rows, once a second. spark: a line of bars and large digits, four times a second. `q` leaves.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from cockpit.core.snapshot import Snapshot
 from cockpit.engine.clock import SystemClock
 from cockpit.face.app import CockpitApp
 from cockpit.face.cell_diff import CellDiffApp
+from cockpit.face.wall import WallApp
 from tests.face import pictures
 from tests.face.parts import NOW, shifted
 
@@ -106,6 +107,9 @@ def main(kind: str) -> None:
     if kind == "deck":
         clock = SystemClock()
         CockpitApp(Still(clock), clock, "bench", theme="cockpit").fly()
+    elif kind == "wall":
+        clock = SystemClock()
+        WallApp(Still(clock), clock, theme="cockpit").run(mouse=False)
     else:
         Moving(kind).run(mouse=False)
 

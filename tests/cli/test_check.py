@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cockpit.cli.checking import run_check
+from cockpit.core import textual_release
 from tests.e2e.conftest import COCKPIT, FLAGS, ROOT, Stage, run
 from tests.e2e.terminal import Terminal, wait_until
 
@@ -81,6 +83,19 @@ def test_all_services_answer(stage: Stage) -> None:
     for said in (*FLAGS, "the write token may write", "gives one number", "sync api", "deployment"):
         assert any(said in line for line in lines[:-1])
     assert lines[-1] == f"{len(lines) - 1} ok, 0 failed, 0 could not be found out"
+
+
+def test_a_textual_that_gets_plain_output_is_warned_of(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who flies over a slow link would feel it, and should know before the night."""
+    for name, value in stage.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(textual_release, "KNOWN", frozenset({"8.1.0"}))
+    assert run_check(stage.unhurried().plan_path, offline=False) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("warn  screen ") and "plain output" in line for line in told)
+    assert told[-1].endswith("1 warned of")
 
 
 def test_the_requests_that_a_plan_sends_to_each_host_are_told(stage: Stage) -> None:

@@ -21,6 +21,7 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Input, Static
 
+from cockpit.core import textual_release
 from cockpit.core.snapshot import Snapshot
 from cockpit.face import cell_diff
 from cockpit.face.app import CockpitApp
@@ -303,7 +304,7 @@ def test_a_textual_with_other_insides_is_left_alone(
 
 
 async def test_an_unknown_textual_is_told_on_the_deck(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cell_diff, "KNOWN", frozenset())
+    monkeypatch.setattr(textual_release, "KNOWN", frozenset())
     app = CockpitApp(ScriptedPort(pictures.calm()), FakeClock(), "ines", theme="cockpit")
     assert app.driver_class is LinuxDriver
     async with app.run_test(size=(120, 40)) as pilot:

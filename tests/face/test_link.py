@@ -380,3 +380,18 @@ def scribbled(terminal: Terminal) -> bool:
     """Write over the deck; it may have come in the middle of a sequence, and be no sequence itself."""
     terminal.scribble("Broadcast message from root")
     return not whole(terminal)
+
+
+def test_the_wall_has_a_key_to_be_drawn_again() -> None:
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd()}
+    wall = [sys.executable, "-m", "tests.bench.moving_screens", "wall"]
+    with Terminal(wall, env=env, columns=80, rows=24) as terminal:
+        terminal.expect("production")
+        wait_until(lambda: overwritten(terminal), "something is written over it")
+        press(terminal)
+        wait_until(lambda: "Broadcast" not in terminal.text, "the wall is whole again")
+
+
+def overwritten(terminal: Terminal) -> bool:
+    terminal.scribble("Broadcast message from root")
+    return "Broadcast message from root" in terminal.text

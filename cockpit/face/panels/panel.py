@@ -25,7 +25,10 @@ class Picture:
 
 
 class Panel(Paper, can_focus=True):
-    """A panel paints a `Picture`; subclasses say their words. It never asks for layout."""
+    """A panel paints a `Picture`; subclasses say their words. It never asks for layout.
+
+    coming: the newest picture, whose turn may be still to come; a panel of a new size shows it at once.
+    """
 
     number: ClassVar[str]
     title: ClassVar[str]
@@ -39,6 +42,7 @@ class Panel(Paper, can_focus=True):
         self.chosen = 0
         self._top = 0
         self._picture: Picture | None = None
+        self.coming: Picture | None = None
         self._rows: tuple[Row, ...] = ()
         self._made_of: Picture | None = None
         self._made: dict[tuple[object, ...], tuple[Row, ...]] = {}
@@ -147,8 +151,9 @@ class Panel(Paper, can_focus=True):
         self._redraw()
 
     def repaint(self) -> None:
-        if self._picture is not None:
-            self.paint(self._picture)
+        newest = self.coming or self._picture
+        if newest is not None:
+            self.paint(newest)
 
     def _redraw(self) -> None:
         if self._picture is not None and self._rows:

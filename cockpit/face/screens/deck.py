@@ -175,11 +175,18 @@ class DeckScreen(Screen[None]):
         }
         for paper, say in words.items():
             self._guarded(partial(_write, paper, say), paper)
+        for panel in self._all:
+            panel.coming = shown
         behind = self._left  # those that the last frame never reached come first
         self._left = (*behind, *(panel for panel in self.panels if panel not in behind))
         paint_now(self.app, *words)
         if not self._going_on:
             self._paint_until(ends_s)
+
+    @property
+    def behind(self) -> tuple[Panel, ...]:
+        """The panels that do not show the newest frame yet, the next one first."""
+        return self._left
 
     def _paint_on(self) -> None:
         """The next slice: one panel at least."""
