@@ -80,11 +80,13 @@ class Clients:
 
     def take(self, scheme: str, *, idle_s: float) -> Client:
         """The client that was used last, whose connection is most likely open still; a new one, with a new
-        connection, where that is longer ago than `idle_s`."""
-        idle = self._idle.setdefault(scheme, [])
-        if not idle:
+        connection, where that is longer ago than `idle_s`. Where reads and writes have them in common, a read
+        leaves the last free one to a write, and takes turns with the others: so none of them grows old.
+        """
+        idle, spares = self._idle.setdefault(scheme, []), self.users > 1 and idle_s >= IDLE_S
+        if len(idle) <= spares:
             return self._made(scheme)
-        freed_at, client = idle.pop()
+        freed_at, client = idle.pop(0 if spares else -1)
         loop = asyncio.get_running_loop()
         if idle_s >= IDLE_S or loop.time() - freed_at < idle_s:
             return client

@@ -71,6 +71,31 @@ async def test_a_flag_service_is_read_as_widely_as_it_is_written(web: Web) -> No
         await reading
 
 
+async def test_a_poll_that_is_on_its_way_leaves_a_connection_for_a_write(web: Web) -> None:
+    answering = asyncio.Event()
+    answering.set()
+
+    async def in_time(request: Request) -> Step:
+        if request.method == "GET":
+            await answering.wait()
+        return as_json({})
+
+    async with scripted(in_time) as server:
+        reader, writer = lever(web, server, READS), lever(web, server, WRITES)
+        await ask(reader, 3)
+        answering.clear()
+        poll = asyncio.create_task(ask(reader, 3))
+        await until(lambda: len(server.requests) == 6)
+        before = server.connections
+        await writer.write("POST", "/off")
+        assert server.connections == before
+        answering.set()
+        await poll
+        for _ in range(4):
+            await ask(reader, 3)
+        assert server.connections == before == 4
+
+
 async def test_a_connection_that_the_server_closed_meanwhile_is_not_written_to(web: Web) -> None:
     async with scripted(answer) as server:
         reader, writer = lever(web, server, READS), lever(web, server, WRITES)

@@ -1,11 +1,13 @@
 """From the second `R` to the first flag write on the wire, on fast, slow and hung terminals.
 
-    python -m tests.bench.key_to_wire [--count 20] [--polls 200] [--stall-s 60] [--only WAY] [--json FILE]
+    python -m tests.bench.key_to_wire [--count 20] [--polls 200] [--stall-s 60] [--limit-s 780] [--only WAY]
 
 The real `cockpit fly` against a practice world in a process of its own, with every poller running and extra
 probes up to `--polls` requests a second. A recorder in front of the flag service notes when the first byte of
 `POST .../off` arrives. Each try is a fresh cockpit on a fresh journal, so each pays for the first write that
-its process ever makes. The clock starts when the key reaches the machine that the cockpit runs on.
+its process ever makes. The clock starts when the key reaches the machine that the cockpit runs on. The ways
+take turns, so that all of them see the same machine; no try begins after --limit-s, and the whole ends within
+fifteen minutes.
 
     fast            a terminal that is read at once
     slow            a terminal that is read at 2 kB/s
@@ -30,7 +32,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Event as Pause
-from time import monotonic_ns, time_ns
+from time import monotonic, monotonic_ns, time_ns
 from typing import Final
 
 import httpx
@@ -61,23 +63,23 @@ PLAIN: Final = {"COCKPIT_DIFF": "0"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How a try is made. share: of the tries that are asked for. plain: without the cell-diff writer."""
+    """How a try is made. every: 2 is in each second round. plain: without the cell-diff writer."""
 
     name: str
     bytes_per_s: int | None = None
     stalls: bool = False
     ssh: bool = False
     plain: bool = False
-    share: float = 1.0
+    every: int = 1
 
 
 WAYS: Final = (
     Way(name="fast"),
-    Way(name="slow", bytes_per_s=SLOW_BYTES_PER_S, share=0.5),
-    Way(name="stalled", stalls=True, share=0.25),
-    Way(name="ssh", ssh=True, share=0.5),
-    Way(name="slow plain", bytes_per_s=SLOW_BYTES_PER_S, plain=True, share=0.15),
-    Way(name="stalled plain", stalls=True, plain=True, share=0.1),
+    Way(name="slow", bytes_per_s=SLOW_BYTES_PER_S, every=2),
+    Way(name="stalled", stalls=True, every=5),
+    Way(name="ssh", ssh=True, every=2),
+    Way(name="slow plain", bytes_per_s=SLOW_BYTES_PER_S, plain=True, every=20),
+    Way(name="stalled plain", stalls=True, plain=True, every=20),
 )
 
 
@@ -88,6 +90,7 @@ class Figures:
     The parts are told by the journal's instants, which are taken before each append: the wait for the disk
     counts to what follows. never: tries in which no write left within the limit. unsettled: those in which
     the flags were not all read back at zero within theirs. broken: those that never came as far as the key.
+    left_out: those for which there was no time.
     """
 
     whole: list[float] = field(default_factory=list)
@@ -97,6 +100,7 @@ class Figures:
     never: int = 0
     unsettled: int = 0
     broken: int = 0
+    left_out: int = 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,24 +109,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sample = ROOT / "sample_configs" / "chat-sync.toml"
     figures: dict[str, Figures] = {}
     bare: list[float] = []
+    began_s = monotonic()
+    ends_s = began_s + options.limit_s
     with rig(sample) as world:
         text = busier(rehomed(sample.read_text(), world.urls), world.urls, options.polls // 2)
-        for way in WAYS:
-            if options.only and way.name not in options.only:
+        for way in in_turns(
+            [way for way in WAYS if not options.only or way.name in options.only], options.count
+        ):
+            each = figures.setdefault(way.name, Figures())
+            if monotonic() >= ends_s:
+                each.left_out += 1
                 continue
-            figures[way.name] = Figures()
-            for _ in range(max(1, round(options.count * way.share))):
-                try:
-                    try_once(world, text, way, options.stall_s, figures[way.name])
-                except (AssertionError, pytest.skip.Exception) as error:
-                    figures[way.name].broken += 1
-                    sys.stdout.write(f"{way.name}: {str(error).partition(chr(10))[0]}\n")
-                bare.append(bare_post(world))
+            try:
+                try_once(world, text, way, options.stall_s, each)
+            except (AssertionError, pytest.skip.Exception) as error:
+                each.broken += 1
+                sys.stdout.write(f"{way.name}: {str(error).partition(chr(10))[0]}\n")
+            bare.append(bare_post(world))
     syncs = two_flushes(max(20, options.count))
     sys.stdout.write(table(figures, bare, syncs))
+    sys.stdout.write(f"took {monotonic() - began_s:.0f} s\n")
     rows = [row_of(way, figures[way.name], bare, syncs) for way in WAYS if way.name in figures]
     tell(options.json, rows, tries={name: _parts(each) for name, each in figures.items()}, bare=bare)
     return all_met(rows)
+
+
+def in_turns(ways: Sequence[Way], rounds: int) -> Iterator[Way]:
+    return (way for number in range(rounds) for way in ways if number % way.every == 0)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -130,6 +143,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--count", type=int, default=20, help="tries on the fast terminal; fewer elsewhere")
+    parser.add_argument("--limit-s", type=float, default=780.0, help="no try begins after so many seconds")
     parser.add_argument("--polls", type=int, default=200, help="requests a second of extra probes")
     parser.add_argument("--stall-s", type=float, default=60.0, help="how long a hung terminal hung before")
     parser.add_argument("--only", nargs="+", choices=[way.name for way in WAYS], help="the ways to try")
@@ -314,6 +328,7 @@ def table(figures: Mapping[str, Figures], bare: Sequence[float], syncs: Sequence
         lines += [_line(f"{name}: {part}", values) for part, values in parts.items()]
         lines += [f"{name}: {each.never} tries without a write"] if each.never else []
         lines += [f"{name}: {each.unsettled} tries not read back in time"] if each.unsettled else []
+        lines += [f"{name}: {each.left_out} tries left out, time was up"] if each.left_out else []
     lines += [_line("bare httpx POST", bare), _line("two flushes to this disk", syncs)]
     return "\n".join(lines) + "\n"
 
