@@ -5,7 +5,7 @@ All are frozen and keyword-only. Times named `_at` are aware UTC datetimes, leng
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
@@ -123,14 +123,13 @@ class Reading(Generic[T]):
 
         A reading from the future is UNKNOWN: the clock was set back, and nobody can tell its age.
         """
-        age = self.age_s(now)
-        if self.observed_at is not None and self.observed_at > now + timedelta(seconds=FUTURE_S):
+        if self.observed_at is None or self.value is None:
             return Freshness.UNKNOWN
-        if age is None or self.value is None or age > UNKNOWN_AFTER_INTERVALS * self.interval_s:
-            return Freshness.UNKNOWN
-        if age > STALE_AFTER_INTERVALS * self.interval_s:
-            return Freshness.STALE
-        return Freshness.FRESH
+        age_s = (now - self.observed_at).total_seconds()
+        if -FUTURE_S <= age_s <= STALE_AFTER_INTERVALS * self.interval_s:
+            return Freshness.FRESH
+        stale = 0 < age_s <= UNKNOWN_AFTER_INTERVALS * self.interval_s
+        return Freshness.STALE if stale else Freshness.UNKNOWN
 
     def fresh_value(self, now: datetime) -> T | None:
         """The value while it is FRESH, else None: unknown is not healthy."""

@@ -380,15 +380,17 @@ def _backend(frame: Frame, side: Side) -> BackendStatus:
 
 def _probe(senses: Senses, spec: ProbeSpec) -> ProbeStatus:
     sense = senses.probes[spec.side, spec.name]
-    return ProbeStatus(
-        name=spec.name,
-        kind=spec.kind,
-        side=spec.side,
-        required=spec.required,
-        reading=sense.reading,
-        history=tuple(sense.history),
-        passes=len(sense.good),
-    )
+    if sense.drawn is None or sense.drawn.reading is not sense.reading:
+        sense.drawn = ProbeStatus(
+            name=spec.name,
+            kind=spec.kind,
+            side=spec.side,
+            required=spec.required,
+            reading=sense.reading,
+            history=tuple(sense.history),
+            passes=len(sense.good),
+        )
+    return sense.drawn
 
 
 def _journal(frame: Frame) -> JournalHealth:

@@ -17,7 +17,7 @@ from cockpit.core.clock import Clock
 from cockpit.core.clocks import along
 from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, FlagValue, Health, ProbeValue, Reading, Side
-from cockpit.core.snapshot import Share
+from cockpit.core.snapshot import ProbeStatus, Share
 from cockpit.core.spec import Plan, ProbeSpec, ServiceSpec
 from cockpit.core.tracker import ShareTracker, observe_share, restart_share, share, share_note
 from cockpit.engine import gauge_senses
@@ -57,9 +57,13 @@ class FlagSense:
 
 @dataclass(slots=True)
 class ProbeSense:
-    """good: the present row of OK answers, oldest first: the last event folded when each was asked for."""
+    """good: the present row of OK answers, oldest first: the last event folded when each was asked for.
+
+    drawn: as a picture showed it last. It holds as long as the reading is the very same.
+    """
 
     reading: Reading[ProbeValue]
+    drawn: ProbeStatus | None = None
     history: deque[float | None] = field(default_factory=lambda: deque(maxlen=HISTORY))
     good: list[int] = field(default_factory=list)
     skew_s: float | None = None

@@ -1,6 +1,7 @@
 """When a picture is drawn, who sees it, and when observers get one.
 
-Many readings in one moment make one picture. Observers get the driver's twice a second, news at once.
+Many readings in one moment make one picture. Observers get the driver's twice a second, news at once, and in
+a step of its own: what waits for the loop goes between the drawing and the writing.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from cockpit.engine.journal_port import Journal
 from cockpit.engine.published import encode
 
 SNAPSHOT_SPACING_S = 0.05
-MOST_OF_THE_TIME = 0.1
+MOST_OF_THE_TIME = 0.05
 """Of the loop's time that pictures may take: in a large plan polls, writes and read-backs go first."""
+PUBLISH_AFTER_S = 0.002
 PUBLISH_SPACING_S = 0.5
 PUBLISH_NEWS_SPACING_S = 0.1
 
@@ -42,6 +44,7 @@ class Studio:
         self._guard = guard
         self._seq = 0
         self._redraw: asyncio.TimerHandle | None = None
+        self._handing_out: asyncio.TimerHandle | None = None
         self._drawn_at = self._published_at = float("-inf")
         self._spacing_s = SNAPSHOT_SPACING_S
         self._published_news: tuple[Level, int] | None = None
@@ -65,26 +68,40 @@ class Studio:
         if ready:
             self._draw()
 
-    def _draw(self) -> None:
-        self._drawn_at = asyncio.get_running_loop().time()
+    def _draw(self) -> Snapshot | None:
+        loop = asyncio.get_running_loop()
+        self._drawn_at = loop.time()
         self._seq += 1
         snapshot = self._guard.run("picture", partial(self._paint, self._seq))
         if snapshot is not None:
             self._guard.run("screen", partial(self._show, snapshot))
-            self._guard.run("picture for observers", partial(self._publish, snapshot))
-        took_s = asyncio.get_running_loop().time() - self._drawn_at
+            if self._due(snapshot):
+                self._handing_out = loop.call_later(PUBLISH_AFTER_S, self._hand_out, snapshot)
+        took_s = loop.time() - self._drawn_at
         self._spacing_s = min(max(SNAPSHOT_SPACING_S, took_s / MOST_OF_THE_TIME), PUBLISH_SPACING_S)
+        return snapshot
 
     def draw_last(self) -> None:
         """The last picture is published however soon after the one before: observers are to see the end."""
-        self._published_at = float("-inf")
         self.hold()
-        self._draw()
+        snapshot = self._draw()
+        if self._handing_out is not None:
+            self._handing_out.cancel()
+        if snapshot is not None and self._publishes():
+            self._hand_out(snapshot)
 
-    def _publish(self, snapshot: Snapshot) -> None:
+    def _due(self, snapshot: Snapshot) -> bool:
         news = (snapshot.level, snapshot.journal.last_seq)
         spacing_s = PUBLISH_SPACING_S if news == self._published_news else PUBLISH_NEWS_SPACING_S
         if not self._publishes() or self._drawn_at - self._published_at < spacing_s:
-            return
+            return False
         self._published_at, self._published_news = self._drawn_at, news
-        self._journal.publish(encode(snapshot), snapshot.engine_at)
+        return True
+
+    def _hand_out(self, snapshot: Snapshot) -> None:
+        self._handing_out = None
+        self._guard.run("picture for observers", partial(self._publish, snapshot))
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        if self._publishes():
+            self._journal.publish(encode(snapshot), snapshot.engine_at)

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from cockpit.cli.plans import load_plan
+from cockpit.cli.thrift import set_start_aside
 from cockpit.cli.wiring import Builder, identity, plan_secrets
 from cockpit.core.model import Mode
 from cockpit.engine.clock import SystemClock
@@ -30,6 +31,7 @@ def engine_on(plan_path: Path) -> Iterator[Engine]:
             )
         )
         engine.start()
+        set_start_aside()  # as every flight does
         try:
             yield engine
         finally:
