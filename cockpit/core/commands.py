@@ -5,6 +5,7 @@ Submitting the same id twice does the thing once. Commands say what is wanted, n
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from cockpit.core.dataclass import dataclass
@@ -89,10 +90,14 @@ class Hold(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclareRollback(Command):
-    """Start the countdown and flip. Empty `flags` means all flags. Passes no gate."""
+    """Start the countdown and flip. Empty `flags` means all flags. Passes no gate.
+
+    goes_at: the end of the veto time by which it goes by itself, and only then; None: a person asks for it.
+    """
 
     flags: tuple[str, ...] = ()
     reason: str = ""
+    goes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

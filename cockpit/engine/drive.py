@@ -81,6 +81,8 @@ class Drive:
         self.trouble = ""
         self.give_up_orphans(after_s=LOST_AFTER_S)
         for _ in range(ROUNDS):
+            if not self._logbook.flight.seat.held_by(self.session):
+                return  # it was lost in the middle: what is known here proves nothing to who drives now
             acts = self._acts()
             if not acts:
                 return

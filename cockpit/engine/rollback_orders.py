@@ -83,6 +83,8 @@ class RollbackOrders:
         Declaring takes the driver's seat in the same transaction: who declares carries it out.
         """
         plan, flight, now = self._senses.plan, self._logbook.flight, self._clock.now()
+        if command.goes_at is not None:
+            self._nobody_said_no(command.goes_at, now)
         needs = {flag.key: flag.depends_on for flag in plan.flags}
         scope = layers(needs, [key for key in command.flags or needs if key in needs])
         if flight.rollback is not None:
@@ -110,6 +112,14 @@ class RollbackOrders:
         if flight.rollback is not None:
             return self._widen(command, flight.rollback, rows)
         return self._begin(command, rows, now)
+
+    def _nobody_said_no(self, goes_at: datetime, now: datetime) -> None:
+        """What goes by itself is asked about again whenever somebody else's event came first: that may have
+        been a veto, and who took the seat has a veto time of its own."""
+        proposal, opened = self._logbook.flight.proposal, self._logbook.flight.rollback
+        still = proposal is not None and proposal.goes_at == goes_at and proposal.due(now)
+        if not still or opened is not None or not self._seat.taken:
+            raise Refused("it does not go by itself any more: somebody decided otherwise")
 
     def _widen(
         self, command: asked.DeclareRollback, rollback: Rollback, rows: list[dict[str, object]]

@@ -47,7 +47,9 @@ class VetoTime:
         if proposal.due(self._clock.now()) and not self._why_not(proposal):
             command_id = f"veto time of {proposal.signal} until {proposal.goes_at.isoformat()}"
             reason = f"nobody vetoed in time: {proposal.text}"
-            self._carry_out(asked.DeclareRollback(id=command_id, by=MACHINE, reason=reason))
+            goes_at = proposal.goes_at
+            command = asked.DeclareRollback(id=command_id, by=MACHINE, reason=reason, goes_at=goes_at)
+            self._carry_out(command)
 
     def reasons(self) -> Iterator[Reason]:
         """That a time is over and nothing goes by itself has to be said: people may be waiting for it."""

@@ -373,13 +373,17 @@ class ScriptedHook:
 
 
 class FickleJournal(MemoryJournal):
-    """A journal that fails when told to; `refusing` is asked before every append."""
+    """A journal that fails when told to; `refusing` is asked before every append.
+
+    meanwhile: what happens when an append has been asked for and nothing is written yet.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.refusing: JournalFailure | None = None
         self.unreadable: JournalFailure | None = None
         self.unpublishable: JournalFailure | None = None
+        self.meanwhile: Callable[[Sequence[Draft]], None] = lambda drafts: None
         self.attempts = 0
 
     def append(
@@ -396,6 +400,7 @@ class FickleJournal(MemoryJournal):
         self.attempts += 1
         if self.refusing is not None:
             raise self.refusing
+        self.meanwhile(drafts)
         return super().append_many(drafts, actor=actor, at=at, expected_seq=expected_seq)
 
     def read(self, after_seq: int = 0, limit: int | None = None) -> list[Event]:

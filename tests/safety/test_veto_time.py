@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
 from cockpit.core import commands as asked
+from cockpit.core.driver import How, taken_body
 from cockpit.core.events import MACHINE, Kind
+from cockpit.core.flight import fold
 from cockpit.core.model import Health
 from cockpit.core.snapshot import Snapshot
 from cockpit.core.spec import AutoRollback, Plan
+from cockpit.engine.journal_port import Draft
 from tests.engine.conftest import Pilotage, World, declare, ident
 from tests.engine.scripted import FULL, FickleJournal, down
 
@@ -64,6 +67,35 @@ def test_a_veto_that_the_journal_refused_is_no_consent(world: World) -> None:
     assert "cannot be written" in pilot.refused(asked.VetoProposal(id=ident(), by="ana", reason="no"))
     world.clock.advance(VETO_S + 1)
     stays(pilot, "nobody could veto")
+
+
+@pytest.mark.parametrize("decided", [Kind.PROPOSAL_VETOED, Kind.DRIVER_TAKEN])
+def test_who_decides_in_the_last_moment_from_another_cockpit_is_heard(world: World, decided: Kind) -> None:
+    """The no, or the new driver, stands in the journal just before the declaration is to be written there."""
+    pilot = proposed(world)
+    assert isinstance(world.journal, FickleJournal)
+    journal = world.journal
+
+    def first(drafts: Sequence[Draft]) -> None:
+        if not any(draft.kind is Kind.ROLLBACK_DECLARED for draft in drafts):
+            return
+        journal.meanwhile = lambda drafts: None
+        flight = fold(world.events())
+        assert flight.proposal is not None
+        bodies: dict[Kind, dict[str, object]] = {
+            Kind.PROPOSAL_VETOED: {"signal": flight.proposal.signal, "reason": "no"},
+            Kind.DRIVER_TAKEN: taken_body(flight.seat, "ben's", "ops-2", How.CONFIRMED),
+        }
+        journal.append(
+            decided, bodies[decided], actor="ben", at=world.clock.now(), expected_seq=flight.last_seq
+        )
+
+    journal.meanwhile = first
+    world.clock.advance(VETO_S + 1)
+    pilot.until(lambda shot: any(status.what == "DeclareRollback" for status in shot.commands))
+    (status,) = (each for each in pilot.now.commands if each.what == "DeclareRollback")
+    assert "somebody decided otherwise" in status.text
+    assert pilot.now.rollback is None and not world.service.writes
 
 
 def test_a_cause_that_nobody_sees_any_more_rolls_nothing_back(world: World) -> None:
