@@ -24,7 +24,7 @@ class Ring:
 
 def test_what_the_start_built_is_set_aside_and_later_garbage_is_collected() -> None:
     ended: list[int] = []
-    before = gc.get_freeze_count()
+    before, thresholds = gc.get_freeze_count(), gc.get_threshold()
     try:
         Ring(ended)
         set_start_aside()
@@ -35,6 +35,7 @@ def test_what_the_start_built_is_set_aside_and_later_garbage_is_collected() -> N
         assert ended == [1, 1]
     finally:
         gc.unfreeze()
+        gc.set_threshold(*thresholds)
 
 
 def test_threads_that_share_a_heap_run() -> None:
