@@ -77,7 +77,7 @@ class Http2:
         """
         if _place(request.url) != self._place or request.url.scheme != "https":
             return None
-        if not asks:
+        if self._connections and not asks:
             # A goodbye that has arrived is read before a write leaves: one turn of the loop to see that there
             # is something, and one to read it.
             for _ in range(2):

@@ -137,6 +137,9 @@ class Http2Connection(asyncio.Protocol):
             await self._send(stream, request.content)
             while stream.status is None:
                 await stream.hear()
+        except ProtocolError:  # closed by us in the meantime
+            self.release(stream)
+            raise BrokenOff("closed") from None
         except BaseException:  # a cancellation above all: the server need not go on
             self.release(stream)
             raise
@@ -223,22 +226,22 @@ class Http2Connection(asyncio.Protocol):
         stream.said = not request.content
         self._streams[stream.number] = stream
         reached(Phase.SENT)
-        self._flush()
         return stream
 
     async def _send(self, stream: _Stream, body: bytes) -> None:
-        """As much at once as the server lets us; it may have answered before all is out."""
+        """Head and body, as much at once as the server lets us; it may have answered before all is out."""
         at = 0
         while at < len(body) and not (stream.ended or stream.gone):
             room = self._h2.local_flow_control_window(stream.number)
             part = body[at : at + min(max(room, 0), self._h2.max_outbound_frame_size)]
             if not part:
+                self._flush()
                 await stream.hear()
                 continue
             at += len(part)
             stream.said = at == len(body)
             self._h2.send_data(stream.number, part, end_stream=stream.said)
-            self._flush()
+        self._flush()
 
     def read(self, amount: int, number: int) -> None:
         """So many bytes of an answer were read: the server may send as many more."""

@@ -385,3 +385,14 @@ def test_however_frames_arrive_goodbyes_are_taken_out(sent: list[tuple[int, byte
         assert last == Farewell(
             int.from_bytes(goodbyes[-1][:4], "big") & 0x7FFF_FFFF, int.from_bytes(goodbyes[-1][4:8], "big")
         )
+
+
+async def test_who_is_closed_with_a_write_half_out_says_so(web: Web, mine: Identity) -> None:
+    async with http2_server(mine, Http2Server(handler=answered, settings={WINDOW: 0})) as server:
+        host = await acquainted(web, server, mine)
+        writing = asyncio.create_task(host.write("PUT", "/", body=b'"half"'))
+        await until(lambda: len(server.requests) == 1)
+        await web.aclose()
+        with pytest.raises(NoAnswer) as caught:
+            await writing
+        assert (caught.value.cause, caught.value.sent) == (Cause.RESET, True)
