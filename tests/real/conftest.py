@@ -18,6 +18,13 @@ def real_unleash() -> Iterator[Unleash]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def frail_unleash() -> Iterator[Unleash]:
+    """Another one, which tests may freeze: those of `real_unleash` shall never meet it so."""
+    with unleash() as started:
+        yield started
+
+
 @pytest_asyncio.fixture
 async def web() -> AsyncIterator[Web]:
     made = Web(clock=SystemClock())

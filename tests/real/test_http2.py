@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,18 +25,16 @@ from cockpit.engine.clock import SystemClock
 from tests.adapters.flags.crew import until
 from tests.real.tls_door import TlsDoor, tls_door
 from tests.real.unleash_raw import ENVIRONMENT, RawUnleash
-from tests.real.unleash_server import Unleash, unleash
+from tests.real.unleash_server import Unleash
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
 
 DONE, UNKNOWN = WriteOutcome.DONE, WriteOutcome.UNKNOWN
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[Unleash]:
-    """A server of its own: no other test shall meet it frozen."""
-    with unleash() as started:
-        yield started
+@pytest.fixture
+def service(frail_unleash: Unleash) -> Unleash:
+    return frail_unleash
 
 
 @pytest.fixture(scope="module")

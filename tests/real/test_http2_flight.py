@@ -14,16 +14,14 @@ from cockpit.core.snapshot import Snapshot
 from tests.flying import Cockpit, configured_pct, flag_of, rollback_of
 from tests.real.cutover import Monitoring, Night, monitoring, night
 from tests.real.tls_door import TlsDoor, tls_door
-from tests.real.unleash_server import Unleash, unleash
+from tests.real.unleash_server import Unleash
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[Unleash]:
-    """A server of its own: no other test shall meet it frozen."""
-    with unleash() as started:
-        yield started
+@pytest.fixture
+def service(frail_unleash: Unleash) -> Unleash:
+    return frail_unleash
 
 
 @pytest.fixture(scope="module")
