@@ -28,6 +28,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import AppFocus, InputEvent
 from textual.geometry import Region
 from textual.message import Message
+from textual.messages import InBandWindowResize, TerminalSupportsSynchronizedOutput
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
@@ -150,9 +151,10 @@ class CellDiffDriver(LinuxDriver):
     def process_message(self, message: Message) -> None:
         """From the thread that reads keys."""
         if self._link is not None:
+            whole_frames = _answer(message)
             if isinstance(message, InputEvent | AppFocus):
                 self._link.hurry()
-            elif type(message).__name__ == "TerminalSupportsSynchronizedOutput" and not self._link.answered():
+            elif whole_frames is not None and not self._link.answered(whole_frames=whole_frames):
                 return  # the answer to a question of the link's own
         super().process_message(message)
 
@@ -174,6 +176,13 @@ class CellDiffDriver(LinuxDriver):
         """From the thread that writes: frames cannot be drawn any more."""
         if isinstance(self._app, CellDiffApp):
             self._app.call_later(self._app.draw_plainly, error)
+
+
+def _answer(message: Message) -> bool | None:
+    """What an answer says of frames that are shown as one; None where the message is none."""
+    if isinstance(message, TerminalSupportsSynchronizedOutput):
+        return True
+    return False if isinstance(message, InBandWindowResize) and not message.supported else None
 
 
 class CellDiffApp(App[None]):

@@ -26,6 +26,9 @@ from cockpit.face.cells import Encoder, Frame
 PIECE: Final = 512
 PATIENCE_S: Final = 3.0
 ASK: Final = "\x1b[?2026$p"
+ASK_OTHERWISE: Final = "\x1b[?2048$p"
+"""Whether the terminal shows a frame as one; and a question whose "no" Textual hears as well, for one that
+does not: xterm and many others answer what they do not know."""
 ASK_EVERY: Final = 1024
 WINDOW: Final = 2048
 """Bytes of frames between two questions, and those that may follow one that was not answered yet."""
@@ -62,6 +65,7 @@ class Link:
         self.dropped = 0
         self.written = 0
         self._answers = False
+        self._whole_frames = False
         self._asked_s: float | None = None
         self._unanswered = 0
         self._hurry_until_s = float("-inf")
@@ -98,12 +102,16 @@ class Link:
         self._handed.append(frame)
         self._wake()
 
-    def answered(self) -> bool:
+    def answered(self, *, whole_frames: bool = True) -> bool:
         """The terminal answered, and has got all that was sent before. Whether it is the first time.
 
-        From the thread that reads keys, as is `hurry`.
+        whole_frames: the answer to `ASK`; else a "no" to the other question, which one that said yes to the
+        first is never asked here. From the thread that reads keys, as is `hurry`.
         """
-        first, self._answers, self._asked_s = not self._answers, True, None
+        if self._whole_frames and not whole_frames:
+            return True
+        first = not self._answers or self._whole_frames != whole_frames
+        self._whole_frames, self._answers, self._asked_s = whole_frames, True, None
         self._wake()
         return first
 
@@ -112,7 +120,8 @@ class Link:
         now_s = self._monotonic()
         self._hurry_until_s = now_s + KEY_S
         if self._asked_s is not None and now_s - self._asked_s >= HELD_S:
-            self._answers, self._asked_s = False, None  # it types and does not answer: another terminal
+            # it types and does not answer: another terminal
+            self._answers, self._whole_frames, self._asked_s = False, False, None
         self._wake()
 
     @property
@@ -254,7 +263,7 @@ class Link:
         if not self._answers:
             return text
         self._unanswered += len(text)
-        whole = SYNC_START + text + SYNC_END if len(text) > PIECE else text
+        whole = SYNC_START + text + SYNC_END if self._whole_frames and len(text) > PIECE else text
         return whole + self._question(len(text))
 
     def _question(self, size: int) -> str:
@@ -267,7 +276,7 @@ class Link:
         elif now_s - asked_s < HELD_S:
             return ""
         self._asked_s = now_s
-        return ASK
+        return ASK if self._whole_frames else ASK_OTHERWISE
 
 
 def _without_waiting(fd: int) -> tuple[int, bool]:

@@ -18,12 +18,14 @@ import pytest
 from cockpit.face.cells import PLAIN, Canvas, Encoder, Frame, Pen
 from cockpit.face.link import ASK as QUESTION
 from cockpit.face.link import ASK_EVERY, HELD_S, PIECE, WINDOW, Foreign, Link
+from cockpit.face.link import ASK_OTHERWISE as QUESTION_OTHERWISE
 from tests.e2e.terminal import Terminal, wait_until
 from tests.face.glass import Glass, assert_same, drawn_slowly
 
 KERNEL = 32768
 """More than a pseudo terminal keeps for its reader."""
 ASK = QUESTION.encode()
+ASK_OTHERWISE = QUESTION_OTHERWISE.encode()
 RESTLESS = [sys.executable, "-m", "tests.face.restless"]
 
 
@@ -201,6 +203,55 @@ def test_a_terminal_that_answers_misses_no_frame() -> None:
         assert opened.link.dropped == 0
         opened.read_all()
         assert opened.got.count(ASK) > 5
+
+
+def test_a_terminal_that_knows_no_whole_frames_but_answers_is_asked_what_it_answers() -> None:
+    """As xterm: it says no, and that is an answer, too."""
+    with line() as opened:
+        assert opened.link.answered(whole_frames=False)
+        opened.link.show(page(1))
+        got = opened.read_all()
+        assert len(got) > PIECE and b"?2026" not in got and got.endswith(ASK_OTHERWISE)
+        canvas = Canvas(80, 24)
+        swallowed = ticks(opened, canvas, 300)
+        assert swallowed < ASK_EVERY + 2 * WINDOW + 300 / HELD_S * 100
+        assert not opened.link.answered(whole_frames=False)
+        canvas.paint(0, 0, [("newest", PLAIN)])
+        opened.link.show(canvas.frame())
+        opened.read_all()
+        glass = Glass(80, 24)
+        glass.write(opened.got.decode())
+        assert_same(glass.shown, drawn_slowly(canvas.frame()))
+
+
+def test_a_no_to_another_question_is_no_answer_of_one_that_shows_whole_frames() -> None:
+    """Textual asks both at the start, and a terminal may say yes to the first and no to the second."""
+    with line() as opened:
+        opened.link.answered()
+        assert opened.link.answered(whole_frames=False), "it is Textual's own question"
+        opened.link.show(page(1))
+        assert opened.read_all().endswith(b"\x1b[?2026l" + ASK)
+        opened.link.answered(whole_frames=False)
+        canvas = Canvas(80, 24)
+        assert ticks(opened, canvas, 300) < 2 * WINDOW + 300 / HELD_S * 100, "still owed"
+
+
+@pytest.mark.parametrize(("said", "question"), [(0, QUESTION_OTHERWISE), (2, QUESTION)])
+def test_what_a_terminal_says_of_itself_decides_what_it_is_asked(said: int, question: str) -> None:
+    """The whole way: the terminal's bytes, Textual's reading of them, the driver, the link."""
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd()}
+    deck = [sys.executable, "-m", "tests.bench.moving_screens", "deck"]
+    with Terminal(deck, env=env, columns=200, rows=50) as terminal:
+        wait_until(lambda: b"\x1b[?2026$p" in terminal.raw and b"\x1b[?2048$p" in terminal.raw, "asked")
+        terminal.press(f"\x1b[?2026;{said}$y\x1b[?2048;0$y")
+        wait_until(lambda: "convex_courses" in terminal.text, "the deck is shown")
+        wait_until(lambda: asked_again(terminal, question.encode()), "asked again, behind a frame")
+
+
+def asked_again(terminal: Terminal, question: bytes) -> bool:
+    """Whether it was asked more than once, which Textual does; else have a frame drawn, to ask behind."""
+    press(terminal)
+    return terminal.raw.count(question) > 1
 
 
 def test_a_key_is_answered_by_a_frame_at_once_whatever_is_owed() -> None:
