@@ -16,6 +16,7 @@ from tests.e2e.conftest import ROOT, Stage
 
 pytestmark = pytest.mark.timeout(90)
 TEXT = (ROOT / "sample_configs" / "convex.toml").read_text()
+HURRIED = "\n[rollback]\ndrain_below_pct = 5\n"
 SECOND = re.compile(r"\[flag\.second\].*?\n\n", re.DOTALL)
 
 
@@ -30,12 +31,12 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             ("https://happy-otter-123.convex.cloud", practice.urls["convex"]),
             ("https://prometheus.example.com", practice.urls["prometheus"]),
             ("https://courses.example.com", practice.urls["legacy"]),
-            ('title = "Courses to Convex"', 'title = "Courses to Convex"\n[poll]\nsignals = "1s"'),
+            ('propagation = "5s" ', 'propagation = "1s" '),
             ('query = "table_size:courses"', 'query = "table_size:chats"'),
         ):
             assert before in text
             text = text.replace(before, after)
-        plan_path.write_text(text.replace('[poll]\nsignals = "1s"\nenvironment', "environment"))
+        plan_path.write_text(text)
         practice.world.start_at({"convex_courses": 50})
         yield Stage(
             practice=practice,
@@ -54,6 +55,11 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 def at_percent(stage: Stage) -> float:
     return stage.practice.world.configured_pct("convex_courses")
+
+
+def hurry(stage: Stage) -> None:
+    """A coarse idea of drained, for rollbacks that come to their end."""
+    stage.plan_path.write_text(stage.plan_path.read_text() + HURRIED)
 
 
 def test_check_says_what_each_key_may_do_and_finds_nothing_wrong(stage: Stage) -> None:
@@ -99,6 +105,7 @@ def test_check_refuses_another_deployment(stage: Stage) -> None:
 
 
 def test_a_rollback_brings_the_flag_home(stage: Stage) -> None:
+    hurry(stage)
     told = stage.run("rollback", "--reason", "errors on the new side")
     assert (told.returncode, told.stderr) == (0, "")
     assert at_percent(stage) == 0
@@ -108,6 +115,7 @@ def test_a_rollback_brings_the_flag_home(stage: Stage) -> None:
 
 def test_a_rollback_gets_home_though_no_write_is_answered(stage: Stage) -> None:
     """What nobody answered is read back and found to be done."""
+    hurry(stage)
     stage.inject("flag_service_write_timeout")
     told = stage.run("rollback", "--reason", "errors on the new side")
     assert at_percent(stage) == 0

@@ -14,6 +14,7 @@ def test_without_a_journal_it_is_3(stage: Stage) -> None:
 
 
 def test_after_a_rollback(stage: Stage) -> None:
+    stage = stage.brief()
     assert stage.run("rollback", "--reason", "p99 of reads tripled").returncode == 0
     before = stage.kinds()
     told = stage.run("report")
@@ -34,6 +35,7 @@ def test_after_a_rollback(stage: Stage) -> None:
 
 
 def test_the_plan_may_be_broken_or_gone_and_the_record_still_be_read(stage: Stage) -> None:
+    stage = stage.brief()
     assert stage.run("rollback", "--reason", "x").returncode == 0
     stage.plan_path.write_text("this is no plan")
     assert stage.run("report").returncode == 0

@@ -34,6 +34,7 @@ def test_all_flags_come_back(stage: Stage) -> None:
 
 
 def test_one_flag_takes_its_dependants_and_nothing_else(stage: Stage) -> None:
+    stage = stage.brief()
     told = stage.run("rollback", "chat_reads", "--reason", "reads are wrong")
     assert told.returncode == 0
     assert stage.configured() == [25, 0, 0]
@@ -67,6 +68,7 @@ def test_a_service_that_refuses_is_1_and_said_per_flag(stage: Stage) -> None:
 
 
 def test_an_open_rollback_of_other_flags_is_widened(stage: Stage) -> None:
+    stage = stage.brief()
     assert stage.run("rollback", "chat_realtime", "--reason", "x").returncode == 0
     told = stage.run("rollback", "--reason", "everything")
     assert told.returncode == 0, told.stderr
@@ -81,6 +83,7 @@ def test_an_open_rollback_of_other_flags_is_widened(stage: Stage) -> None:
 
 @pytest.mark.parametrize("place", ["nowhere", "damaged"])
 def test_a_rollback_needs_no_journal(stage: Stage, place: str) -> None:
+    stage = stage.brief()
     env = {"XDG_STATE_HOME": "/proc/nowhere"} if place == "nowhere" else {}
     journal = journal_path(stage.plan_path, stage.env)
     journal.parent.mkdir(mode=0o700, parents=True)
@@ -94,6 +97,7 @@ def test_a_rollback_needs_no_journal(stage: Stage, place: str) -> None:
 
 
 def test_what_lies_where_heartbeats_lie_does_not_hold_up_a_rollback(stage: Stage) -> None:
+    stage = stage.brief()
     journal = journal_path(stage.plan_path, stage.env)
     journal.parent.mkdir(mode=0o700, parents=True)
     dead = journal.with_name(f"{journal.name}.seat.dead")
@@ -152,6 +156,7 @@ def test_one_signal_lets_the_machine_finish(stage: Stage, number: signal.Signals
 
 
 def test_a_second_signal_leaves_and_the_next_one_goes_on(stage: Stage) -> None:
+    stage = stage.brief()
     stage.inject("hang", service="unleash")
     with _start(stage) as process:
         process.send_signal(signal.SIGINT)
@@ -168,6 +173,7 @@ def test_a_second_signal_leaves_and_the_next_one_goes_on(stage: Stage) -> None:
 
 
 def test_a_reader_who_leaves_does_not_stop_it(stage: Stage) -> None:
+    stage = stage.brief()
     reading, writing = os.pipe()
     os.close(reading)
     ended = subprocess.run(

@@ -25,6 +25,9 @@ from cockpit.practice.staging import start_percents
 ROOT = Path(__file__).parents[2]
 FLAGS = ("chat_writes", "chat_reads", "chat_realtime")
 COCKPIT = [sys.executable, "-m", "cockpit"]
+QUICK = "1s"
+"""How often a staged plan polls. A poll has three quarters of it for its answer: with half a second many
+found none on a machine that runs other tests beside it, and a rollback waits for three good ones in a row."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,20 @@ class Stage:
         path.write_text(text)
         return replace(self, plan_path=path)
 
-    def unhurried(self) -> Stage:
-        """Polls that a machine with much else to do answers in time: for commands that look once."""
+    def unhurried(self, every: str = "2s") -> Stage:
+        """Polls that a machine with much else to do answers in time: their time limit is a part of `every`.
+        What looks once, as `check` does, waits for no second one and may have much of it.
+        """
         return self.changed(
-            *((f'{name} = "500ms"', f'{name} = "2s"') for name in ("flags", "probes", "signals"))
+            *((f'{name} = "{QUICK}"', f'{name} = "{every}"') for name in ("flags", "probes", "signals"))
+        )
+
+    def brief(self) -> Stage:
+        """A rollback of two or three seconds, where a test asks for its end and not for its way there."""
+        return self.changed(
+            ("drain_polls = 2", "drain_polls = 1"),
+            ("drain_below_pct = 5", "drain_below_pct = 20"),
+            ("passes = 3", "passes = 1"),
         )
 
     def inject(self, name: str, **params: Param) -> None:
@@ -84,7 +97,7 @@ class Stage:
 def run(command: Sequence[str], *, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Without a terminal, to its end; nothing that a command says may be a traceback."""
     ended = subprocess.run(
-        command, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=50
+        command, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=80
     )
     assert "Traceback" not in ended.stderr + ended.stdout, ended.stderr
     return ended
@@ -102,13 +115,9 @@ def rehomed(text: str, urls: Mapping[str, str]) -> str:
     for before, after in homes.items():
         assert before in text
         text = text.replace(before, after)
-    for name, before, after in (
-        ("flags", "2s", "500ms"),
-        ("probes", "5s", "500ms"),
-        ("signals", "5s", "500ms"),
-    ):
+    for name, before in (("flags", "2s"), ("probes", "5s"), ("signals", "5s")):
         assert f'{name} = "{before}"' in text
-        text = text.replace(f'{name} = "{before}"', f'{name} = "{after}"')
+        text = text.replace(f'{name} = "{before}"', f'{name} = "{QUICK}"')
     return quick(re.sub(r"(?m)^tls_days.*\n", "", text))
 
 

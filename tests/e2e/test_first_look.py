@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.conftest import FLAGS, Stage
+from tests.e2e.conftest import FLAGS, QUICK, Stage
 from tests.e2e.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(120)
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(120)
 
 def test_the_deck_is_painted_while_no_service_has_answered_anything(stage: Stage) -> None:
     patient = stage.changed(
-        *((f'{name} = "500ms"', f'{name} = "60s"') for name in ("flags", "probes", "signals"))
+        *((f'{name} = "{QUICK}"', f'{name} = "60s"') for name in ("flags", "probes", "signals"))
     )
     for service in ("unleash", "prometheus", "convex", "legacy", "new"):
         stage.inject("hang", service=service)

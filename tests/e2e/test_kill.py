@@ -31,6 +31,7 @@ pytestmark = pytest.mark.timeout(300)
 
 AT_ONCE = 4  # most of a trial waits for polls
 TRIES = 3
+FIRST_WRITE = "write.intent chat_realtime kill back"
 ROLLBACK = ("rollback", "--reason", "trial")
 
 
@@ -112,26 +113,35 @@ def finish_on_a_screen(stage: Stage) -> None:
 
 
 def test_a_deck_that_dies_again_and_again_still_brings_it_to_its_end(tmp_path: Path) -> None:
-    with staged(tmp_path) as plain:
+    """A night whose first kills came too late to part the first write from its outcome is flown again."""
+    for number in range(TRIES):
+        deaths = dies_again_and_again(tmp_path / f"{number}").counts
+        if deaths[FIRST_WRITE] >= 2 and deaths.total() >= 8:
+            return
+    raise AssertionError(f"kills came too late every time: {deaths}")
+
+
+def dies_again_and_again(folder: Path) -> Deaths:
+    folder.mkdir()
+    with staged(folder) as plain:
         stage, deaths = hurried(plain), Deaths()
         die_flying_at(stage, deaths, declare=True)
         while not deaths.enough:
             deaths.after(written(stage))
             die_flying_at(stage, deaths)
-        assert deaths.counts["write.intent chat_realtime kill back"] >= 2, "more than the machine's tries"
-        assert deaths.counts.total() >= 8
         finish_on_a_screen(stage)
         assert_one_story(stage)
         ended = stage.run("report", "--json")
         assert ended.returncode == 0, ended.stderr
         (told,) = json.loads(ended.stdout)["rollbacks"]
         assert told["users_safe_at"] is not None, told["users_safe_text"]
+        return deaths
 
 
 class Deaths:
     """Whether a deck is to die at an event: at its first write until three died there, else once a line."""
 
-    LINES = (Kind.ROLLBACK_DECLARED, Kind.WRITE_INTENT, Kind.WRITE_OUTCOME, Kind.FLAG_SEEN)
+    LINES = (Kind.WRITE_INTENT, Kind.WRITE_OUTCOME, Kind.FLAG_SEEN)
     LAST = (Kind.STEP_DONE, Kind.STEP_FAILED)
 
     def __init__(self) -> None:
@@ -146,7 +156,7 @@ class Deaths:
     def __call__(self, event: Event) -> bool:
         name = label(event)
         last = event.kind in self.LAST and event.body["step"] == "reconcile"
-        limit = 3 if name == "write.intent chat_realtime kill back" else 1
+        limit = 3 if name == FIRST_WRITE else 1
         spent = self.counts[name] >= limit or not event.body.get("rollback")
         if event.seq <= self._seq or spent or not (last or event.kind in self.LINES):
             return False

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import FLAGS, Stage
+from tests.e2e.conftest import FLAGS, QUICK, Stage
 from tests.e2e.flown import Flown, flown
 from tests.e2e.terminal import wait_until
 
@@ -92,7 +92,7 @@ def _asked(stage: Stage, deck: Flown) -> tuple[subprocess.CompletedProcess[str],
 
 
 def test_the_deck_and_status_say_the_same(stage: Stage) -> None:
-    slower = stage.changed(('signals = "500ms"', 'signals = "3s"'))
+    slower = stage.changed((f'signals = "{QUICK}"', 'signals = "3s"'))
     with flown(slower) as deck:
         deck.wait_until_well()
         agree(slower, deck, level="ok")

@@ -40,8 +40,10 @@ def test_a_cut_terminal_does_not_stop_the_rollback(stage: Stage) -> None:
     assert kinds[-1] == "flight.ended"
     assert "operator.lost" in kinds
     assert kinds.count("rollback.drained") == 3
-    done = [event.body["step"] for event in stage.journal().read() if event.kind == "step.done"]
-    assert {"flip", "drain", "verify", "reconcile"} <= set(done)
+    events = stage.journal().read()
+    assert {"flip", "drain", "verify"} <= {e.body["step"] for e in events if e.kind == "step.done"}
+    counted = [event for event in events if event.body.get("step") == "reconcile"]
+    assert counted[-1].kind in ("step.done", "step.failed"), "counted, or told that a counter gave no answer"
     assert terminal.process.returncode == 128 + signal.SIGHUP
 
 

@@ -269,9 +269,9 @@ def _renamed(text: str, flags: Sequence[str]) -> str:
     """The sample with these flags, with holds and polls for a night of a minute, and without TLS."""
     keys = ("chat_writes", "chat_reads", "chat_realtime")
     quick = {
-        'flags = "2s"': 'flags = "500ms"',
+        'flags = "2s"': 'flags = "1s"',
         'probes = "5s"': 'probes = "1s"',
-        'signals = "5s"': 'signals = "500ms"',
+        'signals = "5s"': 'signals = "1s"',
         'warmup = "10s"': 'warmup = "1s"',
         'hold = "45s"': 'hold = "2s"',
         'hold = "60s"': 'hold = "2s"',

@@ -57,7 +57,7 @@ def behind_a_door(tonight: Night, folder: Path) -> Iterator[tuple[Night, Door]]:
     program = json.dumps([sys.executable, "-c", LEVER, str(store)])
     with Door(tonight.unleash.server.url) as door:
         text = tonight.plan_path.read_text().replace(tonight.unleash.server.url, door.url)
-        text = text.replace('flags = "500ms"', 'flags = "2s"')
+        text = text.replace('flags = "1s"', 'flags = "2s"')
         second = 'second = { service = "balancer", key = "pool", takes = "2s" }'
         text = text.replace(f'key = "{realtime}"\n', f'key = "{realtime}"\n{second}\n')
         text += f'\n[flag_service.balancer]\nkind = "command"\nread = {program}\nwrite = {program}\n'
