@@ -14,7 +14,7 @@ from cockpit.engine.clock import SystemClock
 from cockpit.practice.server import PracticeServer
 from tests.e2e.conftest import ROOT, Stage
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 TEXT = (ROOT / "sample_configs" / "convex.toml").read_text()
 HURRIED = "\n[rollback]\ndrain_below_pct = 5\n"
 SECOND = re.compile(r"\[flag\.second\].*?\n\n", re.DOTALL)

@@ -12,7 +12,7 @@ from cockpit.engine.paths import journal_path
 from tests.e2e.conftest import COCKPIT, Stage, run
 from tests.engine.disks import mounted
 
-pytestmark = pytest.mark.timeout(110)
+pytestmark = pytest.mark.timeout(240)
 
 
 def fill(ballast: Path) -> None:

@@ -14,7 +14,7 @@ from cockpit.engine.paths import journal_path
 from tests.e2e.conftest import FLAGS, Stage
 from tests.e2e.terminal import Terminal, wait_until
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 
 def test_all_flags_come_back(stage: Stage) -> None:

@@ -25,6 +25,14 @@ def sshd() -> Iterator[SshServer]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def no_survivor(stage: Stage) -> Iterator[None]:
+    """A cockpit that goes on alone does so for ever where a failed test took its world away."""
+    yield
+    for process in flying(stage):
+        process.kill()
+
+
 def declared(stage: Stage) -> None:
     wait_until(lambda: "rollback.declared" in stage.kinds(), "declared")
 

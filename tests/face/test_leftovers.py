@@ -32,11 +32,10 @@ async def test_painted_lines_of_closed_pages_are_let_go(fly: Fly, page: str) -> 
         before = caches()
         for _ in range(ROUNDS):
             await driven.press(PAGES[page])
-            assert not driven.on_deck
+            await driven.until(lambda: not driven.on_deck)
             await driven.press("escape")
             await driven.until(lambda: driven.on_deck)
-        await driven.settle()
-        assert caches() <= before + ON_THEIR_WAY_OUT
+        await driven.until(lambda: caches() <= before + ON_THEIR_WAY_OUT)
 
 
 async def test_places_on_closed_pages_are_let_go(fly: Fly) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -42,11 +43,26 @@ def program(name: str, *folders: Path | str) -> str:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nobody listens on right now, and that this process gives away once.
+
+    It lies below those that the kernel hands to connections, and in a part that tests of another worker leave
+    alone: until its server listens, nobody else may take it.
+    """
+    for port in _ports:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is left")
+
+
+def _own_ports() -> Iterator[int]:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    first = 11_000 + 2_000 * (int(worker or 0) % 10)
+    start = random.randrange(2_000)  # other runs of the tests on this machine begin elsewhere
+    yield from (first + (start + step) % 2_000 for step in range(2_000))
+
+
+_ports = _own_ports()
 
 
 @contextmanager
@@ -76,7 +92,7 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def wait_until(self, ready: Callable[[], bool], what: str, *, within_s: float = 30.0) -> None:
+    def wait_until(self, ready: Callable[[], bool], what: str, *, within_s: float = 80.0) -> None:
         """Return once `ready()` is true. Raises AssertionError with the log when it ends or is too late."""
         give_up_at = monotonic() + within_s
         while not ready():

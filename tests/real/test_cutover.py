@@ -33,7 +33,7 @@ from tests.flying import (
 from tests.real.cutover import Monitoring, Night, monitoring, night
 from tests.real.unleash_server import Unleash, unleash
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 DRAIN_LIMIT_PCT = 0.5
 BY_EVIDENCE = (StepKey.PROVE, StepKey.FLIP, StepKey.DRAIN, StepKey.VERIFY, StepKey.RECONCILE)

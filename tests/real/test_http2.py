@@ -27,7 +27,7 @@ from tests.real.tls_door import TlsDoor, tls_door
 from tests.real.unleash_raw import ENVIRONMENT, RawUnleash
 from tests.real.unleash_server import Unleash
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 DONE, UNKNOWN = WriteOutcome.DONE, WriteOutcome.UNKNOWN
 
@@ -63,7 +63,7 @@ class Crew:
 
     async def settled(self, flag: str) -> FlagValue:
         """What reading back says once the service answers again."""
-        for _ in range(40):
+        for _ in range(400):
             try:
                 return await self.value(flag)
             except AdapterError:

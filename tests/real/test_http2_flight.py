@@ -16,7 +16,7 @@ from tests.real.cutover import Monitoring, Night, monitoring, night
 from tests.real.tls_door import TlsDoor, tls_door
 from tests.real.unleash_server import Unleash
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.real.cutover import Monitoring, Night, monitoring, night
 from tests.real.door import Door, Mode
 from tests.real.unleash_server import Unleash
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 LEVER = """
 import json, sys
