@@ -47,6 +47,7 @@ Heard = Callable[[str, Answer | None], None]
 """Told of every request that went out: `host:port`, and its answer, or None when there was none."""
 
 _MAX_REDIRECTS: Final = 3
+_MOST_URLS: Final = 1000
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD: Final = frozenset({307, 308})
 _TRY_AGAIN: Final = frozenset({Cause.REFUSED, Cause.RESET})
@@ -171,6 +172,7 @@ class HttpHost:
         heard: Heard | None = None,
     ) -> None:
         self._base = base
+        self._urls: dict[str, httpx.URL] = {}
         self._headers = dict(headers)
         self._timeout_s = timeout_s
         self._max_body = max_body
@@ -251,15 +253,27 @@ class HttpHost:
             await clients.aclose()
 
     def _ask(self, method: str, path: str, headers: Headers | None, *, params: Params | None = None) -> Ask:
+        url = self._url(path)
+        if params is not None:
+            url = url.copy_with(params=params if isinstance(params, Mapping) else list(params))
+        merged = {**self._headers, **(headers or {})}
+        return Ask(method=method, url=url, headers=merged, secret_path=self._secret_path)
+
+    def _url(self, path: str) -> httpx.URL:
+        """Kept, because the same few are asked for again and again, and taking one apart costs as much as
+        sending it."""
+        found = self._urls.get(path)
+        if found is not None:
+            return found
         base_path = self._base.raw_path.decode("ascii").rstrip("/")
         try:
             url = self._base.copy_with(raw_path=f"{base_path}{path}".encode("ascii"))
         except (httpx.InvalidURL, UnicodeEncodeError):
             raise plan_fault(f"not a usable path: {clean_text(path, limit=80)}") from None
-        if params is not None:
-            url = url.copy_with(params=params if isinstance(params, Mapping) else list(params))
-        merged = {**self._headers, **(headers or {})}
-        return Ask(method=method, url=url, headers=merged, secret_path=self._secret_path)
+        if len(self._urls) >= _MOST_URLS:
+            self._urls.clear()
+        self._urls[path] = url
+        return url
 
     async def _read(self, ask: Ask, *, retry: bool) -> Answer:
         return await self._within_deadline(ask, self._follow_twice if retry else self._follow)

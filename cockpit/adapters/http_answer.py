@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, ServiceTrouble, Throttled
 from cockpit.core.clean import TEXT_LIMIT, clean_text
@@ -111,6 +112,7 @@ _REFUSALS: dict[int, tuple[str, Fault]] = {
 }
 
 
+@lru_cache(maxsize=64)
 def parse_http_date(raw: str) -> datetime | None:
     """An aware UTC datetime from an HTTP date, None when it is not one."""
     try:

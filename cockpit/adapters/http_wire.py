@@ -9,7 +9,7 @@ import asyncio
 import json as json_text
 import logging
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -31,6 +31,7 @@ from cockpit.core.secret import REDACTED, Secret
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
 _SHORTEST_BLANKED: Final = 6
+_REDACTED: Final = REDACTED.encode()
 _LONGEST_HEADER: Final = 4000
 # The transport's own timeouts end a little before the deadline does: a handshake that is cancelled
 # from outside would leave its socket open.
@@ -84,18 +85,23 @@ class Ask:
         """The headers as they leave. Raises RefusedByService for a secret that no header can carry."""
         return {name: _header_text(name, value) for name, value in self.headers.items()}
 
-    def blank_text(self, text: str) -> str:
-        return self.blank_secrets(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+    def blanked(self) -> Callable[[bytes], bytes]:
+        """Makes bytes out of bytes without our own secrets, should the service echo them."""
+        forms = [
+            form.encode()
+            for value in self.headers.values()
+            if isinstance(value, Secret)
+            for part in value.reveal().split()
+            if len(part) >= _SHORTEST_BLANKED
+            for form in escaped(part)
+        ]
 
-    def blank_secrets(self, body: bytes) -> bytes:
-        """The body without our own secrets, should the service echo them."""
-        for value in self.headers.values():
-            if isinstance(value, Secret):
-                for part in value.reveal().split():
-                    if len(part) >= _SHORTEST_BLANKED:
-                        for form in escaped(part):
-                            body = body.replace(form.encode(), REDACTED.encode())
-        return body
+        def blank(body: bytes) -> bytes:
+            for form in forms:
+                body = body.replace(form, _REDACTED)
+            return body
+
+        return blank
 
 
 class Progress:
@@ -175,7 +181,7 @@ class Lane:
                 if client is not None:
                     await self._clients.put_back(ask.url.scheme, client, ended=ended)
             took_s = asyncio.get_running_loop().time() - started
-        return _answer(ask, response, ask.blank_secrets(body), took_s)
+        return _answer(ask, response, body, took_s)
 
     def _request(self, ask: Ask, progress: Progress) -> httpx.Request:
         return httpx.Request(
@@ -203,11 +209,15 @@ def _left_s(progress: Progress) -> float:
 
 
 def _answer(ask: Ask, response: httpx.Response, body: bytes, took_s: float) -> Answer:
-    headers = {name: _clean_header(ask.blank_text(value)) for name, value in response.headers.items()}
+    blank = ask.blanked()
+    headers = {
+        name: _clean_header(blank(value.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass"))
+        for name, value in response.headers.items()
+    }
     return Answer(
         status=response.status_code,
         headers=headers,
-        body=body,
+        body=blank(body),
         took_s=took_s,
         server_time=parse_http_date(headers.get("date", "")),
         asked=ask.text,

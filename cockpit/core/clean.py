@@ -32,6 +32,8 @@ def clean_text(raw: object, *, limit: int = TEXT_LIMIT) -> str:
     characters ends in an ellipsis.
     """
     text = raw if isinstance(raw, str) else str(raw)
+    if len(text) <= limit and text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()  # most of what anybody says: nothing in it needs to be looked at by itself
     out: list[str] = []
     marks = 0
     for char in text[: limit * 4 + 64]:
