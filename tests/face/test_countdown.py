@@ -292,6 +292,21 @@ async def test_enter_acknowledges_a_persons_step_with_a_note() -> None:
         await says(pilot, "REFUSED  done: Update the status page: not yours")
 
 
+async def test_a_reason_that_was_typed_for_one_rollback_cancels_no_later_one() -> None:
+    """Another cockpit cancelled it meanwhile, and somebody declared a new one."""
+    stage = Stage(holding())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await stage.app.push_screen(stage.screen)
+        await pilot.press("c")
+        await says(pilot, "CANCEL THIS ROLLBACK")
+        later = holding()
+        assert later.rollback is not None
+        stage.port.show(replace(later, rollback=replace(later.rollback, id="another")))
+        await pilot.press("x", "enter")
+        await says(pilot, "that rollback is over: nothing was done")
+    assert stage.port.commands == []
+
+
 async def test_a_machines_step_cannot_be_ticked_only_overridden_with_a_reason() -> None:
     stage = Stage(rolling_back(settled=4))
     async with stage.app.run_test(size=(80, 24)) as pilot:

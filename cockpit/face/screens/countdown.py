@@ -189,9 +189,14 @@ class CountdownScreen(Live[None]):
         self.follow(command, what)
 
     def _ask(self, form: Form, answered: Callable[[Answers], None]) -> None:
+        asked_of = self.port.latest().rollback
+
         def receive(answers: Answers | None) -> None:
-            if answers is not None:
+            rollback = self.port.latest().rollback
+            if answers is not None and rollback and asked_of and rollback.id == asked_of.id:
                 answered(answers)
+            elif answers is not None:
+                self._say("that rollback is over: nothing was done", Role.BAD)
 
         self.app.push_screen(form, receive)
 
