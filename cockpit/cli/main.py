@@ -11,6 +11,7 @@ import click
 
 from cockpit import __version__
 from cockpit.cli.output import OutputLost, say_error, speak_plainly
+from cockpit.cli.thrift import wait_for_the_start
 
 PLAN = click.argument("plan", type=click.Path(path_type=Path))
 JOURNAL = click.argument("plan_or_file", type=click.Path(path_type=Path), metavar="PLAN|FILE")
@@ -205,6 +206,7 @@ def schema() -> None:
 
 def main() -> None:
     """The console entry point. No plug-in may change how a plan is read; looking for one takes time."""
+    wait_for_the_start()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     speak_plainly()
     try:

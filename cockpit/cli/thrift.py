@@ -12,6 +12,9 @@ _M_ARENA_MAX: Final = -8
 _OFTEN: Final = (700, 10, 2)
 """Python's own thresholds but for the last, which is 10: how many partial looks lie between two full ones."""
 
+_USUAL: Final = gc.get_threshold()
+_OBJECTS_OF_A_START: Final = 150_000
+
 
 def share_one_heap() -> None:
     """Before threads are started: glibc gives each of them a heap of its own, which keeps what was freed.
@@ -27,6 +30,15 @@ def share_one_heap() -> None:
         CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
+def wait_for_the_start() -> None:
+    """From the first line of a command on: nearly everything that it makes until it is up is there to stay.
+
+    To look through that again and again is an eighth of the CPU of a start. Not "never": one that hangs
+    before it is up must not grow without end. A command that ends by itself needs no more than this.
+    """
+    gc.set_threshold(_OBJECTS_OF_A_START)
+
+
 def set_start_aside() -> None:
     """Once the screen stands: what is there now stays, and the collector need not look at it any more.
 
@@ -38,3 +50,4 @@ def set_start_aside() -> None:
     gc.freeze()
     gc.set_threshold(*_OFTEN)
     gc.collect()  # the collector measures from here
+    gc.set_threshold(*_USUAL)

@@ -55,7 +55,7 @@ def parse(content: bytes, path: Path, kinds: Kinds) -> Plan:
     """The plan in `content`, which was read from `path`. Raises PlanProblems."""
     text = _decoded(content, path)
     document = _toml(text, path)
-    report = Report(_shown(path), document, locate(text))
+    report = Report(_shown(path), document, lambda: locate(text))
     settings = read_settings(document, kinds, report)
     written = _written(document, kinds, report)
     check(document, kinds, report)

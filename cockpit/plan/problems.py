@@ -7,7 +7,7 @@ order of the file. Texts are clean and never repeat the value of a secret.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 
 from cockpit.core.clean import clean_text
@@ -40,17 +40,20 @@ class PlanProblems(Exception):
 
 
 class Report:
-    """Collects the problems of one file; knows the lines and the names of its tables."""
+    """Collects the problems of one file; knows the names of its tables, and looks for lines when it must."""
 
-    def __init__(self, file: str, document: Mapping[str, object], lines: Lines) -> None:
+    def __init__(self, file: str, document: Mapping[str, object], locate: Callable[[], Lines]) -> None:
         self._file = file
         self._document = document
-        self._lines = lines
+        self._locate = locate
+        self._lines: Lines | None = None
         self._found: dict[tuple[int, str, str], Problem] = {}
 
     def add(self, path: TomlPath, text: str) -> None:
         """Report once; the same words at the same place are one problem."""
         key = label(self._document, path)
+        if self._lines is None:
+            self._lines = self._locate()
         line = self._lines.line(path)
         clean = clean_text(text, limit=600)
         self._found.setdefault((line, key, clean), Problem(file=self._file, line=line, key=key, text=clean))

@@ -6,7 +6,7 @@ import gc
 import subprocess
 import sys
 
-from cockpit.cli.thrift import set_start_aside
+from cockpit.cli.thrift import set_start_aside, wait_for_the_start
 from tests.e2e.conftest import ROOT
 
 LOADS = "import sys, cockpit.adapters.http; print(*sys.modules)"
@@ -36,6 +36,18 @@ def test_what_the_start_built_is_set_aside_and_later_garbage_is_collected() -> N
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+
+
+def test_the_collector_waits_for_the_start_and_then_looks_as_usual() -> None:
+    usual = gc.get_threshold()
+    try:
+        wait_for_the_start()
+        assert 100_000 < gc.get_threshold()[0] < 1_000_000, "rarely, and not never"
+        set_start_aside()
+        assert gc.get_threshold() == usual
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 def test_threads_that_share_a_heap_run() -> None:

@@ -133,7 +133,9 @@ def test_a_real_driver_is_followed_event_by_event(shelf: Shelf) -> None:
         driver.done(note("the storm is over"))
 
         def told(each: Follower) -> bool:
-            return any("the storm is over" in line.text for line in each.latest().tail)
+            return each.newest is not None and any(
+                "the storm is over" in line.text for line in each.newest.tail
+            )
 
         shelf.until(follower, told, "the note")
         assert follower.latest().flags[0].key == driver.now.flags[0].key
