@@ -90,20 +90,22 @@ class Clients:
         loop = asyncio.get_running_loop()
         if idle_s >= IDLE_S or loop.time() - freed_at < idle_s:
             return client
-        closing = loop.create_task(self._drop(client))  # beside the request, which it must not hold up
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        self._drop_beside(client)
         return self._made(scheme)
 
     async def put_back(self, scheme: str, client: Client, *, ended: bool) -> None:
         """A client whose request did not end is thrown away: after a cancellation at the wrong moment its
-        one connection counts as taken for ever, and every later request waits for it in vain.
+        one connection counts as taken for ever, and every later request waits for it in vain. What no other
+        request has needed for so long that it is old goes, too: a burst would leave its connections for ever.
         """
-        if ended and client in self._all:
-            freed_at = asyncio.get_running_loop().time()
-            self._idle.setdefault(scheme, []).append((freed_at, client))
-        else:
+        if not (ended and client in self._all):
             await self._drop(client)
+            return
+        freed_at = asyncio.get_running_loop().time()
+        idle = self._idle.setdefault(scheme, [])
+        idle.append((freed_at, client))
+        while freed_at - idle[0][0] > IDLE_S:
+            self._drop_beside(idle.pop(0)[1])
 
     async def aclose(self) -> None:
         """The last of the users closes it; whoever asks again all the same gets a new client."""
@@ -117,6 +119,12 @@ class Clients:
         self._idle.clear()
         for client in clients:
             await client.aclose()
+
+    def _drop_beside(self, client: Client) -> None:
+        """Beside the request, which it must not hold up."""
+        closing = asyncio.get_running_loop().create_task(self._drop(client))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def _drop(self, client: Client) -> None:
         """One whose closing is cancelled is closed at the end."""

@@ -147,6 +147,23 @@ async def test_what_was_idle_for_too_long_is_closed_and_not_used() -> None:
     await clients.aclose()
 
 
+async def test_a_burst_leaves_no_connections_behind_that_nobody_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clients, loop = Clients(ssl.create_default_context, agent="test"), asyncio.get_running_loop()
+    burst = [clients.take("http", idle_s=IDLE_S) for _ in range(5)]
+    for each in burst:
+        await clients.put_back("http", each, ended=True)
+    later_s = loop.time() + 2 * IDLE_S
+    monkeypatch.setattr(loop, "time", lambda: later_s)
+    kept = clients.take("http", idle_s=IDLE_S)
+    await clients.put_back("http", kept, ended=True)
+    await asyncio.gather(*clients._closing)
+    assert [each.is_closed for each in burst] == [each is not kept for each in burst]
+    assert clients.take("http", idle_s=IDLE_S) is kept
+    await clients.aclose()
+
+
 async def test_one_that_comes_back_after_the_end_is_not_handed_out_again() -> None:
     clients = Clients(ssl.create_default_context, agent="test")
     out = clients.take("http", idle_s=IDLE_S)
