@@ -11,8 +11,6 @@ _M_ARENA_MAX: Final = -8
 """From glibc's malloc.h."""
 _OFTEN: Final = (700, 10, 2)
 """Python's own thresholds but for the last, which is 10: how many partial looks lie between two full ones."""
-
-_USUAL: Final = gc.get_threshold()
 _OBJECTS_OF_A_START: Final = 150_000
 
 
@@ -48,6 +46,5 @@ def set_start_aside() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_OFTEN)
     gc.collect()  # the collector measures from here
-    gc.set_threshold(*_USUAL)
+    gc.set_threshold(*_OFTEN)
