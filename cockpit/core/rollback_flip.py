@@ -3,6 +3,7 @@
 - a flag is written as soon as nothing that depends on it is still being brought to zero;
 - an accepted or unknown write is followed by a read, never by another write;
 - a read that began before the write ended proves nothing;
+- 0% is stored in a flag that is off once no other one is still being switched off, or after a while;
 - a write that never left is no refusal: it is tried again, with growing pauses, without an end, and at once
   when its service answers a poll again.
 """
@@ -35,6 +36,9 @@ UNSEEN_LIMIT_S: Final = 15.0
 
 BACKGROUND_PAUSE_S: Final = 15.0
 
+STORES_AFTER_S: Final = 15.0
+"""How long after it was declared flags that are off give way to flags that are not."""
+
 UNSENT_LIMIT: Final = 6
 """For how many tries flags wait for one whose writes do not leave: some eight seconds of pauses."""
 
@@ -47,7 +51,7 @@ def bring_flags_to_zero(rollback: Rollback, facts: Facts, now: datetime) -> Iter
     step = step_of(rollback, StepKey.FLIP)
     if step is not None:
         yield from start(rollback, step)
-    by_flag = {flip.flag: flip for flip in rollback.flips}
+    by_flag, stores = {flip.flag: flip for flip in rollback.flips}, _may_store(rollback, facts, now)
     for flip in rollback.flips:
         fact = facts.flags.get(flip.flag, FlagFact())
         before = [by_flag[flag] for flag in flip.waits_for if flag in by_flag]
@@ -55,7 +59,7 @@ def bring_flags_to_zero(rollback: Rollback, facts: Facts, now: datetime) -> Iter
         by_second = tuple(_by_second(rollback, flip, facts.seconds.get(flip.flag), now, may_write=free))
         yield from by_second
         if free and not any(isinstance(act, Write) for act in by_second):
-            yield from _bring_to_zero(rollback, flip, fact, now)
+            yield from _bring_to_zero(rollback, flip, fact, now, stores=stores)
     if step is not None and not step.settled and rollback.flipped:
         yield done(rollback, step, _flip_words(rollback))
 
@@ -101,12 +105,21 @@ def _by_second(
         yield Write(flag=flip.flag, action=Action.KILL, lever=Lever.SECOND)
 
 
-def _bring_to_zero(rollback: Rollback, flip: Flip, fact: FlagFact, now: datetime) -> Iterator[Act]:
+def _may_store(rollback: Rollback, facts: Facts, now: datetime) -> bool:
+    """0% is stored in flags that are off already: first come those that are not, for a while."""
+    if rollback.elapsed(now).total_seconds() > STORES_AFTER_S:
+        return True
+    return not any(not flip.at_zero and _tries(rollback, flip, facts, now) for flip in rollback.flips)
+
+
+def _bring_to_zero(
+    rollback: Rollback, flip: Flip, fact: FlagFact, now: datetime, *, stores: bool
+) -> Iterator[Act]:
     proof = _proof(rollback, flip, fact)
     if flip.state is FlipState.AT_ZERO:
         if proof and not _at_zero(fact):
             yield _seen(rollback, flip, fact)
-        elif flip.stored in ("", LOST) and not flip.pauses(now):
+        elif stores and flip.stored in ("", LOST) and not flip.pauses(now):
             yield Write(flag=flip.flag, action=Action.ZERO)
         return
     if proof and _at_zero(fact) and not (fact.forward_unsettled and not flip.attempts):

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cockpit.core import rollback_flip
+from cockpit.core.acts import Action
 from cockpit.core.clean import Percent
 from cockpit.core.events import Kind
 from cockpit.core.model import Health
@@ -396,3 +398,32 @@ def test_hooks_are_told_of_the_wider_rollback_and_a_message_from_before_does_not
         "chat", "declared", ok=True, event_id=announcement_id(sim.rollback, "declared", "chat")
     )
     assert sim.rollback.announced == (("chat", "declared", True),)
+
+
+def test_flags_that_are_off_give_way_to_those_that_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollback_flip, "STORES_AFTER_S", 60.0)
+    sim = Sim(depends_on={"a": (), "b": ()}, truth={"a": 2500, "b": 2500})
+    sim.declare()
+    sim.turn()
+    sim.answer("a", "done", lands=True)
+    sim.read("a")
+    sim.turn()
+    assert sim.rollback.flips[0].at_zero and list(sim.in_flight) == ["b"]
+    sim.now += timedelta(seconds=60)
+    sim.turn()
+    assert {key: order.action for key, order in sim.in_flight.items()} == {
+        "a": Action.ZERO,
+        "b": Action.KILL,
+    }
+
+
+def test_zero_is_stored_as_soon_as_nothing_is_being_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollback_flip, "STORES_AFTER_S", 60.0)
+    sim = Sim(depends_on={"a": (), "b": ()}, truth={"a": 2500, "b": 2500})
+    sim.declare()
+    sim.turn()
+    for flag in ("a", "b"):
+        sim.answer(flag, "done", lands=True)
+        sim.read(flag)
+        sim.turn()
+    assert {order.action for order in sim.in_flight.values()} == {Action.ZERO} and len(sim.in_flight) == 2
