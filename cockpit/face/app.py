@@ -6,7 +6,6 @@ the engine. Every key goes through one method, so that a key, the palette and a 
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable
@@ -93,13 +92,11 @@ class CockpitApp(CellDiffApp):
         self._woken = False
         self._cooling = False
         self._again = False
-        self._alone = False
         self.doors = Doors(self)
         self.acts = self._make_acts()
 
     def fly(self) -> int:
         """Run until the person leaves; the process's exit code."""
-        self._alone = True
         self.run(mouse=self._mouse)
         return self.return_code or 0
 
@@ -114,12 +111,6 @@ class CockpitApp(CellDiffApp):
         self._dressing.watch(lambda: self.call_later(self._reload_themes))
         self._say_theme_problems()
         self._say_plain()
-
-    def on_ready(self) -> None:
-        """What was loaded until now stays to the end. In a process that is all the cockpit's, the collector
-        need not look through it again and again with every thread waiting, 50 to 150 ms each time."""
-        if self._alone:
-            gc.freeze()
 
     def on_unmount(self) -> None:
         if self._unsubscribe is not None:
