@@ -21,9 +21,6 @@ MOST_OF_THE_TIME = 0.05
 PUBLISH_AFTER_S = 0.002
 PUBLISH_SPACING_S = 0.5
 PUBLISH_NEWS_SPACING_S = 0.1
-PUBLISH_FIRST_S = 1.0
-"""The first picture for observers waits so long: pydantic looks at every class of it before it writes one,
-which is a tenth of the CPU that the driver's own screen waits for."""
 
 
 class Studio:
@@ -49,7 +46,6 @@ class Studio:
         self._redraw: asyncio.TimerHandle | None = None
         self._handing_out: asyncio.TimerHandle | None = None
         self._drawn_at = self._published_at = float("-inf")
-        self._publishes_from = asyncio.get_running_loop().time() + PUBLISH_FIRST_S
         self._spacing_s = SNAPSHOT_SPACING_S
         self._published_news: tuple[Level, int] | None = None
 
@@ -97,8 +93,7 @@ class Studio:
     def _due(self, snapshot: Snapshot) -> bool:
         news = (snapshot.level, snapshot.journal.last_seq)
         spacing_s = PUBLISH_SPACING_S if news == self._published_news else PUBLISH_NEWS_SPACING_S
-        too_soon = self._drawn_at < self._publishes_from or self._drawn_at - self._published_at < spacing_s
-        if not self._publishes() or too_soon:
+        if not self._publishes() or self._drawn_at - self._published_at < spacing_s:
             return False
         self._published_at, self._published_news = self._drawn_at, news
         return True
