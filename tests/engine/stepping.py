@@ -315,7 +315,7 @@ class Cockpit:
             rng=random.Random(7),
         )
         self._shown: list[Snapshot] = []
-        self._pilot = Pilot(flying, show=self._show)
+        self._pilot = self.loop.run_until_complete(_made(flying, self._show))
         self._heard, self._pilot_heard = heard, self._pilot._heard
         self._pilot._heard = self._hear  # every event as it is folded
         self._task = self.loop.create_task(self._fly())
@@ -378,6 +378,11 @@ class Cockpit:
             self.loop.run_until_complete(_ended(asyncio.all_tasks(self.loop)))
         self._pilot._journal.close()
         self.loop.close()
+
+
+async def _made(flying: Flying, show: Callable[[Snapshot], None]) -> Pilot:
+    """On the loop, as an engine does it."""
+    return Pilot(flying, show=show)
 
 
 async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
