@@ -27,7 +27,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +36,7 @@ from time import monotonic, monotonic_ns, time_ns
 from typing import Final
 
 import httpx
+import psutil
 import pytest
 
 from cockpit.core.events import Event, Kind
@@ -175,21 +176,34 @@ def try_once(world: Rig, plan_text: str, way: Way, stall_s: float, figures: Figu
         plan_path = Path(place) / "night.toml"
         plan_path.write_text(plan_text)
         env = environment(Path(place), plain=way.plain)
-        with seated([*COCKPIT, "fly", str(plan_path)], env, way) as keys:
-            keys.terminal.expect("chat_realtime", "data live", limit_s=FIRST_LIGHT_S)
-            Pause().wait(2.0 + random.random())
-            if way.stalls:
-                keys.stall()
-                Pause().wait(stall_s)
-            keys.press("R")
-            if way.stalls or way.plain:
-                Pause().wait(ARMED_S)
-            else:
-                keys.terminal.expect("press R to roll back", limit_s=FIRST_LIGHT_S)
-                Pause().wait(random.random() / 2)
-            pressed_ns, pressed_at_ns = keys.press("R"), time_ns()
-            pressed_at_ns -= monotonic_ns() - pressed_ns
-            measure(world, journal_path(plan_path, env), pressed_ns, pressed_at_ns, figures)
+        try:
+            with seated([*COCKPIT, "fly", str(plan_path)], env, way) as keys:
+                keys.terminal.expect("chat_realtime", "data live", limit_s=FIRST_LIGHT_S)
+                Pause().wait(2.0 + random.random())
+                if way.stalls:
+                    keys.stall()
+                    Pause().wait(stall_s)
+                keys.press("R")
+                if way.stalls or way.plain:
+                    Pause().wait(ARMED_S)
+                else:
+                    keys.terminal.expect("press R to roll back", limit_s=FIRST_LIGHT_S)
+                    Pause().wait(random.random() / 2)
+                pressed_ns, pressed_at_ns = keys.press("R"), time_ns()
+                pressed_at_ns -= monotonic_ns() - pressed_ns
+                measure(world, journal_path(plan_path, env), pressed_ns, pressed_at_ns, figures)
+        finally:
+            end_all_of(plan_path)
+
+
+def end_all_of(plan_path: Path) -> None:
+    """A cockpit whose ssh was cut goes on with its rollback, as it should, and would switch off the flags of
+    the next try."""
+    for process in psutil.process_iter(["cmdline"]):
+        if str(plan_path) in (process.info["cmdline"] or ()):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+            psutil.wait_procs([process], timeout=FIRST_LIGHT_S)
 
 
 def environment(place: Path, *, plain: bool) -> dict[str, str]:
