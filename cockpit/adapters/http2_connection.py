@@ -16,7 +16,7 @@ import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 import httpx
@@ -37,6 +37,7 @@ from h2.settings import SettingCodes, Settings
 
 from cockpit.adapters.http2_frames import Farewell, Frames
 from cockpit.adapters.http_trouble import BrokenOff, Phase
+from cockpit.core.dataclass import dataclass
 
 Reached = Callable[[Phase], None]
 

@@ -7,10 +7,11 @@ what it has begun (RFC 9113, section 6.8). So h2 never sees one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from h2.exceptions import FrameTooLargeError
+
+from cockpit.core.dataclass import dataclass
 
 _HEAD: Final = 9
 _GOAWAY: Final = 0x7
