@@ -326,13 +326,14 @@ class Plan:
     phases: tuple[str, ...] = ()
     digest: str = ""
     source: str = ""
+    flags_by_key: Mapping[str, FlagSpec] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "flags_by_key", {flag.key: flag for flag in self.flags})
 
     def flag(self, key: str) -> FlagSpec:
         """Raises KeyError with the key."""
-        for flag in self.flags:
-            if flag.key == key:
-                return flag
-        raise KeyError(key)
+        return self.flags_by_key[key]
 
     def read_through(self, flag: str, *, second: bool) -> tuple[ServiceSpec | None, str]:
         """The service of this lever of a flag (None: there is none), and the flag's name there."""
@@ -365,7 +366,3 @@ class Plan:
         first = [flag.key for flag in self.flags if flag.service == service]
         second = [flag.second.key for flag in self.flags if flag.second and flag.second.service == service]
         return tuple(dict.fromkeys((*first, *second)))
-
-    @property
-    def flags_by_key(self) -> Mapping[str, FlagSpec]:
-        return {flag.key: flag for flag in self.flags}
