@@ -95,7 +95,7 @@ async def test_a_name_without_an_address(web: Web) -> None:
 
 
 async def test_no_answer_ends_at_the_deadline(web: Web) -> None:
-    async with serving(web, always(Hang()), timeout_s=0.2) as (host, _):
+    async with serving(web, always(Hang()), timeout_s=1) as (host, _):
         with pytest.raises(NoAnswer) as caught:
             await host.write("POST", "/off")
     assert (caught.value.cause, caught.value.sent) == (Cause.TIMEOUT, True)
