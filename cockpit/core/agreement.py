@@ -8,7 +8,7 @@ from typing import Final
 
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import FlagValue, Reading
-from cockpit.core.snapshot import Agreement, ForeignChange, Share
+from cockpit.core.snapshot import Agreement, Share
 from cockpit.core.spec import FlagSpec
 
 _NOISE_SIGMAS: Final = 3.0
@@ -65,24 +65,6 @@ def _difference_began(
     recent = changed_at is not None and (now - changed_at).total_seconds() <= propagation_s
     began = differs_since or (changed_at if recent and changed_at is not None else now)
     return max(began, changed_at) if changed_at is not None and changed_at <= now else began
-
-
-def foreign_change(expected: FlagValue, read: FlagValue, now: datetime) -> ForeignChange | None:
-    """What somebody else did to a flag, given the last setting that is accounted for; None if nothing.
-
-    An exposure that can no longer be told counts as raised: it may send more traffic to the new side.
-    """
-    if expected.same_setting(read):
-        return None
-    before, after = expected.exposure, read.exposure
-    raised = after is None or (before is not None and after > before)
-    return ForeignChange(
-        at=read.changed_at or now,
-        before=setting_words(expected),
-        after=setting_words(read),
-        who=read.changed_by,
-        raised=raised,
-    )
 
 
 def setting_words(value: FlagValue) -> str:

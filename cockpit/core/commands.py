@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from cockpit.core.dataclass import dataclass
+from cockpit.core.model import ForeignChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +82,16 @@ class ReleaseSeat(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold(Command):
-    """Stop the ramp of one flag here; `release` undoes it."""
+    """Stop the ramp of one flag here; `release` undoes it.
+
+    accepts: the change by somebody else that a release takes over, as it was shown; None where none was. One
+    that nobody was shown is never accepted.
+    """
 
     flag: str
     reason: str
     release: bool = False
+    accepts: ForeignChange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,9 @@ from cockpit.core.clean import ZERO, Percent
 from cockpit.core.dataclass import dataclass
 from cockpit.core.driver import DriverSeat
 from cockpit.core.events import Event, Kind, second_lever
+from cockpit.core.model import ForeignChange
 from cockpit.core.rollback import IllegalEvent, Rollback
-from cockpit.core.snapshot import ForeignChange, Proposal
+from cockpit.core.snapshot import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,3 +198,14 @@ class WriteResult:
     failure: Failure | None = None
     unsent: bool = False
     again_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignChange:
+    """A flag setting that this cockpit did not ask for. `who` is None where the service does not tell."""
+
+    at: datetime
+    before: str
+    after: str
+    who: str | None
+    raised: bool

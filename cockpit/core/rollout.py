@@ -18,11 +18,10 @@ from cockpit.core.clean import ZERO, Percent
 from cockpit.core.dataclass import dataclass
 from cockpit.core.figures import length
 from cockpit.core.holds import hold_left, hold_until, reached_stage, set_ahead_words
-from cockpit.core.model import FlagValue, Freshness, Health, Reading, Side, Verdict
+from cockpit.core.model import FlagValue, ForeignChange, Freshness, Health, Reading, Side, Verdict
 from cockpit.core.parity_gate import parity_gate
 from cockpit.core.snapshot import (
     Agreement,
-    ForeignChange,
     GateResult,
     ParityStatus,
     ProbeStatus,

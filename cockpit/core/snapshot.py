@@ -20,6 +20,7 @@ from cockpit.core.drain import DrainGauge
 from cockpit.core.history import SideHistory
 from cockpit.core.model import (
     FlagValue,
+    ForeignChange,
     Health,
     Mode,
     ProbeValue,
@@ -91,17 +92,6 @@ class Agreement(StrEnum):
     PROPAGATING = "propagating"
     DIFFER = "differ"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForeignChange:
-    """A flag setting that this cockpit did not ask for. `who` is None where the service does not tell."""
-
-    at: datetime
-    before: str
-    after: str
-    who: str | None
-    raised: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,9 +169,13 @@ class Orders:
         self._driving()
         if command.flag not in self._senses.plan.flags_by_key:
             raise Refused(f"the plan has no flag {clean_text(command.flag)}")
-        held = self._logbook.flight.flag(command.flag).held_by is not None
+        flag = self._logbook.flight.flag(command.flag)
+        held = flag.held_by is not None
         if command.release != held:
             raise Refused(f"{command.flag} is {'held already' if held else 'not held'}")
+        if command.release and flag.foreign is not None and flag.foreign != command.accepts:
+            change = f"{flag.foreign.before} -> {flag.foreign.after}"
+            raise Refused(f"{command.flag} was changed by someone else meanwhile: {change}; look again")
         if command.release:
             self._record(command, Kind.ROLLOUT_RELEASED, flag=command.flag)
             return f"{command.flag} released"

@@ -76,9 +76,11 @@ class Crowd:
 
         wait_until(agreed, f"every observer says {expected}")
 
-    def all_show(self, instant: str) -> None:
+    def all_follow(self, *, after: str = "") -> None:
+        """Every one has a picture of a flight that began after that instant, and no trouble."""
         wait_until(
-            lambda: all(told.get("started_at", "") >= instant for told in self.told()), "every one follows"
+            lambda: all(told.get("started_at", "") > after and not told["trouble"] for told in self.told()),
+            "every one follows",
         )
 
 
@@ -137,7 +139,7 @@ def test_twenty_observers_ask_nobody_and_follow_one_driver_after_the_other(
         observers.all_say(trouble="There is no journal yet")
         assert requests == []
         with flying(stage) as driver:
-            observers.all_say(trouble="", seq="")
+            observers.all_follow()
             assert requests
             kill(driver)
             before = settled(requests)
@@ -145,10 +147,7 @@ def test_twenty_observers_ask_nobody_and_follow_one_driver_after_the_other(
             assert len(requests) == before
         (first,) = {told["started_at"] for told in observers.told()}
         with flying(stage):
-            wait_until(
-                lambda: all(told["started_at"] > first and not told["trouble"] for told in observers.told()),
-                "every one follows the next driver",
-            )
+            observers.all_follow(after=first)
         for told in observers.told():
             assert {key: told[key] for key in INNOCENT} == INNOCENT
 

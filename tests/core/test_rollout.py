@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from cockpit.core.clean import FULL, ZERO
 from cockpit.core.holds import hold_until, reached_stage
-from cockpit.core.model import Failure, Health, Reading, Side, Verdict
+from cockpit.core.model import Failure, ForeignChange, Health, Reading, Side, Verdict
 from cockpit.core.rollout import Situation, gates, next_stage, stage_index
-from cockpit.core.snapshot import Agreement, ForeignChange
+from cockpit.core.snapshot import Agreement
 from tests.core.sim_rollout import (
     CHAT,
     ERRORS,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from cockpit.core.agreement import agreement, foreign_change, setting_words
+from cockpit.core.agreement import agreement, setting_words
 from cockpit.core.clean import Percent
 from cockpit.core.model import FlagValue, Reading
 from cockpit.core.snapshot import Agreement, Share
@@ -122,32 +122,15 @@ PLAIN = FlagValue(key="chat", on=True, percent=Percent(1000), revision="7")
 
 
 @pytest.mark.parametrize(
-    ("read", "after", "raised"),
+    ("read", "words"),
     [
-        (replace(PLAIN, percent=pct(100)), "100%", True),
-        (replace(PLAIN, percent=pct(5)), "5%", False),
-        (replace(PLAIN, on=False), "off (10% stored)", False),
-        (replace(PLAIN, on=False, percent=pct(0)), "off", False),
-        (replace(PLAIN, percent=None, complexities=("two strategies",)), "not plain (two strategies)", True),
-        (replace(PLAIN, complexities=("constraints",)), "not plain (constraints)", False),
-        (replace(PLAIN, percent=None), "no plain percentage", True),
+        (PLAIN, "10%"),
+        (replace(PLAIN, on=False), "off (10% stored)"),
+        (replace(PLAIN, on=False, percent=pct(0)), "off"),
+        (replace(PLAIN, percent=None, complexities=("two strategies",)), "not plain (two strategies)"),
+        (replace(PLAIN, complexities=("constraints",)), "not plain (constraints)"),
+        (replace(PLAIN, percent=None), "no plain percentage"),
     ],
 )
-def test_a_foreign_hand_is_seen_with_what_it_did(read: FlagValue, after: str, raised: bool) -> None:
-    change = foreign_change(PLAIN, replace(read, changed_by="dana", changed_at=JUST_NOW), NOW)
-    assert change is not None
-    assert (change.before, change.after, change.raised) == ("10%", after, raised)
-    assert (change.who, change.at) == ("dana", JUST_NOW)
-
-
-def test_a_new_revision_alone_is_no_change_and_a_silent_service_gives_our_time() -> None:
-    assert foreign_change(PLAIN, replace(PLAIN, revision="8", changed_by="dana"), NOW) is None
-    change = foreign_change(PLAIN, replace(PLAIN, on=False), NOW)
-    assert change is not None and (change.who, change.at) == (None, NOW)
-
-
-def test_switching_on_a_stored_percentage_is_a_raise() -> None:
-    off = replace(PLAIN, on=False)
-    assert setting_words(off) == "off (10% stored)"
-    change = foreign_change(off, PLAIN, NOW)
-    assert change is not None and change.raised
+def test_a_setting_in_words(read: FlagValue, words: str) -> None:
+    assert setting_words(read) == words

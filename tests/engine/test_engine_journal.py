@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -235,7 +236,9 @@ def test_a_foreign_change_is_alarmed_with_its_author_and_holds_the_flag(exposed:
     assert "not met" in pilot.refused(advance("writes", 100))
     held = pilot.flag("writes")
     assert held.held_by is not None and "changed by someone else" in held.held_reason
-    pilot.done(asked.Hold(id=ident(), by="ana", flag="writes", reason="", release=True))
+    unseen = asked.Hold(id=ident(), by="ana", flag="writes", reason="", release=True)
+    assert "changed by someone else meanwhile: 50% -> 80%" in pilot.refused(unseen)
+    pilot.done(replace(unseen, id=ident(), accepts=foreign))
     accepted = pilot.flag("writes")
     assert accepted.foreign is None and accepted.asked is not None and accepted.asked.value == 80
     pilot.fly_to("writes", 100)

@@ -13,6 +13,7 @@ from typing import Final
 from cockpit.core.clean import Percent
 from cockpit.core.history import Blank
 from cockpit.core.model import (
+    ForeignChange,
     Health,
     Mode,
     Side,
@@ -23,7 +24,6 @@ from cockpit.core.snapshot import (
     Agreement,
     BackendStatus,
     FlagStatus,
-    ForeignChange,
     GateResult,
     HostStatus,
     JournalHealth,

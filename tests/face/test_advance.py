@@ -10,10 +10,12 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from cockpit.core.commands import Advance, Command, Hold, OverrideVerdict
+from cockpit.core.model import ForeignChange
 from cockpit.core.snapshot import FlagStatus, GateResult, Snapshot
 from cockpit.face.screens.advance import AdvanceSheet, HoldSheet
 from cockpit.face.screens.live import Sheet
 from cockpit.face.screens.override import OverrideSheet
+from tests.face.parts import NOW
 from tests.face.pictures import (
     HOSTILE,
     FakeClock,
@@ -172,6 +174,28 @@ async def test_a_held_flag_is_released() -> None:
         await _gone(pilot, stage)
     assert isinstance(stage.only, Hold)
     assert stage.only.release
+
+
+async def test_a_release_accepts_the_change_that_was_shown_and_no_later_one() -> None:
+    def raised(after: str) -> Snapshot:
+        change = ForeignChange(at=NOW, before="10%", after=after, who="mallory", raised=True)
+        return _flag(held_by="mallory", held_reason="changed by someone else", foreign=change)
+
+    stage = Stage(raised("20%"), hold("convex_resources"))
+    async with stage.app.run_test() as pilot:
+        await stage.app.push_screen(stage.sheet)
+        stage.port.show(raised("80%"))
+        await says(pilot, "changed by someone else meanwhile")
+        await pilot.press("enter")
+        assert stage.port.commands == []
+    again = Stage(raised("80%"), hold("convex_resources"))
+    async with again.app.run_test() as pilot:
+        await again.app.push_screen(again.sheet)
+        await says(pilot, "RELEASE THE HOLD")
+        await pilot.press("enter")
+        await _gone(pilot, again)
+    assert isinstance(again.only, Hold)
+    assert again.only.accepts is not None and again.only.accepts.after == "80%"
 
 
 async def test_escape_does_nothing() -> None:

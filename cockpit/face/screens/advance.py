@@ -72,6 +72,7 @@ class HoldSheet(Form):
         self._operator = operator
         self._flag = flag
         self._release = status is not None and status.held_by is not None
+        self._accepts = status.foreign if status is not None else None
         super().__init__(
             port,
             clock,
@@ -92,7 +93,10 @@ class HoldSheet(Form):
         return (advance_line(flag), row((held or effect, Role.TEXT)))
 
     def refusal(self, snapshot: Snapshot, now: datetime) -> str:
-        return hold_refusal(snapshot, flag_of(snapshot, self._flag))
+        flag = flag_of(snapshot, self._flag)
+        if self._release and flag is not None and flag.foreign not in (None, self._accepts):
+            return "changed by someone else meanwhile: leave, and look again"
+        return hold_refusal(snapshot, flag)
 
     def send(self, answers: Answers) -> None:
         self.port.submit(
@@ -102,5 +106,6 @@ class HoldSheet(Form):
                 flag=self._flag,
                 reason=answers["reason"],
                 release=self._release,
+                accepts=self._accepts,
             )
         )
