@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from cockpit.core.events import Kind
+from cockpit.core.flight import fold
 from tests.e2e.conftest import Stage
 from tests.e2e.killing import assert_writes_in_order, flying, label, machine_part_done, stored, written
 from tests.e2e.terminal import Terminal, wait_until
@@ -53,7 +54,9 @@ def test_a_stopped_cockpit_reads_everything_again_before_it_trusts_anything(stag
     """While it stood still somebody raised a flag that it had seen at zero, and clients follow the flag."""
     with Terminal(stage.command("fly"), env=stage.env) as terminal:
         roll_back(terminal)
-        wait_until(lambda: flipped(stage), "every flag is at zero")
+        wait_until(
+            lambda: flipped(stage) and at_rest(stage), "every flag is at zero, and so is what it stores"
+        )
         stopped_at = stand_still(terminal.process.pid, stage)
         stage.practice.world.set_exposure("chat_reads", 60, who="alex")
         terminal.process.send_signal(signal.SIGCONT)
@@ -112,6 +115,12 @@ def seen_raised(stage: Stage) -> bool:
 
 def flipped(stage: Stage) -> bool:
     return any(label(event) == "step.done flip back" for event in written(stage))
+
+
+def at_rest(stage: Stage) -> bool:
+    """No write is on its way or to come, which a process that is stopped would send when it goes on."""
+    pending = [each.pending for each in fold(written(stage)).flags.values()]
+    return stored(stage) == ["0", "0", "0"] and pending == [None, None, None]
 
 
 def busy_s(process: psutil.Process) -> float:
