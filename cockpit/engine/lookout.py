@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.events import Kind
+from cockpit.core.figures import rate as rate_words
 from cockpit.core.flight import FlagFlight, Flight
 from cockpit.core.model import Freshness, Health, Reading, Verdict
 from cockpit.core.snapshot import Proposal, SignalStatus
@@ -199,7 +200,7 @@ def _proposal(signal: SignalStatus, now: datetime, goes_at: datetime | None) -> 
         body={
             "signal": signal.name,
             "text": f"{signal.title}: {evidence.text if regressed else signal.limit_text}",
-            "value": "" if rate is None else f"{rate:.2g}%",
+            "value": "" if rate is None else rate_words(rate),
             "limit": f"E >= {evidence.threshold:g}" if regressed else f"{signal.limit_pct:g}%",
             "since": since.isoformat(),
             "goes_at": goes_at.isoformat() if goes_at is not None else None,

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cockpit.core.clean import ZERO
+from cockpit.core.figures import rate as rate_words
 from cockpit.core.flight import Flight
 from cockpit.core.model import Freshness, Health, Reading, Verdict
 from cockpit.core.parity import Match
@@ -104,7 +105,7 @@ def _signal(signal: SignalStatus, flight: Flight, now: datetime) -> Iterator[Rea
     """What the open proposal says already is not said twice."""
     proposed = flight.proposal is not None and flight.proposal.signal == signal.name
     evidence, rate = signal.evidence, signal.new.rate_pct
-    value = "" if rate is None else f"{rate:.2g}%"
+    value = "" if rate is None else rate_words(rate)
     if signal.limit_breached and not proposed:
         limit = "" if signal.limit_pct is None else f"{signal.limit_pct:g}%"
         what, since = signal.limit_text, signal.limit_since

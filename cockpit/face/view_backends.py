@@ -45,12 +45,17 @@ def probe_word(probe: ProbeStatus, now: datetime) -> Word:
 
 
 def backend_word(backend: BackendStatus, now: datetime) -> Word:
-    """The side's health; a healthy word only while every required probe is fresh."""
-    word = HEALTH_WORD[backend.health]
-    required = [probe.reading.freshness(now) for probe in backend.probes if probe.required]
-    if word.role is Role.OK and Freshness.UNKNOWN in required:
+    """The side's health as its required probes still say it: what none of them knows any more is UNKNOWN,
+    be it good or bad, and a healthy word needs all of them fresh."""
+    required = [probe.reading for probe in backend.probes if probe.required]
+    known = [reading.fresh_value(now) for reading in required]
+    if any(value is not None and value.health is Health.DOWN for value in known):
+        return HEALTH_WORD[Health.DOWN]
+    freshness = [reading.freshness(now) for reading in required]
+    if Freshness.UNKNOWN in freshness:
         return HEALTH_WORD[Health.UNKNOWN]
-    return STALE_WORD if word.role is Role.OK and Freshness.STALE in required else word
+    word = HEALTH_WORD[backend.health]
+    return STALE_WORD if word.role is Role.OK and Freshness.STALE in freshness else word
 
 
 def by_side(snapshot: Snapshot, side: Side) -> BackendStatus | None:

@@ -12,7 +12,7 @@ from cockpit.core.commands import CommandState, CommandStatus
 from cockpit.core.model import FlagValue, Quality, WriteOutcome
 from cockpit.core.snapshot import JournalHealth, Level, PlanChange, Reason, Snapshot
 from cockpit.face.view import Line, Role, Row, text_of, width_of
-from cockpit.face.view_backends import backend_rows, backend_titles
+from cockpit.face.view_backends import backend_rows, backend_titles, backend_word
 from cockpit.face.view_banner import banner, calm_words, level_now, reason_line, strips
 from cockpit.face.view_detail import Subject, Topic, detail_lines
 from cockpit.face.view_journal import command_line, host_line, journal_line
@@ -450,3 +450,9 @@ def test_no_line_of_any_panel_exceeds_its_width(
 def test_the_banner_fills_its_line_wherever_it_is_cut(width: int) -> None:
     """Its clock is a widget of its own: a shorter line would open a gap in the middle of the mode."""
     assert width_of(banner(pictures.calm(), NOW, width)) == width
+
+
+def test_a_side_that_was_down_is_unknown_once_nobody_looks_any_more() -> None:
+    _, new = pictures.regressed().backends
+    assert backend_word(new, NOW).text == "DOWN"
+    assert backend_word(new, NOW + timedelta(hours=1)).text == "UNKNOWN"
