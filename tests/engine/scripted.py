@@ -29,6 +29,7 @@ from cockpit.core.model import (
 )
 from cockpit.engine.journal_memory import MemoryJournal
 from cockpit.engine.journal_port import Draft, FailureKind, JournalFailure
+from tests.engine.by_action import WritesByAction
 
 START = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 DEADLINE_S = 20.0
@@ -160,7 +161,7 @@ class Written:
     others_in_flight: int
 
 
-class ScriptedService:
+class ScriptedService(WritesByAction):
     """Reader and writer of one flag service."""
 
     def __init__(self, bell: Bell, percents: Mapping[str, float]) -> None:
@@ -202,22 +203,10 @@ class ScriptedService:
             raise self.failing
         return seen
 
-    async def set_percent(self, key: str, percent: Percent, *, expected: FlagValue) -> WriteResult:
-        return await self._write("set", key, percent)
-
-    async def kill(self, key: str) -> WriteResult:
-        return await self._write("kill", key, None)
-
-    async def zero(self, key: str) -> WriteResult:
-        return await self._write("zero", key, ZERO)
-
-    async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        return ()
-
     async def aclose(self) -> None:
         self.closed += 1
 
-    async def _write(self, action: str, key: str, percent: Percent | None) -> WriteResult:
+    async def write(self, action: str, key: str, percent: Percent | None) -> WriteResult:
         out = self._out.get(key, 0)
         self.writes.append(Written(action=action, flag=key, percent=percent, others_in_flight=out))
         script = self.answers.get(key)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from cockpit.adapters.base import AdapterError, Preflight
+from cockpit.adapters.base import AdapterError
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.clock import Clock
 from cockpit.core.commands import Command
@@ -31,6 +31,7 @@ from cockpit.engine.journal_memory import MemoryJournal
 from cockpit.engine.journal_port import Draft, FailureKind, JournalFailure, SequenceConflict
 from cockpit.engine.pilot import Pilot
 from cockpit.engine.sources import Sources
+from tests.engine.by_action import WritesByAction
 from tests.engine.scripted import FULL, Bell, HandClock, ScriptedHook, ScriptedMonitor, ScriptedProbe, down
 
 SLOW = JournalFailure(FailureKind.SLOW, "The journal's disk does not answer")
@@ -180,7 +181,7 @@ class Out:
     answer: asyncio.Future[WriteResult]
 
 
-class SteppedService:
+class SteppedService(WritesByAction):
     """truth: what users get. out: writes that wait for an answer; late: those nobody waits for any more."""
 
     def __init__(self, percents: Mapping[str, float]) -> None:
@@ -206,22 +207,7 @@ class SteppedService:
         since = self.reads[self.reads_at_last_end.get(key, 0) :]
         return any(key in each and each[key] == exposure for each in since)
 
-    async def set_percent(self, key: str, percent: Percent, *, expected: FlagValue) -> WriteResult:
-        return await self._write("set", key, percent)
-
-    async def kill(self, key: str) -> WriteResult:
-        return await self._write("kill", key, None)
-
-    async def zero(self, key: str) -> WriteResult:
-        return await self._write("zero", key, ZERO)
-
-    async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        return ()
-
-    async def aclose(self) -> None:
-        return None
-
-    async def _write(self, action: str, key: str, percent: Percent | None) -> WriteResult:
+    async def write(self, action: str, key: str, percent: Percent | None) -> WriteResult:
         self.arrived(action, key)
         assert key not in self.out, f"two writes of {key} in flight"
         out = Out(action, key, percent, asyncio.get_running_loop().create_future())

@@ -164,6 +164,15 @@ def test_a_big_frame_is_one_picture_where_the_terminal_can_and_a_small_one_costs
         assert opened.read_all() == b"\x1b[Hy"
 
 
+def assert_newest_is_shown(opened: Line, canvas: Canvas) -> None:
+    canvas.paint(0, 0, [("newest", PLAIN)])
+    opened.link.show(canvas.frame())
+    opened.read_all()
+    glass = Glass(80, 24)
+    glass.write(opened.got.decode())
+    assert_same(glass.shown, drawn_slowly(canvas.frame()))
+
+
 def ticks(opened: Line, canvas: Canvas, count: int) -> int:
     """So many seconds of a clock on a link that swallows everything; how many bytes went out."""
     before = opened.link.written
@@ -185,12 +194,7 @@ def test_a_link_that_swallows_everything_is_sent_little_while_the_terminal_owes_
         frames_s = 300 / HELD_S
         assert swallowed < ASK_EVERY + 2 * WINDOW + frames_s * 100
         opened.link.answered()
-        canvas.paint(0, 0, [("newest", PLAIN)])
-        opened.link.show(canvas.frame())
-        opened.read_all()
-        glass = Glass(80, 24)
-        glass.write(opened.got.decode())
-        assert_same(glass.shown, drawn_slowly(canvas.frame()))
+        assert_newest_is_shown(opened, canvas)
 
 
 def test_a_terminal_that_answers_misses_no_frame() -> None:
@@ -216,12 +220,7 @@ def test_a_terminal_that_knows_no_whole_frames_but_answers_is_asked_what_it_answ
         swallowed = ticks(opened, canvas, 300)
         assert swallowed < ASK_EVERY + 2 * WINDOW + 300 / HELD_S * 100
         assert not opened.link.answered(whole_frames=False)
-        canvas.paint(0, 0, [("newest", PLAIN)])
-        opened.link.show(canvas.frame())
-        opened.read_all()
-        glass = Glass(80, 24)
-        glass.write(opened.got.decode())
-        assert_same(glass.shown, drawn_slowly(canvas.frame()))
+        assert_newest_is_shown(opened, canvas)
 
 
 def test_a_no_to_another_question_is_no_answer_of_one_that_shows_whole_frames() -> None:

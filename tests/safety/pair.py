@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cockpit.adapters.base import AdapterError, Preflight
+from cockpit.adapters.base import AdapterError
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.events import Event
 from cockpit.core.model import FlagValue, Side, WriteOutcome, WriteResult
 from cockpit.core.spec import Plan
 from cockpit.engine.journal_port import Beat, Draft
 from cockpit.engine.sources import Sources
+from tests.engine.by_action import WritesByAction
 from tests.engine.scripted import FULL, Bell, HandClock, ScriptedHook, ScriptedMonitor, ScriptedProbe, down
 from tests.engine.stepping import Cockpit, Lifeline, SteppedJournal
 
@@ -195,7 +196,7 @@ class CommonService:
         return 0.0 if exposure is None else exposure.value
 
 
-class Token:
+class Token(WritesByAction):
     """One cockpit's access to the service: what it writes is known to be its own."""
 
     def __init__(self, berth: Berth) -> None:
@@ -204,22 +205,7 @@ class Token:
     async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
         return self._berth.service.read(keys)
 
-    async def set_percent(self, key: str, percent: Percent, *, expected: FlagValue) -> WriteResult:
-        return await self._write("set", key, percent)
-
-    async def kill(self, key: str) -> WriteResult:
-        return await self._write("kill", key, None)
-
-    async def zero(self, key: str) -> WriteResult:
-        return await self._write("zero", key, ZERO)
-
-    async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
-        return ()
-
-    async def aclose(self) -> None:
-        return None
-
-    async def _write(self, action: str, key: str, percent: Percent | None) -> WriteResult:
+    async def write(self, action: str, key: str, percent: Percent | None) -> WriteResult:
         loop = asyncio.get_running_loop()
         sent = Sent(self._berth.slot, "", action, key, percent, loop.create_future(), loop)
         self._berth.arrived(sent)
