@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from cockpit.adapters.http import Web
 from cockpit.engine.clock import SystemClock
+from tests.real.cutover import Monitoring, Night, monitoring, night
 from tests.real.unleash_server import Unleash, unleash
 
 
@@ -30,3 +32,23 @@ async def web() -> AsyncIterator[Web]:
     made = Web(clock=SystemClock())
     yield made
     await made.aclose()
+
+
+@pytest.fixture(scope="module")
+def watched() -> Iterator[Monitoring]:
+    with monitoring() as started:
+        yield started
+
+
+@pytest.fixture
+def night_service(real_unleash: Unleash) -> Unleash:
+    """The flag service of the night; a file whose tests freeze it says another."""
+    return real_unleash
+
+
+@pytest.fixture
+def tonight(
+    night_service: Unleash, watched: Monitoring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Night]:
+    with night(night_service, watched, tmp_path, monkeypatch) as staged:
+        yield staged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -30,27 +30,13 @@ from tests.flying import (
     observed_pct,
     rollback_of,
 )
-from tests.real.cutover import Monitoring, Night, monitoring, night
-from tests.real.unleash_server import Unleash, unleash
+from tests.real.cutover import Monitoring, Night, night
+from tests.real.unleash_server import unleash
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 DRAIN_LIMIT_PCT = 0.5
 BY_EVIDENCE = (StepKey.PROVE, StepKey.FLIP, StepKey.DRAIN, StepKey.VERIFY, StepKey.RECONCILE)
-
-
-@pytest.fixture(scope="module")
-def prometheus() -> Iterator[Monitoring]:
-    with monitoring() as started:
-        yield started
-
-
-@pytest.fixture
-def tonight(
-    real_unleash: Unleash, prometheus: Monitoring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Night]:
-    with night(real_unleash, prometheus, tmp_path, monkeypatch) as staged:
-        yield staged
 
 
 def test_stages_advance_through_the_real_gates(tonight: Night) -> None:
@@ -141,10 +127,10 @@ def test_a_rollback_is_done_when_real_numbers_prove_it(tonight: Night) -> None:
 
 
 def test_a_kill_that_got_no_answer_is_unknown_until_it_is_read_back(
-    prometheus: Monitoring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    watched: Monitoring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole PostgreSQL cluster stands still. On a server of its own: others shall not meet that."""
-    with unleash() as frail, night(frail, prometheus, tmp_path, monkeypatch) as staged:
+    with unleash() as frail, night(frail, watched, tmp_path, monkeypatch) as staged:
         staged.start_at(25)
         writes, _, realtime = staged.flags
         with staged.flying() as cockpit:

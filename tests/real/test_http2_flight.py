@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from cockpit.adapters import http2
 from cockpit.core.rollback import FlipState
 from cockpit.core.snapshot import Snapshot
 from tests.flying import Cockpit, configured_pct, flag_of, rollback_of
-from tests.real.cutover import Monitoring, Night, monitoring, night
+from tests.real.cutover import Night
 from tests.real.tls_door import TlsDoor, tls_door
 from tests.real.unleash_server import Unleash
 
@@ -20,22 +19,8 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
-def service(frail_unleash: Unleash) -> Unleash:
+def night_service(frail_unleash: Unleash) -> Unleash:
     return frail_unleash
-
-
-@pytest.fixture(scope="module")
-def prometheus() -> Iterator[Monitoring]:
-    with monitoring() as started:
-        yield started
-
-
-@pytest.fixture
-def tonight(
-    service: Unleash, prometheus: Monitoring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Night]:
-    with night(service, prometheus, tmp_path, monkeypatch) as staged:
-        yield staged
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,8 @@ from cockpit.core.events import Lever
 from cockpit.core.rollback import Flip, FlipState
 from cockpit.core.snapshot import Snapshot
 from tests.flying import OPERATOR, Cockpit, configured_pct, flag_of, rollback_of
-from tests.real.cutover import Monitoring, Night, monitoring, night
+from tests.real.cutover import Night
 from tests.real.door import Door, Mode
-from tests.real.unleash_server import Unleash
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
@@ -32,20 +31,6 @@ if asked["action"] != "read":
     json.dump(pools, open(store, "w"))
 print(json.dumps(pools))
 """
-
-
-@pytest.fixture(scope="module")
-def prometheus() -> Iterator[Monitoring]:
-    with monitoring() as started:
-        yield started
-
-
-@pytest.fixture
-def tonight(
-    real_unleash: Unleash, prometheus: Monitoring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Night]:
-    with night(real_unleash, prometheus, tmp_path, monkeypatch) as staged:
-        yield staged
 
 
 @contextmanager
