@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -15,9 +14,9 @@ import h2.config
 import h2.connection
 import h2.events
 import h2.settings
-import pytest
 
 from tests.adapters.flags.crew import until
+from tests.real.servers import program
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +39,7 @@ class Identity:
 
 def identity(folder: Path) -> Identity:
     """Self-signed, for 127.0.0.1."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
+    openssl = program("openssl")
     made = Identity(folder / "certificate.pem", folder / "key.pem")
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "3650"]

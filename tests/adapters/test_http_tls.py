@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import ssl
 import subprocess
 from pathlib import Path
@@ -15,9 +14,7 @@ from cockpit.adapters.http import Cause, NoAnswer, Web
 from cockpit.core.model import Fault
 from cockpit.core.secret import Secret
 from tests.adapters.probes.scripted import Reply, scripted
-
-OPENSSL = shutil.which("openssl")
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl is not installed")
+from tests.real.servers import program
 
 _CONFIG = """
 [ca]
@@ -62,8 +59,7 @@ class Certificate:
 
     @staticmethod
     def _run(folder: Path, *arguments: str) -> None:
-        assert OPENSSL is not None
-        subprocess.run([OPENSSL, *arguments], cwd=folder, check=True, capture_output=True)
+        subprocess.run([program("openssl"), *arguments], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

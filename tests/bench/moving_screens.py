@@ -13,9 +13,10 @@ import random
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable, Digits, Sparkline
 
@@ -59,7 +60,7 @@ class Still:
 
 
 class Moving(CellDiffApp):
-    BINDINGS = [("q", "quit", "quit")]  # noqa: RUF012  # Textual's own way
+    BINDINGS: ClassVar[list[BindingType]] = [("q", "quit", "quit")]
 
     def __init__(self, kind: str) -> None:
         super().__init__()

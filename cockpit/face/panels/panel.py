@@ -50,6 +50,7 @@ class Panel(Paper, can_focus=True):
     # --- what a subclass says ---
 
     def rows(self, picture: Picture, width: int, *, full: bool) -> tuple[Row, ...]:
+        """The panel's lines. Not abstract: the metaclass of widgets lets nobody be held to that."""
         raise NotImplementedError
 
     @property

@@ -82,6 +82,7 @@ class DeckScreen(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = _deck_bindings()
+    # To the type checker it is an instance's, because Textual declares it so.
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-medium"), (170, "-wide")]  # noqa: RUF012
 
     def __init__(
