@@ -13,6 +13,7 @@ from cockpit.core import commands as asked
 from cockpit.core.approvals import GATE, AdvanceRequest
 from cockpit.core.clean import Percent, clean_text
 from cockpit.core.clock import Clock
+from cockpit.core.clocks import ClockPair
 from cockpit.core.commands import Command, CommandState
 from cockpit.core.driver import who_drives
 from cockpit.core.events import Kind
@@ -28,6 +29,7 @@ from cockpit.engine.logbook import Logbook
 from cockpit.engine.rollback_orders import Refused
 from cockpit.engine.seat import Seat
 from cockpit.engine.senses import Senses
+from cockpit.engine.write_orders import forward, intent
 
 Turn = Callable[[str, CommandState, str], None]
 
@@ -163,7 +165,7 @@ class AdvanceOrders:
         *,
         request: str | None = None,
     ) -> str:
-        order = self._drive.forward_order(flag, wanted, value)
+        order = forward(flag, wanted, value, self._senses.plan, ClockPair.of(self._clock))
         body = {
             "flag": flag,
             "percent": wanted.hundredths,
@@ -172,10 +174,7 @@ class AdvanceOrders:
             "session": self._drive.session,
             "request": request,
         }
-        drafts = [
-            Draft(kind=Kind.FLAG_ASKED, body=body),
-            Draft(kind=Kind.WRITE_INTENT, body=self._drive.intent_body(order)),
-        ]
+        drafts = [Draft(kind=Kind.FLAG_ASKED, body=body), intent(order, self._drive.session)]
         self._logbook.append(drafts, actor=by, at=self._clock.now(), must=False)
         self._moves[flag] = (command_id, order.write_id, wanted)
         self._drive.start(order)

@@ -7,33 +7,32 @@ same journal folds and shows. A conflict on the journal means that somebody was 
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from cockpit.adapters.base import Announcement
-from cockpit.core.acts import Act, Action, Announce, ReadBack, Record, Write
-from cockpit.core.clean import ZERO, Percent, clean_text
+from cockpit.core.acts import Act, Announce, ReadBack, Record, Write
+from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import ClockPair
 from cockpit.core.events import MACHINE, Event, Kind, Lever
 from cockpit.core.flight import PendingWrite
 from cockpit.core.levers import no_right
-from cockpit.core.model import Failure, FlagValue, Mode, WriteOutcome, WriteResult
+from cockpit.core.model import Failure, Mode, WriteOutcome, WriteResult
 from cockpit.core.rollback import IllegalEvent, Rollback
 from cockpit.core.rollback_steps import decide
 from cockpit.core.settle import set_out, settle
 from cockpit.core.snapshot import Level, Reason
-from cockpit.core.spec import WRITE_LIMIT_S, HookMoment, Plan, second_limit_s
+from cockpit.core.spec import WRITE_LIMIT_S, HookMoment, Plan
 from cockpit.engine.announcing import TOLD_AS_IT_HAPPENS, compose, compose_event, compose_stage
 from cockpit.engine.effects import Effects, WriteOrder
 from cockpit.engine.facts import flag_facts, rollback_facts
 from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.senses import Senses
+from cockpit.engine.write_orders import intent, outcome, zeroing
 
-WRITE_TIMEOUT_S = WRITE_LIMIT_S
-LOST_AFTER_S = 2 * WRITE_TIMEOUT_S
+LOST_AFTER_S = 2 * WRITE_LIMIT_S
 ROUNDS = 50
 
 
@@ -131,9 +130,9 @@ class Drive:
             if isinstance(act, Record):
                 drafts.append(Draft(kind=act.kind, body=act.body))
             elif isinstance(act, Write) and rollback is not None:
-                order = self._order(act, rollback)
+                order = zeroing(act, rollback, self.plan, ClockPair.of(self._clock))
                 orders.append(order)
-                drafts.append(Draft(kind=Kind.WRITE_INTENT, body=self.intent_body(order)))
+                drafts.append(intent(order, self.session))
         if drafts:
             must = rollback is not None
             self._logbook.append(drafts, actor=MACHINE, at=self._clock.now(), must=must)
@@ -144,72 +143,6 @@ class Drive:
                 self._effects.read_back(act.flag, act.lever)
             elif isinstance(act, Announce) and rollback is not None:
                 self.announce(act.hook, act.moment, rollback)
-
-    def _order(self, act: Write, rollback: Rollback) -> WriteOrder:
-        """Raises IllegalEvent for a flag that the plan flown now does not have."""
-        spec = self.plan.flags_by_key.get(act.flag)
-        if spec is None:
-            raise IllegalEvent(f"the plan has no flag {act.flag}: bring it to zero by hand")
-        if act.lever is Lever.SECOND:
-            return self._second_order(act.flag, rollback)
-        return WriteOrder(
-            write_id=str(uuid.uuid4()),
-            flag=act.flag,
-            service=spec.service,
-            key=act.flag,
-            action=act.action.value,
-            percent=ZERO if act.action is Action.ZERO else None,
-            expected=None,
-            rollback=rollback.id,
-            timeout_s=WRITE_TIMEOUT_S,
-            intended=ClockPair.of(self._clock),
-        )
-
-    def intent_body(self, order: WriteOrder) -> dict[str, object]:
-        return {
-            "write_id": order.write_id,
-            "flag": order.flag,
-            "action": order.action,
-            "percent": order.percent.hundredths if order.percent is not None else None,
-            "rollback": order.rollback,
-            "lever": order.lever.value,
-            "service": order.service,
-            "limit_s": order.timeout_s,
-            "session": self.session,
-        }
-
-    def _second_order(self, flag: str, rollback: Rollback) -> WriteOrder:
-        """Through the service that the pull named, with twice the time that the plan says it takes."""
-        second = next((flip.second for flip in rollback.flips if flip.flag == flag), None)
-        if second is None:
-            raise IllegalEvent(f"nobody pulled the second lever of {flag}")
-        return WriteOrder(
-            write_id=str(uuid.uuid4()),
-            flag=flag,
-            service=second.service,
-            key=second.key,
-            action=Action.KILL.value,
-            percent=None,
-            expected=None,
-            rollback=rollback.id,
-            timeout_s=second_limit_s(second.takes_s),
-            intended=ClockPair.of(self._clock),
-            lever=Lever.SECOND,
-        )
-
-    def forward_order(self, flag: str, percent: Percent, expected: FlagValue) -> WriteOrder:
-        return WriteOrder(
-            write_id=str(uuid.uuid4()),
-            flag=flag,
-            service=self.plan.flag(flag).service,
-            key=flag,
-            action="set",
-            percent=percent,
-            expected=expected,
-            rollback=None,
-            timeout_s=WRITE_TIMEOUT_S,
-            intended=ClockPair.of(self._clock),
-        )
 
     def start(self, order: WriteOrder) -> None:
         """Start a write whose intent is journalled; without a writer it is refused on the spot."""
@@ -225,13 +158,13 @@ class Drive:
 
     def wrote(self, order: WriteOrder, result: WriteResult) -> None:
         """Journal what came of a write. The outcome must not be lost, whatever the journal does."""
-        self.record(Kind.WRITE_OUTCOME, outcome_body(order, result), must=True)
+        self.record(Kind.WRITE_OUTCOME, outcome(order, result), must=True)
 
     def take_answers(self) -> None:
         """Journal what came of writes since the last time, in one transaction; each by itself where one of
         them came too late."""
         answers = self._effects.take_answers()
-        drafts = [Draft(kind=Kind.WRITE_OUTCOME, body=outcome_body(*answer)) for answer in answers]
+        drafts = [Draft(kind=Kind.WRITE_OUTCOME, body=outcome(*answer)) for answer in answers]
         if answers and not self.record_all(drafts, must=True):
             for answer in answers:
                 self.wrote(*answer)
@@ -401,18 +334,3 @@ class Drive:
         for hook in self.plan.announce:
             if HookMoment.STAGE in hook.moments:
                 self._effects.announce(hook.name, message, hook.timeout_s)
-
-
-def outcome_body(order: WriteOrder, result: WriteResult) -> dict[str, object]:
-    return {
-        "write_id": order.write_id,
-        "flag": order.flag,
-        "action": order.action,
-        "outcome": result.outcome.value,
-        "detail": clean_text(result.detail),
-        "took_s": round(result.took_s, 4),
-        "unsent": result.unsent,
-        "again_after_s": result.again_after_s,
-        "lever": order.lever.value,
-        "rollback": order.rollback,
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from cockpit.core.clean import Percent
+from cockpit.core.clocks import ClockPair
 from cockpit.core.driver import How
 from cockpit.core.events import Kind
 from cockpit.core.model import FlagValue, Mode
@@ -14,6 +15,7 @@ from cockpit.engine.identity import signing_in
 from cockpit.engine.journal_port import Draft
 from cockpit.engine.logbook import Logbook
 from cockpit.engine.senses import Senses
+from cockpit.engine.write_orders import forward, intent
 from tests.adapters.flags.crew import until
 from tests.engine.conftest import World
 from tests.engine.scripted import FickleJournal
@@ -62,9 +64,9 @@ class Crew:
         for flag in flags:
             value = (await self.world.service.read((flag,)))[flag]
             assert isinstance(value, FlagValue)
-            order = self.drive.forward_order(flag, Percent.parse(10), value)
+            order = forward(flag, Percent.parse(10), value, self.drive.plan, ClockPair.of(self.world.clock))
             if flag != unknown:
-                self.append(Draft(kind=Kind.WRITE_INTENT, body=self.drive.intent_body(order)))
+                self.append(intent(order, self.drive.session))
             self.effects.write(order)
         await until(lambda: self.answered == len(flags))
 
