@@ -1,8 +1,9 @@
 """Who may know whom: the import rule of the house, read from the source and seen in running processes.
 
 core knows only the standard library, and of that nothing that waits, reads the clock or touches the world.
-plan, adapters, engine, face and practice know core; the engine knows of the adapters only what they
-promise; the face knows neither. Only the front doors (the commands and `__main__` modules) see all.
+watch, plan, adapters, engine, face and practice know core, and plan, adapters and face know watch; the engine
+knows of the adapters only what they promise; the face knows neither. Only the front doors (the commands and
+`__main__` modules) see all.
 """
 
 from __future__ import annotations
@@ -49,13 +50,13 @@ RULES: Final = {
         "asyncio socket ssl http sqlite3 subprocess logging concurrent multiprocessing",
     ),
     "plan": rule(
-        "cockpit.core cockpit.plan",
-        "pydantic pydantic_core watchfiles",
+        "cockpit.core cockpit.plan cockpit.watch",
+        "pydantic pydantic_core",
         "httpx textual rich starlette uvicorn psutil cockpit.engine cockpit.face cockpit.practice",
     ),
     "adapters": rule(
-        "cockpit.core cockpit.adapters",
-        "h11 httpx pydantic pydantic_core h2 psutil psycopg ruamel watchfiles websockets",
+        "cockpit.core cockpit.adapters cockpit.watch",
+        "h11 httpx pydantic pydantic_core h2 psutil psycopg ruamel websockets",
         "textual starlette uvicorn cockpit.plan cockpit.engine cockpit.face cockpit.practice",
     ),
     "engine": rule(
@@ -65,10 +66,15 @@ RULES: Final = {
         " cockpit.plan cockpit.face cockpit.practice",
     ),
     "face": rule(
-        "cockpit.core cockpit.face",
-        "textual rich watchfiles",
+        "cockpit.core cockpit.face cockpit.watch",
+        "textual rich",
         "httpx pydantic starlette uvicorn psutil click cockpit.plan cockpit.adapters cockpit.engine"
         " cockpit.practice",
+    ),
+    "watch": rule(
+        "cockpit.core cockpit.watch",
+        "watchfiles",
+        "textual rich httpx cockpit.plan cockpit.adapters cockpit.engine cockpit.face cockpit.practice",
     ),
     "practice": rule(
         "cockpit.core cockpit.practice cockpit.plan",

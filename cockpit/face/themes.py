@@ -286,11 +286,11 @@ def watch_themes(directories: Iterable[Path], stop: Event, changed: Callable[[],
 
     Directories are watched, not files: editors and config mounts replace files.
     """
-    from watchfiles import watch  # late: not needed for the first frame
+    from cockpit.watch.directories import Pace, told  # late: not needed for the first frame
 
     existing = [directory for directory in directories if directory.is_dir()]
     if not existing:
         return
-    for changes in watch(*existing, stop_event=stop, recursive=False, rust_timeout=500):
-        if any(path.endswith(".toml") for _, path in changes):
+    for paths in told(existing, stop, Pace(debounce_ms=1600, step_ms=50, look_every_ms=500)):
+        if any(path.endswith(".toml") for path in paths):
             changed()

@@ -47,42 +47,21 @@ async def watch(
                     break
 
 
-class _OwnStop(asyncio.Event):
-    """Set whenever the caller's event is. The library sets it when it is cancelled, and that must not
-    stop whatever else the caller stops by its event."""
-
-    def __init__(self, callers: asyncio.Event) -> None:
-        super().__init__()
-        self._callers = callers
-
-    def is_set(self) -> bool:
-        return super().is_set() or self._callers.is_set()
-
-
 async def _stirs(places: frozenset[_Place], stop: asyncio.Event) -> AsyncGenerator[None]:
     """One item at once, then one for everything that happens in `places`, and one now and then."""
     # Not at the top: most commands read a plan and never watch one.
-    from watchfiles import awatch
+    from cockpit.watch.directories import Pace, heard
 
     yield
-    changes = awatch(
-        *(name for name, _, _ in places),
-        watch_filter=None,
-        debounce=_DEBOUNCE_MS,
-        step=_STEP_MS,
-        rust_timeout=_LOOK_EVERY_MS,
-        yield_on_timeout=True,
-        recursive=False,
-        stop_event=_OwnStop(stop),
-    )
-    async with aclosing(changes):
-        try:
+    pace = Pace(debounce_ms=_DEBOUNCE_MS, step_ms=_STEP_MS, look_every_ms=_LOOK_EVERY_MS)
+    try:
+        async with aclosing(heard([name for name, _, _ in places], stop, pace)) as changes:
             async for _ in changes:
                 yield
-        except* (OSError, RuntimeError):
-            # The directory is gone, or the system allows no more watches: look by the clock.
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _LOOK_EVERY_MS / 1000)
+    except (OSError, RuntimeError):
+        # The directory is gone, or the system allows no more watches: look by the clock.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _LOOK_EVERY_MS / 1000)
 
 
 def _content(path: Path) -> tuple[str, bytes | PlanProblems]:

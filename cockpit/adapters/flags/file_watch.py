@@ -32,32 +32,24 @@ async def stirs(path: Path) -> AsyncGenerator[None]:
 async def _stirs(path: Path, places: tuple[Path, ...]) -> AsyncGenerator[None]:
     """Ends when the file stands somewhere else, and a while after its directory cannot be watched."""
     # Not at the top: most commands read a file once.
-    from watchfiles import Change, awatch
+    from cockpit.watch.directories import Pace, heard
 
     names = {path.name, *(place.name for place in places)}
-
-    def ours(change: Change, changed: str) -> bool:
-        name = Path(changed).name
-        return name in names or name.startswith(MOUNTED)
-
-    changes = awatch(
-        *sorted({place.parent for place in places}),
-        watch_filter=ours,
-        debounce=STEP_MS * 2,
-        step=STEP_MS,
-        rust_timeout=LOOK_EVERY_MS,
-        yield_on_timeout=True,
-        recursive=False,
-    )
-    async with aclosing(changes):
-        try:
-            async for found in changes:
-                if found:
+    parents = sorted({place.parent for place in places})
+    pace = Pace(debounce_ms=STEP_MS * 2, step_ms=STEP_MS, look_every_ms=LOOK_EVERY_MS)
+    try:
+        async with aclosing(heard(parents, asyncio.Event(), pace)) as changes:
+            async for paths in changes:
+                if any(_ours(Path(each).name, names) for each in paths):
                     yield
                 if await asyncio.to_thread(_places, path) != places:
                     return
-        except* (OSError, RuntimeError):
-            await asyncio.sleep(LOOK_AGAIN_S)
+    except (OSError, RuntimeError):
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def _ours(name: str, names: set[str]) -> bool:
+    return name in names or name.startswith(MOUNTED)
 
 
 def _places(path: Path) -> tuple[Path, ...]:
