@@ -60,7 +60,7 @@ RULES: Final = {
         "textual starlette uvicorn cockpit.plan cockpit.engine cockpit.face cockpit.practice",
     ),
     "engine": rule(
-        "cockpit.core cockpit.engine cockpit.adapters.base",
+        "cockpit.core cockpit.engine cockpit.adapters.base cockpit.adapters.leaving",
         "psutil pydantic",
         "textual rich httpx starlette uvicorn click watchfiles cockpit.adapters.http cockpit.adapters.table"
         " cockpit.plan cockpit.face cockpit.practice",

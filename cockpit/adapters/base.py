@@ -112,7 +112,8 @@ class Stirs(Protocol):
 
 
 class FlagWriter(Protocol):
-    """Writes flags of one service. Never retries by itself; what went wrong is in the result."""
+    """Writes flags of one service. Never retries by itself; what went wrong is in the result. Right before
+    each request of a write it asks whether that is wanted still (`leaving`); `HttpHost.write` does."""
 
     async def set_percent(self, key: str, percent: Percent, *, expected: FlagValue) -> WriteResult:
         """Guarded absolute write. REFUSED when the flag is not as `expected` or is not plain."""

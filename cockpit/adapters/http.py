@@ -281,7 +281,7 @@ class HttpHost:
     async def _within_deadline(
         self, ask: Ask, attempt: Callable[[Ask, Progress], Awaitable[Answer]]
     ) -> Answer:
-        progress = Progress(until=asyncio.get_running_loop().time() + self._timeout_s)
+        progress = Progress(until=asyncio.get_running_loop().time() + self._timeout_s, writes=not ask.reads)
         try:
             async with asyncio.timeout_at(progress.until):
                 return await attempt(ask, progress)

@@ -218,6 +218,7 @@ class Http2Connection(asyncio.Protocol):
         headers += [
             (name.lower(), value) for name, value in request.headers.raw if name.lower() not in _NOT_SENT
         ]
+        reached(Phase.SENT)
         stream = _Stream(number=self._h2.get_next_available_stream_id(), sent_at=self._loop.time())
         try:
             self._h2.send_headers(stream.number, headers, end_stream=not request.content)
@@ -226,7 +227,6 @@ class Http2Connection(asyncio.Protocol):
             raise httpx.LocalProtocolError("no head of a request") from None
         stream.said = not request.content
         self._streams[stream.number] = stream
-        reached(Phase.SENT)
         return stream
 
     async def _send(self, stream: _Stream, body: bytes) -> None:

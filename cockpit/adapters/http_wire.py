@@ -23,6 +23,7 @@ from cockpit.adapters.http_body import read_capped
 from cockpit.adapters.http_clients import Client, Clients
 from cockpit.adapters.http_places import Places
 from cockpit.adapters.http_trouble import Phase, host_port, network_trouble, shown, timed_out
+from cockpit.adapters.leaving import must_be_wanted
 from cockpit.core.clean import clean_text
 from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault
@@ -108,11 +109,12 @@ class Progress:
     """How far a request came; it stays readable after the request was cancelled by its deadline.
 
     until: the deadline, in the loop's time. peer: the host that was connected to last, which is the
-    one that was asked for or a proxy.
+    one that was asked for or a proxy. writes: it has to be wanted still when its first byte leaves.
     """
 
-    def __init__(self, *, until: float) -> None:
+    def __init__(self, *, until: float, writes: bool = False) -> None:
         self.until = until
+        self._writes = writes
         self.phase = Phase.QUEUED
         self.peer: str | None = None
 
@@ -126,6 +128,9 @@ class Progress:
         self.reach(reached)
 
     def reach(self, phase: Phase) -> None:
+        """Raises Unreachable instead of SENT for a write that is not wanted any more (`leaving`)."""
+        if phase is Phase.SENT and self._writes:
+            must_be_wanted()
         self.phase = max(self.phase, phase)
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from functools import partial
 
 from cockpit.adapters.base import Announcement, FlagWriter, Warms
+from cockpit.adapters.leaving import only_while_wanted
 from cockpit.core.clean import Percent
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import ClockPair, longest
@@ -49,7 +51,8 @@ class Effects:
     """Runs on the engine's loop. The callbacks are called on it, and must not raise.
 
     wrote: answers wait to be taken. Until they are, their flags are busy: what is not journalled yet must
-    not be taken for a write that nobody answers.
+    not be taken for a write that nobody answers. stands: why a write is not to be made any more, by what is
+    journalled now; empty while it is.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Effects:
         read: Callable[[str, Lever], Awaitable[bool]],
         announced: Callable[[str, Announcement, str, Failure | None], None],
         freed: Callable[[], None],
+        stands: Callable[[WriteOrder], str],
     ) -> None:
         self._sources = sources
         self._clock = clock
@@ -68,8 +72,10 @@ class Effects:
         self._read = read
         self._announced = announced
         self._freed = freed
+        self._stands = stands
         self._tasks: set[asyncio.Task[None]] = set()
         self._writes: dict[str, tuple[WriteOrder, asyncio.Task[None]]] = {}
+        self._under_way: set[str] = set()
         self._answers: list[tuple[WriteOrder, WriteResult]] = []
         self._abandoned: dict[str, str] = {}
         self._read_backs: dict[tuple[str, Lever], int] = {}
@@ -186,6 +192,7 @@ class Effects:
 
     async def _write(self, order: WriteOrder) -> None:
         began = self._clock.monotonic()
+        self._under_way.add(order.write_id)
         try:
             async with asyncio.timeout(order.timeout_s):
                 result = await self._ask_writer(self._sources.writers[order.service], order)
@@ -199,6 +206,8 @@ class Effects:
         except Exception as error:  # the command edge: whatever broke, the outcome is unknown, not lost
             text = f"the cockpit's own fault: {type(error).__name__}"
             result = _unknown(text, self._clock.monotonic() - began)
+        finally:
+            self._under_way.discard(order.write_id)
         self._abandoned.pop(order.write_id, None)
         self._answers.append((order, result))
         self._wrote()
@@ -208,13 +217,28 @@ class Effects:
             return _unsent(f"{self._abandoned[order.write_id]}: nothing was sent")
         if longest(order.intended, ClockPair.of(self._clock)) > STALE_INTENT_S:
             return _unsent("this cockpit stood still before it wrote: nothing was sent")
-        if order.action == "kill":
-            return await writer.kill(order.key)
-        if order.action == "zero":
-            return await writer.zero(order.key)
-        if order.percent is None or order.expected is None:
-            return WriteResult(outcome=WriteOutcome.REFUSED, detail="a forward write needs a reading first")
-        return await writer.set_percent(order.key, order.percent, expected=order.expected)
+        with only_while_wanted(partial(self._why_not, order)):
+            if order.action == "kill":
+                return await writer.kill(order.key)
+            if order.action == "zero":
+                return await writer.zero(order.key)
+            if order.percent is None or order.expected is None:
+                return WriteResult(
+                    outcome=WriteOutcome.REFUSED, detail="a forward write needs a reading first"
+                )
+            return await writer.set_percent(order.key, order.percent, expected=order.expected)
+
+    def _why_not(self, order: WriteOrder) -> str:
+        """Why nothing of this write may leave any more. A limit that the loop keeps may come behind what woke
+        up with it; and whoever stood still for long reads first what others did meanwhile. A step forward
+        always does."""
+        passed_s = longest(order.intended, ClockPair.of(self._clock))
+        if order.write_id in self._abandoned:
+            return self._abandoned[order.write_id]
+        if order.write_id not in self._under_way or passed_s > order.timeout_s:
+            return f"nobody waits for it any more, {passed_s:.1f} s after it was decided"
+        asks = (order.action == "set" or passed_s > STALE_INTENT_S) and _on_the_loop()
+        return self._stands(order) if asks else ""
 
     async def _read_back(self, flag: str, lever: Lever) -> None:
         """Only the first good read after a write is without a pause: another one means that it proved
@@ -241,6 +265,15 @@ class Effects:
 
 def _unknown(detail: str, took_s: float) -> WriteResult:
     return WriteResult(outcome=WriteOutcome.UNKNOWN, detail=detail, took_s=took_s)
+
+
+def _on_the_loop() -> bool:
+    """Adapters ask from threads, too, and the journal is the loop's."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _unsent(detail: str) -> WriteResult:

@@ -42,6 +42,7 @@ from cockpit.engine.salvage import Salvage
 from cockpit.engine.seat import Seat
 from cockpit.engine.senses import Senses
 from cockpit.engine.sources import Sources
+from cockpit.engine.standing import Standing
 from cockpit.engine.studio import Studio
 from cockpit.engine.teller import Teller
 from cockpit.engine.turns import Turns
@@ -80,6 +81,7 @@ class Pilot:
             read=ReadBacks(self._senses, lambda: self._plan).read,
             announced=lambda *told: self._then(self._drive.announced, *told),
             freed=lambda: self._turns.soon(),
+            stands=Standing(self._logbook, flying.identity.session).why_not,
         )
         self._drive = Drive(
             logbook=self._logbook,
@@ -119,10 +121,7 @@ class Pilot:
             take_plan=lambda *asked_for: self._replan.take(*asked_for),
         )
         self._veto_time = VetoTime(
-            logbook=self._logbook,
-            senses=self._senses,
-            clock=self._clock,
-            carry_out=self._orders.carry_out,
+            logbook=self._logbook, senses=self._senses, clock=self._clock, carry_out=self._orders.carry_out
         )
         self._replan = Replan(
             offers=flying.plan_offers,

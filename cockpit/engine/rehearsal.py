@@ -99,6 +99,7 @@ class _Unarmed(Effects):
             read=_never_read,
             announced=lambda *told: None,
             freed=lambda: None,
+            stands=lambda order: NOBODY,
         )
         self._writable = writable
         self._begun = False

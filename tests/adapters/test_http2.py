@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cockpit.adapters import http2
-from cockpit.adapters.base import BrokenAnswer
+from cockpit.adapters.base import BrokenAnswer, Unreachable
 from cockpit.adapters.http import HttpHost, Web
 from cockpit.adapters.http2_frames import Farewell, Frames
+from cockpit.adapters.leaving import only_while_wanted
 from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.core.secret import Secret
 from tests.adapters.flags.crew import until
@@ -85,6 +86,19 @@ async def test_all_at_once_take_one_connection(web: Web, mine: Identity) -> None
         assert (asked.headers["authorization"], asked.headers["x-team"]) == (TOKEN, "ops")
         assert asked.headers["content-length"] == str(len(asked.body))
         assert not {"host", "connection", "transfer-encoding"} & set(asked.headers)
+
+
+async def test_a_write_that_is_not_wanted_any_more_does_not_leave_and_disturbs_no_other(
+    web: Web, mine: Identity
+) -> None:
+    async with http2_server(mine, Http2Server(handler=answered)) as server:
+        host = await acquainted(web, server, mine)
+        with only_while_wanted(lambda: "stood still"), pytest.raises(Unreachable) as caught:
+            await host.write("POST", "/off", json={"n": 1})
+        assert not caught.value.sent
+        assert (await host.write("POST", "/next", json={"n": 2})).status == 200
+        assert [asked.path for asked in server.requests] == ["/next"]
+        assert len(server.speakers) == 1, "the connection is as good as before"
 
 
 async def test_a_read_that_hangs_ends_alone_and_the_server_is_told(web: Web, mine: Identity) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, Unreachable
 from cockpit.adapters.http import Cause, NoAnswer, Web
+from cockpit.adapters.leaving import only_while_wanted
 from cockpit.core.model import Fault
 from cockpit.core.secret import Secret
 from tests.adapters.http_rig import SECRET, TOKEN, always, everything_said, in_turn, serving
@@ -166,6 +167,19 @@ async def test_a_proxy_of_the_environment_is_used(web: Web, monkeypatch: pytest.
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         assert (await web.host("http://flags.invalid").get("/x")).json() == {"via": "proxy"}
     assert proxy.requests[0].path == "http://flags.invalid/x"
+
+
+async def test_a_write_that_is_not_wanted_any_more_does_not_leave_for_a_proxy(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scripted(always(as_json({"via": "proxy"}))) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        host = web.host("http://flags.invalid")
+        with only_while_wanted(lambda: "stood still"), pytest.raises(Unreachable) as caught:
+            await host.write("POST", "/off")
+        assert not caught.value.sent
+        assert (await host.write("POST", "/next")).status == 200
+    assert [request.path for request in proxy.requests] == ["http://flags.invalid/next"]
 
 
 async def test_a_proxy_that_is_down_is_not_the_service(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ class Crew:
             read=self._read,
             announced=lambda *told: None,
             freed=lambda: None,
+            stands=lambda order: "",
         )
         self.drive = Drive(
             logbook=self.logbook,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from cockpit.adapters.base import FlagWriter, Unreachable
+from cockpit.adapters.flags.outcome import reported
+from cockpit.adapters.leaving import asked_elsewhere, must_be_wanted
 from cockpit.core.clean import Percent
 from cockpit.core.clocks import ClockPair
 from cockpit.core.events import Lever
 from cockpit.core.model import FlagValue, WriteOutcome, WriteResult
 from cockpit.engine.effects import STALE_INTENT_S, Effects, WriteOrder
+from tests.engine.by_action import WritesByAction
 from tests.engine.conftest import World
 
 
@@ -21,18 +25,25 @@ class Told:
     """What the effects of one world report."""
 
     world: World
+    writer: FlagWriter | None = None
+    stands: str = ""
     results: list[WriteResult] = field(default_factory=list)
     was_busy: list[bool] = field(default_factory=list)
+    asked_whether_it_stands: int = 0
 
     def __post_init__(self) -> None:
         self.ended = asyncio.Event()
+        sources = self.world.sources(self.world.plan)
+        if self.writer is not None:
+            sources = replace(sources, writers={"flags": self.writer})
         self.effects = Effects(
-            sources=self.world.sources(self.world.plan),
+            sources=sources,
             clock=self.world.clock,
             wrote=self._wrote,
             read=self._read,
             announced=lambda *told: None,
             freed=lambda: None,
+            stands=self._stands,
         )
 
     def _wrote(self) -> None:
@@ -42,6 +53,10 @@ class Told:
 
     async def _read(self, flag: str, lever: Lever) -> bool:
         return True
+
+    def _stands(self, order: WriteOrder) -> str:
+        self.asked_whether_it_stands += 1
+        return self.stands
 
     async def begin(self, action: str) -> None:
         value = (await self.world.service.read(("writes",)))["writes"]
@@ -88,6 +103,84 @@ def test_a_process_that_stood_still_between_intent_and_write_sends_nothing(
     assert result.outcome is WriteOutcome.REFUSED and "stood still" in result.detail
     assert result.unsent, "nobody said no: a rollback tries again"
     assert not world.service.writes
+
+
+class Looking(WritesByAction):
+    """A lever that looks at its flag before it writes, as most do; what happens meanwhile, a test says."""
+
+    def __init__(self, world: World, meanwhile: Callable[[], object]) -> None:
+        self._world = world
+        self._meanwhile = meanwhile
+
+    async def write(self, action: str, key: str, percent: Percent | None) -> WriteResult:
+        return await reported(self._write(action, key, percent))
+
+    async def _write(self, action: str, key: str, percent: Percent | None) -> str:
+        self._meanwhile()
+        await asyncio.to_thread(asked_elsewhere())
+        must_be_wanted()
+        return (await self._world.service.write(action, key, percent)).detail
+
+
+def _slept_on(world: World) -> None:
+    world.clock.set_ahead(600)
+
+
+def _was_stopped(world: World) -> None:
+    world.clock.advance(600)
+
+
+@pytest.mark.parametrize("stood", [_was_stopped, _slept_on])
+@pytest.mark.parametrize("action", ["set", "kill", "zero"])
+def test_a_process_that_stood_still_between_look_and_write_sends_nothing(
+    world: World, action: str, stood: Callable[[World], None]
+) -> None:
+    """Ten minutes in which others moved the flag; what was answered before them is handled first."""
+
+    async def scenario() -> Told:
+        told = Told(world, Looking(world, lambda: stood(world)))
+        await told.begin(action)
+        await told.ended.wait()
+        return told
+
+    [result] = asyncio.run(scenario()).results
+    assert result.outcome is WriteOutcome.REFUSED and result.unsent
+    assert "nobody waits for it any more" in result.detail
+    assert not world.service.writes
+
+
+@pytest.mark.parametrize(
+    ("action", "passed_s", "asked"),
+    [("set", 0.0, True), ("kill", 0.0, False), ("kill", STALE_INTENT_S + 0.1, True)],
+)
+def test_what_others_journalled_is_read_before_a_step_forward_and_by_whoever_stood_still(
+    world: World, action: str, passed_s: float, asked: bool
+) -> None:
+    async def scenario() -> Told:
+        told = Told(world, Looking(world, lambda: world.clock.advance(passed_s)), stands="ben drives")
+        await told.begin(action)
+        await told.ended.wait()
+        return told
+
+    told = asyncio.run(scenario())
+    assert (told.asked_whether_it_stands, bool(world.service.writes)) == (int(asked), not asked)
+    assert told.results[0].unsent is asked
+
+
+@pytest.mark.parametrize("action", ["set", "kill"])
+def test_what_a_lever_would_still_send_after_its_time_limit_is_not_wanted(world: World, action: str) -> None:
+    """A thread that hung in a file system goes on when nobody waits for it any more."""
+    left: list[Callable[[], None]] = []
+
+    async def scenario() -> None:
+        told = Told(world, Looking(world, lambda: left.append(asked_elsewhere())))
+        await told.begin(action)
+        await told.ended.wait()
+
+    asyncio.run(scenario())
+    with pytest.raises(Unreachable) as caught:
+        left[0]()
+    assert not caught.value.sent
 
 
 def _another_drives(effects: Effects) -> None:

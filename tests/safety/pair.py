@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cockpit.adapters.base import AdapterError
+from cockpit.adapters.base import AdapterError, Unreachable
+from cockpit.adapters.leaving import must_be_wanted
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.events import Event
 from cockpit.core.model import FlagValue, Side, WriteOutcome, WriteResult
@@ -197,7 +198,8 @@ class CommonService:
 
 
 class Token(WritesByAction):
-    """One cockpit's access to the service: what it writes is known to be its own."""
+    """One cockpit's access to the service: what it writes is known to be its own. It looks before it writes,
+    which may take a while."""
 
     def __init__(self, berth: Berth) -> None:
         self._berth = berth
@@ -206,6 +208,12 @@ class Token(WritesByAction):
         return self._berth.service.read(keys)
 
     async def write(self, action: str, key: str, percent: Percent | None) -> WriteResult:
+        if self._berth.looks_s:
+            await asyncio.sleep(self._berth.looks_s)
+        try:
+            must_be_wanted()
+        except Unreachable as held:
+            return WriteResult(outcome=WriteOutcome.REFUSED, detail=held.failure.title, unsent=True)
         loop = asyncio.get_running_loop()
         sent = Sent(self._berth.slot, "", action, key, percent, loop.create_future(), loop)
         self._berth.arrived(sent)
@@ -215,7 +223,8 @@ class Token(WritesByAction):
 class Berth:
     """One of the two places a cockpit can be started in, again and again.
 
-    arrived: told of every write before it is carried out; it names the write, and may raise.
+    arrived: told of every write before it is carried out; it names the write, and may raise. looks_s: how
+    long the look before a write takes.
     """
 
     def __init__(
@@ -235,6 +244,7 @@ class Berth:
         self.hands: list[Hand] = []
         self.cockpit: Cockpit | None = None
         self.frozen = False
+        self.looks_s = 0.0
         self._book = book
         bell = Bell()
         self._monitor = ScriptedMonitor(bell, service.exposure)

@@ -133,7 +133,8 @@ class Record:
         assert len({each.body["session"] for each in yes}) >= 2, "from two cockpits"
 
     def must_be_allowed(self, sent: Sent, cockpit: Cockpit, out: Sequence[Sent]) -> None:
-        """A write arrives. Its intent is on the disk; what is still out of this flag was given up there."""
+        """A write arrives. Its intent is on the disk; what is still out of this flag was given up there.
+        A step forward is its cockpit's to make at that very moment, as the journal says."""
         self.read_on()
         pending = cockpit.flight.flag(sent.flag).pending
         assert pending is not None and not pending.answered, "a write that its cockpit knows nothing of"
@@ -147,6 +148,11 @@ class Record:
             self.blind.add(pending.write_id)
             return
         assert intent.body["session"] == cockpit.identity.session, "somebody else's write"
+        if sent.action == "set" and not cockpit.unsaved:
+            assert self._holder == cockpit.identity.session, (
+                "a step forward by one who does not drive any more"
+            )
+            assert self._scope is None, "a step forward while a rollback is open"
         beside = [each for each in out if each.flag == sent.flag]
         known = [each for each in beside if each.write_id not in self.given_up | self.blind]
         assert not known, "two writes in flight"

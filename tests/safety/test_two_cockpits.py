@@ -212,6 +212,11 @@ class TwoCockpits(Flown):
         self.settings_of_clocks += 1
         self.pair.berths[who].clock.set_ahead(seconds + 13e-6 * self.settings_of_clocks)
 
+    @rule(who=WHO, seconds=st.sampled_from([0.0, 0.2, 1.2]))
+    def its_way_to_the_service_is_slow_or_quick(self, who: int, seconds: float) -> None:
+        """Others act between the look of a lever and its write."""
+        self.pair.berths[who].looks_s = seconds
+
     # --- what the world does
 
     @rule(
@@ -268,6 +273,31 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 TestTwoCockpits = pytest.mark.timeout(300)(TwoCockpits.TestCase)
+
+
+@pytest.mark.parametrize("what", ["declare", "take"])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_step_forward_does_not_leave_once_the_other_one_declared_or_drives(what: str, frozen: bool) -> None:
+    """Between look and write. A cockpit that was stopped there knows nothing of it when it goes on."""
+    flown = TwoCockpits()
+    flown.begin(approvals=1, begins="quiet", who=0, seconds=0.0)
+    try:
+        driver = flown.driver()
+        flown.its_way_to_the_service_is_slow_or_quick(driver, 0.2)
+        flown.ask_for_the_next_stage(driver, "jobs")
+        flown.pair.berths[driver].frozen = frozen
+        if what == "declare":
+            flown.declare_or_widen(1 - driver, {"jobs"})
+        else:
+            flown.take_the_seat(1 - driver)
+        if frozen:
+            flown.pair.pass_time(0.2)
+            flown.pair.berths[driver].frozen = False
+        flown.pair.pass_time(0.2)
+        flown.nothing_was_wrong()
+        assert not [sent for sent in flown.pair.service.out if sent.action == "set"]
+    finally:
+        flown.teardown()
 
 
 @pytest.mark.parametrize("what", ["declare", "take", "crash", "time"])

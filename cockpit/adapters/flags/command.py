@@ -29,6 +29,7 @@ from cockpit.adapters.fields import Argument, Reference, Variable
 from cockpit.adapters.flags.lines import flag_lines
 from cockpit.adapters.flags.outcome import refused, reported, unknown
 from cockpit.adapters.flags.turns import Turn, Turns
+from cockpit.adapters.leaving import must_be_wanted
 from cockpit.adapters.program import Ended, plain_environment, program_name, run, said_lines
 from cockpit.core.clean import ZERO, Percent, clean_text
 from cockpit.core.model import Failure, Fault, FlagValue, WriteResult
@@ -161,6 +162,7 @@ class CommandWriter:
         question: dict[str, object] = {"action": action, "flag": key}
         if expected is not None:
             question.update(percent=percent.value, expected=_guard(expected))
+        must_be_wanted()
         ended = await self._asked.answer(question)
         if ended.code == REFUSED_CODE:
             raise refused(f"{self._asked.name} refused: {self._asked.complaint(ended) or 'without a word'}")

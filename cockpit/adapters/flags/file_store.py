@@ -23,6 +23,7 @@ from typing import Final, TypeVar
 from cockpit.adapters.aside import Aside
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, Unreachable
 from cockpit.adapters.flags.outcome import Stop, refused, unknown
+from cockpit.adapters.leaving import asked_elsewhere
 from cockpit.core.clean import clean_text
 from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault
@@ -73,7 +74,8 @@ class FileStore:
         patient: without the lock nothing is written; otherwise it is waited for and then gone without.
         Raises AdapterError or Stop; `sent` of Unreachable is True when the change may still happen.
         """
-        await self._run(lambda: self._change(edit, patient), sent=True)
+        still_wanted = asked_elsewhere()
+        await self._run(lambda: self._change(edit, patient, still_wanted), sent=True)
 
     async def refusal(self) -> str:
         """Why the file could not be replaced, as far as can be told without doing it; empty when it could."""
@@ -108,7 +110,7 @@ class FileStore:
         changed_at = datetime.fromtimestamp(status.st_mtime, UTC)
         return Content(text=text, changed_at=changed_at, target=target, status=status)
 
-    def _change(self, edit: Edit, patient: bool) -> None:
+    def _change(self, edit: Edit, patient: bool, still_wanted: Callable[[], None]) -> None:
         with self._locked(patient):
             before = self._read()
             text = edit(before)
@@ -119,9 +121,9 @@ class FileStore:
                 trouble = f"{self.name} would be larger than {_SHOWN_LIMIT}, and could not be read back"
             if trouble:
                 raise refused(trouble, Fault.PLAN)
-            self._replace(before, text)
+            self._replace(before, text, still_wanted)
 
-    def _replace(self, before: Content, text: str) -> None:
+    def _replace(self, before: Content, text: str, still_wanted: Callable[[], None]) -> None:
         folder = before.target.parent
         try:
             handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{before.target.name}.", suffix=".new")
@@ -135,6 +137,7 @@ class FileStore:
                 os.fsync(file.fileno())
             if self._read().digest != before.digest:
                 raise refused("somebody else changed the file in the same moment")
+            still_wanted()
             os.replace(temporary, before.target)
         except OSError as error:
             raise self._not_written(error) from None

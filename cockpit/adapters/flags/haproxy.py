@@ -195,7 +195,7 @@ class HaproxyWriter:
 
     async def _change(self, commands: Sequence[str]) -> str:
         """What HAProxy objected, clean; empty when it took every command."""
-        answer = await self._socket.ask(*commands)
+        answer = await self._socket.ask(*commands, writes=True)
         if answer == "\n" * len(commands):
             return ""
         return clean_text("HAProxy said: " + answer, limit=200)

@@ -15,6 +15,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, Unreachable
+from cockpit.adapters.leaving import must_be_wanted
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault
 
@@ -47,7 +48,7 @@ class RuntimeSocket:
         self._raw = address
         self._timeout_s = timeout_s
 
-    async def ask(self, *commands: str, within_s: float | None = None) -> str:
+    async def ask(self, *commands: str, within_s: float | None = None, writes: bool = False) -> str:
         """The whole answer. Raises AdapterError; `sent` is False when no command left."""
         limit_s = min(within_s or self._timeout_s, self._timeout_s)
         sent = False
@@ -55,6 +56,8 @@ class RuntimeSocket:
             async with asyncio.timeout(limit_s):
                 reader, writer = await self._connect()
                 try:
+                    if writes:
+                        must_be_wanted()
                     sent = True
                     writer.write((";".join(commands) + "\n").encode())
                     answer = await self._read_all(reader)

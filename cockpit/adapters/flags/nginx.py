@@ -28,6 +28,7 @@ from cockpit.adapters.flags.nginx_settings import NginxSettings
 from cockpit.adapters.flags.nginx_split import with_percent, without_new
 from cockpit.adapters.flags.outcome import not_read_back, not_written, refused, reported, unknown, words
 from cockpit.adapters.flags.turns import Turn, Turns, must_be_as_expected
+from cockpit.adapters.leaving import must_be_wanted
 from cockpit.core.agreement import setting_words
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import FlagValue, WriteResult
@@ -104,6 +105,7 @@ class NginxWriter:
                 if objection := await complaint(self._test, self._timeout_s):
                     raise refused(f"nginx refuses it, and the file is as it was: {objection}")
                 turn.check()
+                must_be_wanted()
                 await ask_to_reload(nginx, self._settings.reload, self._timeout_s)
             except BaseException:  # also when we are cancelled: nobody else's reload may load this file
                 self._put_back(text, content)
@@ -143,7 +145,7 @@ class NginxWriter:
 
         A thread cannot be stopped: when we are cancelled, what it does is waited for.
         """
-        work = asyncio.ensure_future(asyncio.to_thread(self._file.replace, before, text))
+        work = asyncio.ensure_future(asyncio.to_thread(self._file.replace, before, text, must_be_wanted))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -75,9 +75,9 @@ class SplitFile:
             group=status.st_gid,
         )
 
-    def replace(self, before: Content, text: str) -> bool:
+    def replace(self, before: Content, text: str, allow: Callable[[], None] = lambda: None) -> bool:
         """Put `text` there in one step, with owner and mode as they are; False when the file is no longer
-        as `before` says. Raises AdapterError, and then nothing was changed.
+        as `before` says. Raises AdapterError, and then nothing was changed; so does `allow`, asked last.
         """
         with self._troubles():
             target = self.path.resolve(strict=True)
@@ -92,6 +92,7 @@ class SplitFile:
                     os.fsync(file.fileno())
                 if target.read_bytes() != before.text.encode():
                     return False
+                allow()
                 Path(name).replace(target)
             finally:
                 Path(name).unlink(missing_ok=True)

@@ -142,8 +142,12 @@ class UnleashWriter:
         if now.exposure == percent:
             return
         if now.on:
-            await self._send("POST", self._place.switch(turn.key, on=False))
-            raise unknown(f"after switching on it read {reads(now)}; it was switched off again")
+            told = f"after switching on it read {reads(now)}"
+            try:
+                await self._send("POST", self._place.switch(turn.key, on=False))
+            except Stop as stop:
+                raise unknown(f"{told}, and it could not be switched off again: {stop.detail}") from None
+            raise unknown(f"{told}; it was switched off again")
         raise unknown("switching on was accepted, but it reads off")
 
     async def _switch_off(self, key: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from cockpit.adapters.leaving import only_while_wanted
 from cockpit.core.clean import FULL, ZERO, Percent
 from cockpit.core.model import Fault, FlagValue, WriteOutcome, WriteResult
 from tests.adapters.flags.rigs import all_rigs, levers, levers_in_trouble
@@ -247,6 +248,22 @@ async def test_a_lost_answer_is_unknown_until_it_is_read_back(
         result = await written(lever, write, key, rig.high, seen)
     assert result.outcome is UNKNOWN, result
     assert (await lever.value(key)).exposure == (rig.high if write == "set" else ZERO)
+
+
+@pytest.mark.parametrize("write", WRITES)
+@levers()
+async def test_what_is_not_wanted_any_more_when_its_moment_comes_does_not_leave(
+    rig: LeverRig, lever: Lever, write: str
+) -> None:
+    """The process was stopped after its look, or the host slept: whoever ordered it says so when asked."""
+    key = await rig.flag(rig.high)
+    seen, before = await lever.value(key), await rig.truth(key)
+    with only_while_wanted(lambda: "this cockpit stood still"):
+        result = await written(lever, write, key, rig.low, seen)
+    assert (result.outcome, result.unsent) == (REFUSED, True), result
+    assert "this cockpit stood still" in result.detail
+    assert await rig.truth(key) == before
+    assert (await written(lever, write, key, rig.low, seen)).outcome is DONE, "the lever is as good as new"
 
 
 @levers_in_trouble(Trouble.GONE, Trouble.UNWELCOME, Trouble.FORBIDDEN, Trouble.THROTTLED)

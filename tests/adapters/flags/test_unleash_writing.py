@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
+from cockpit.adapters.base import Unreachable
 from cockpit.adapters.http import Web
 from cockpit.core.clean import FULL, ZERO, Percent
-from cockpit.core.model import Fault, WriteOutcome
+from cockpit.core.model import Failure, Fault, WriteOutcome
 from tests.adapters.flags.crew import Crew, until
 from tests.real.unleash_raw import RawUnleash
 
@@ -125,6 +126,24 @@ async def test_a_trap_sprung_by_others_is_closed_again(raw: RawUnleash, crew: Cr
     assert result.outcome is WriteOutcome.UNKNOWN
     assert "switched off again" in result.detail
     assert not raw.is_on(flag)
+
+
+async def test_a_trap_that_cannot_be_closed_again_is_no_write_that_never_left(
+    raw: RawUnleash, crew: Crew
+) -> None:
+    """Everybody is served by then: "nothing was sent" would have it blamed on somebody else."""
+    flag = raw.flag("10", on=False)
+
+    async def meddle(method: str, path: str) -> None:
+        if "/on?" in path:
+            raw.remove_strategies(flag)
+        elif path.endswith("/off"):
+            raise Unreachable(Failure(title="the way is gone"), sent=False)
+
+    crew.writing.before_write = meddle
+    result = await crew.set(flag, 10)
+    assert (result.outcome, result.unsent) == (WriteOutcome.UNKNOWN, False)
+    assert "could not be switched off again: the way is gone" in result.detail
 
 
 async def test_what_is_not_plain_is_killed_but_not_promoted(raw: RawUnleash, crew: Crew) -> None:

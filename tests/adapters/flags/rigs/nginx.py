@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import ClassVar, Final, cast
 
@@ -88,11 +88,11 @@ class _Tap(SplitFile):
         self._loop = loop
         self.act: Act | None = None
 
-    def replace(self, before: Content, text: str) -> bool:
+    def replace(self, before: Content, text: str, allow: Callable[[], None] = lambda: None) -> bool:
         if self.act is not None:
             act, self.act = self.act, None
             asyncio.run_coroutine_threadsafe(_awaited(act), self._loop).result()
-        return super().replace(before, text)
+        return super().replace(before, text, allow)
 
 
 async def _awaited(act: Act) -> None:
