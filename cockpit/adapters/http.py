@@ -20,7 +20,6 @@ import asyncio
 import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Final, Literal
 
 import httpx
@@ -37,6 +36,7 @@ from cockpit.adapters.http_wire import Ask, Lane, Params, Progress
 from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
+from cockpit.core.dataclass import replace
 from cockpit.core.model import Failure, Fault
 from cockpit.core.secret import Secret
 

@@ -10,7 +10,6 @@ import json as json_text
 import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,7 +24,7 @@ from cockpit.adapters.http_places import Places
 from cockpit.adapters.http_trouble import Phase, host_port, network_trouble, shown, timed_out
 from cockpit.adapters.leaving import must_be_wanted
 from cockpit.core.clean import clean_text
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.model import Failure, Fault
 from cockpit.core.secret import REDACTED, Secret
 

@@ -8,14 +8,13 @@ driver, another plan, a rollback, and any change of the flag. A rollback never c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from cockpit.core import driver
 from cockpit.core.body import instant, number, percent, text
 from cockpit.core.clean import Percent
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.driver import DriverSeat
 from cockpit.core.events import Event, Kind
 from cockpit.core.rollback import IllegalEvent

@@ -11,12 +11,12 @@ and then what is kept is as old as it looks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from cockpit.core.clock import Clock
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.model import Reading
 
 T = TypeVar("T")

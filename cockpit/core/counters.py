@@ -21,11 +21,11 @@ never twice; nothing is counted that was not seen; no increment is negative.
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final
 
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.model import Quality, Sample, Side
 from cockpit.core.snapshot import SideRate
 

@@ -8,13 +8,12 @@ lost the seat cannot write, however late it finds out. `way_in` decides what a s
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from cockpit.core.body import text
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.events import Event, Kind
 from cockpit.core.rollback import IllegalEvent
 

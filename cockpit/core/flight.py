@@ -7,7 +7,7 @@ open rollback and the proposal are all facts of the journal; readings are not in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +16,7 @@ from cockpit.core.approvals import AdvanceRequest
 from cockpit.core.body import instant, number, objects, optional_instant, percent, text
 from cockpit.core.checklist import Signatures
 from cockpit.core.clean import ZERO, Percent
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.driver import DriverSeat
 from cockpit.core.events import Event, Kind, second_lever
 from cockpit.core.model import ForeignChange
@@ -118,7 +118,8 @@ def apply(flight: Flight, event: Event) -> Flight:
         moved = _with_rollback(moved, rollback_fold.apply(flight.rollback, event))
     rollback_open = flight.rollback is not None
     request = approvals.apply(moved.request, event, moved.seat, rollback_open=rollback_open)
-    moved = replace(moved, request=request)
+    if request is not moved.request:
+        moved = replace(moved, request=request)
     if driver.concerns(event):
         return replace(moved, seat=driver.apply(moved.seat, event))
     step = _FOLDS.get(event.kind)

@@ -32,13 +32,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
 from cockpit.core.counters import Counts
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.spec import JudgeSpec, SignalSpec
 
 _LOWEST: Final = 1.25

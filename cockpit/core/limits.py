@@ -8,13 +8,12 @@ the source, or the traffic, does not.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from cockpit.core.counters import NOTHING, Growth
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.figures import events, rate
 from cockpit.core.spec import HardLimit
 

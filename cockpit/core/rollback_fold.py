@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from cockpit.core import rollback_second
 from cockpit.core.body import instant, number, objects, optional_instant, percent, text, texts
+from cockpit.core.dataclass import replace
 from cockpit.core.events import Event, Kind, second_lever
 from cockpit.core.rollback import (
     LOST,

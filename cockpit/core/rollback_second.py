@@ -6,9 +6,8 @@ re-read: it is that person's word, and the drain is the evidence.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from cockpit.core.body import number, percent, text
+from cockpit.core.dataclass import replace
 from cockpit.core.events import Event
 from cockpit.core.rollback import (
     MACHINE_ATTEMPTS,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final, TypeVar
 
 from cockpit.core.body import number, text
+from cockpit.core.dataclass import replace
 from cockpit.core.events import Event
 from cockpit.core.rollback import (
     LONGEST_WAIT_S,

@@ -14,7 +14,7 @@ began: what it saw is at least that old.
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -23,7 +23,7 @@ from cockpit.core import counters as counting
 from cockpit.core import judge, limits
 from cockpit.core.clean import Percent
 from cockpit.core.counters import COUNTER_LIMIT, NOTHING, Counters, Meter, SignalSamples, read_meter
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.evidence import Quiet, Sight, evidence
 from cockpit.core.figures import length
 from cockpit.core.judge import JudgeState

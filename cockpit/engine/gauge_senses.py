@@ -6,10 +6,10 @@ They are asked with everything else that their monitor is asked; `Senses` hands 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import field, replace
+from dataclasses import field
 
 from cockpit.core.clocks import along
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.drain import DrainGauge
 from cockpit.core.model import Reading
 from cockpit.core.spec import Plan

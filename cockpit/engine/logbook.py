@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from cockpit.core import flight as folding
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import replace
 from cockpit.core.events import MACHINE, Event, Kind
 from cockpit.core.flight import Flight
 from cockpit.core.rollback import IllegalEvent

@@ -324,7 +324,6 @@ class Pilot:
             return
         self._turns.deliver()
         self._guard.run("clock", self._clock_watch.look)
-        self._guard.run("numbers", self._compare)
         if declared and self._seat.taken:
             self._guard.run("drive", self._drive.run)
         if self._seat.taken and not self._effects.leaving():
@@ -350,8 +349,7 @@ class Pilot:
             self._drive.record(Kind.NOTE_ADDED, {"text": words})
 
     def _compare(self) -> None:
-        now = self._clock.now()
-        self._agreements = agree(self._senses, self._logbook.flight, self._agreements, now)
+        self._agreements = agree(self._senses, self._logbook.flight, self._agreements, self._clock.now())
 
     async def _watch_plan(self) -> None:
         try:
@@ -389,6 +387,8 @@ class Pilot:
         return False
 
     def _frame(self) -> Frame:
+        """Of this moment. Who decides looks at the readings: numbers are compared for those who are shown."""
+        self._guard.run("numbers", self._compare)
         return Frame(
             identity=self._flying.identity,
             plan=self._plan,

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from cockpit.adapters.base import AdapterError, ReadsBack, Stirs
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import along
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.model import Failure, FlagValue, Health, ProbeValue, Reading, Side
 from cockpit.core.snapshot import ProbeStatus, Share
 from cockpit.core.spec import Plan, ProbeSpec, ServiceSpec

@@ -7,14 +7,13 @@ remembers of the time before goes into the trails, which are drawn, and into not
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import along
 from cockpit.core.counters import SignalSamples
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.figures import length
 from cockpit.core.model import STALE_AFTER_INTERVALS, Failure, Fault, Quality, Reading, Sample, Side
 from cockpit.core.snapshot import SignalStatus

@@ -152,6 +152,44 @@ def test_values_are_inherited_pickled_and_copied() -> None:
             pytest.fail("a pattern finds its base")
 
 
+REPLACED: list[Callable[[Callable[..., Any], Any], object]] = [
+    lambda replace, made: repr(replace(made(name="x", note="n"), size=3, parts=())),
+    lambda replace, made: replace(made(name="x"), name=""),
+    lambda replace, made: replace(made(name="x"), total=3),
+    lambda replace, made: replace(made(name="x"), nothing=3),
+    lambda replace, made: replace(made(name="x"), parts=(1, 2, 3)).total,
+]
+
+
+@pytest.mark.parametrize("call", range(len(REPLACED)))
+def test_replace_is_the_standard_librarys(call: int) -> None:
+    _, made = both(Plain, kw_only=True)
+    act = REPLACED[call]
+    theirs = outcome(lambda: act(dataclasses.replace, made))
+    mine = outcome(lambda: act(ours.replace, made))
+    assert mine == theirs
+
+
+def test_what_is_replaced_leaves_the_old_one_as_it_was() -> None:
+    old = Derived(value=1, note="n")
+    new = ours.replace(old, value=2)
+    assert (type(new), new, old) == (Derived, Derived(value=2, note="n"), Derived(value=1, note="n"))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'nothing'"):
+        ours.replace(old, nothing=1)  # type: ignore[call-arg]  # that is the point
+    assert ours.replace(Flip(flag="a", layer=0), layer=1) == Flip(flag="a", layer=1)
+
+
+def test_a_class_with_its_own_way_of_being_made_is_made_that_way() -> None:
+    @ours.dataclass(frozen=True, slots=True)
+    class Doubled:
+        count: int
+
+        def __init__(self, count: int) -> None:
+            object.__setattr__(self, "count", 2 * count)
+
+    assert ours.replace(Doubled(1), count=3).count == 6
+
+
 def test_a_name_that_is_no_field_is_refused_in_words() -> None:
     """The standard library of Python 3.11 stumbles here over a class that it has replaced."""
     with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'nothing'"):

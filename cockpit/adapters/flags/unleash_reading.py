@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cockpit.adapters.base import AdapterError, Preflight, RefusedByService
@@ -18,7 +17,7 @@ from cockpit.adapters.flags.unleash_settings import UnleashSettings
 from cockpit.adapters.http_path import segment
 from cockpit.adapters.once import asked_once
 from cockpit.core.clean import ZERO
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.model import FlagValue
 
 if TYPE_CHECKING:
