@@ -91,7 +91,8 @@ def test_observers_get_the_very_picture_that_the_driver_sees(exposed: World) -> 
     assert published is not None
     seen = decode(published[0])
     assert seen.operator == "ana" and not seen.read_only
-    assert decode(encode(pilot.now)) == pilot.now
+    drawn = pilot.now
+    assert decode(encode(drawn)) == drawn
 
 
 def test_snapshots_are_numbered_without_gaps_or_repeats(exposed: World) -> None:
