@@ -52,6 +52,8 @@ LAYOUT_VERSION: Final = 1
 BUSY_S: Final = 0.5
 CLOSE_S: Final = 2.0
 CHECKPOINT_PAGES: Final = 200
+CACHE_KIB: Final = 64
+"""Of SQLite's own 2 MiB every page that an append fills would stay in memory, and nobody reads it again."""
 
 _LAYOUT: Final = f"""
 PRAGMA journal_mode=WAL;
@@ -250,6 +252,7 @@ class SqliteJournal:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             connection.execute(f"PRAGMA query_only={int(self._read_only)}")
         if application_id != APPLICATION_ID or version < 1:
             raise JournalFailure(

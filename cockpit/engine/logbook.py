@@ -36,6 +36,9 @@ from cockpit.engine.journal_port import (
 from cockpit.engine.journal_resume import decode, encode
 
 RESUME_EVERY: Final = 2000
+KEPT: Final = 60
+"""As many as a tall screen has lines for; what else asks of the newest events (why a request is over) asks at
+once."""
 _Trial = tuple[Event, Flight]
 _UNFOLDABLE = (IllegalEvent, ValueError, KeyError, TypeError)
 
@@ -49,7 +52,7 @@ class Logbook:
     _as_written: whether the folded flight is what the journal's own events fold to.
     """
 
-    def __init__(self, journal: Journal, *, path: str = "", keep: int = 200) -> None:
+    def __init__(self, journal: Journal, *, path: str = "", keep: int = KEPT) -> None:
         self._journal = journal
         self.path = path
         self._keep = keep

@@ -5,19 +5,15 @@ Each line is made once: a rollback of many flags draws often, and adds much.
 
 from __future__ import annotations
 
-from typing import Final
-
 from cockpit.core.events import Event
 from cockpit.core.snapshot import JournalLine
 from cockpit.core.wording import line
 from cockpit.engine.logbook import Logbook
 
-TAIL: Final = 60
-
 
 def tail(logbook: Logbook) -> tuple[JournalLine, ...]:
     known, lines = logbook.lines, dict[int, tuple[Event, JournalLine]]()
-    for event in logbook.kept[-TAIL:]:
+    for event in logbook.kept:
         old = known.get(event.seq)
         lines[event.seq] = old if old is not None and old[0] is event else (event, _line(event))
     logbook.lines = lines

@@ -86,6 +86,17 @@ def test_every_append_is_flushed(path: Path) -> None:
         assert opened[0].execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+def test_pages_of_old_events_are_not_kept_in_memory(path: Path) -> None:
+    opened: list[sqlite3.Connection] = []
+
+    def keep(where: Path, busy_s: float) -> sqlite3.Connection:
+        opened.append(connect(where, busy_s))
+        return opened[0]
+
+    with closing(SqliteJournal(path, connect=keep)):
+        assert opened[0].execute("PRAGMA cache_size").fetchone() == (-64,)
+
+
 def test_two_cockpits_see_each_other_and_only_one_wins(journal: SqliteJournal, path: Path) -> None:
     with closing(SqliteJournal(path)) as other:
         fill(journal, 2)
