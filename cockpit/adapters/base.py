@@ -97,7 +97,8 @@ class FlagReader(Protocol):
 
 @runtime_checkable
 class ReadsBack(Protocol):
-    """A reader that can leave out what is not needed to prove a write, and takes time: who wrote it."""
+    """A reader that proves a write sooner than it reads otherwise: it leaves out what takes time and is not
+    needed for it (who wrote it), or waits behind no poll."""
 
     async def read_back(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
         """As `FlagReader.read`; what was left out is found out by the next read."""

@@ -30,7 +30,7 @@ from cockpit.adapters.http2 import ALPN, Http2, Place, installed
 from cockpit.adapters.http_answer import Answer
 from cockpit.adapters.http_clients import IDLE_S, Clients
 from cockpit.adapters.http_path import plan_fault, segment
-from cockpit.adapters.http_places import SharedPlaces
+from cockpit.adapters.http_places import OpeningPlaces, Places, SharedPlaces
 from cockpit.adapters.http_trouble import host_port, shown, timed_out
 from cockpit.adapters.http_wire import Ask, Lane, Params, Progress
 from cockpit.adapters.no_answer import Cause, NoAnswer
@@ -53,6 +53,10 @@ _KEEP_METHOD: Final = frozenset({307, 308})
 _TRY_AGAIN: Final = frozenset({Cause.REFUSED, Cause.RESET})
 _PAUSE_S: Final = (0.05, 0.2)
 _WRITE_PLACES: Final = 32
+# Asyncio's servers and Tomcat let 100 connections wait that they have not taken in yet, others 128 or 511.
+# A proxy in front counts each of ours twice, among its 512 or 768.
+_FIRST_PLACES: Final = 64
+_MOST_PLACES: Final = 128
 _SHARED_PLACES: Final = 3
 # A server may close an idle connection at the moment we write to it, and then nobody knows what
 # became of the write; so a write uses only a connection that was busy just now.
@@ -90,6 +94,7 @@ class Web:
         secret_path: bool = False,
         shared: bool = False,
         lever: bool = False,
+        wide: bool = False,
     ) -> HttpHost:
         """A client for one base address. Headers whose value is a Secret are credentials.
 
@@ -98,6 +103,8 @@ class Web:
         lever: a flag service, which is read at once after it was written and so has as many places for reads.
         What reads it and what writes to it have their connections in common: the polls keep warm what a
         rollback writes through.
+        wide: a lever of a kind that publishes no limit, where a rollback need not wait in turns: writes, and
+        the reads that belong to them, have more places of their own. Polls have no more than elsewhere.
         Opens nothing yet. Raises RefusedByService (fault PLAN) for an address that cannot be used.
         """
         base = _base(base_url)
@@ -105,6 +112,7 @@ class Web:
         clients.users += 1
         max_concurrent = _WRITE_PLACES if lever else max_concurrent
         ours = self._shared.setdefault(_origin(base), SharedPlaces(_SHARED_PLACES)) if shared else None
+        reads = Lane(clients, places=ours.reads if ours else asyncio.Semaphore(max_concurrent), idle_s=IDLE_S)
         host = HttpHost(
             base,
             headers=headers or {},
@@ -112,14 +120,9 @@ class Web:
             max_body=max_body,
             secret_path=secret_path,
             clients=clients,
-            reads=Lane(
-                clients, places=ours.reads if ours else asyncio.Semaphore(max_concurrent), idle_s=IDLE_S
-            ),
-            writes=Lane(
-                clients,
-                places=ours.writes if ours else asyncio.Semaphore(_WRITE_PLACES),
-                idle_s=_WRITE_IDLE_S,
-            ),
+            reads=reads,
+            proofs=Lane(clients, places=_places(wide=True), idle_s=IDLE_S) if wide else reads,
+            writes=Lane(clients, places=ours.writes if ours else _places(wide=wide), idle_s=_WRITE_IDLE_S),
             heard=self._heard,
         )
         self._hosts.append(host)
@@ -168,6 +171,7 @@ class HttpHost:
         secret_path: bool,
         clients: Clients,
         reads: Lane,
+        proofs: Lane,
         writes: Lane,
         heard: Heard | None = None,
     ) -> None:
@@ -179,6 +183,7 @@ class HttpHost:
         self._secret_path = secret_path
         self._clients: Clients | None = clients
         self._reads = reads
+        self._proofs = proofs
         self._writes = writes
         self._heard = heard
 
@@ -196,12 +201,14 @@ class HttpHost:
         method: Literal["GET", "HEAD"] = "GET",
         retry: bool = True,
         redirects: bool = True,
+        proves: bool = False,
     ) -> Answer:
         """Read. Probes want every answer as it is: with `retry=False` it asks once and returns 429 and
-        503 too, with `redirects=False` it returns redirects.
+        503 too, with `redirects=False` it returns redirects. proves: it belongs to a write, and waits for no
+        poll.
         """
         ask = self._ask(method, path, headers, params=params)
-        return await self._read(replace(ask, redirects=redirects), retry=retry)
+        return await self._read(replace(ask, redirects=redirects, proves=proves), retry=retry)
 
     async def read_post(
         self,
@@ -237,9 +244,13 @@ class HttpHost:
         return await self._within_deadline(ask, self._follow)
 
     async def warm(self, path: str, connections: int = 1) -> None:
-        """Ask so often at once, and once each, that as many connections are fresh for writes. What is
-        answered is no matter; raises AdapterError for no answer, and Throttled when asked to wait.
+        """Ask so often at once, and once each, that as many connections are fresh for writes; over HTTP/2 one
+        is all there are. What is answered is no matter; raises AdapterError for no answer, and Throttled when
+        asked to wait.
         """
+        http2 = self._clients.http2 if self._clients is not None else None
+        if http2 is not None and http2.spoken:
+            connections = 1
         asks = (self.get(path, retry=False, redirects=False) for _ in range(connections))
         for answer in await asyncio.gather(*asks, return_exceptions=True):
             if isinstance(answer, BaseException):
@@ -309,7 +320,7 @@ class HttpHost:
         return answer
 
     async def _follow(self, ask: Ask, progress: Progress) -> Answer:
-        lane = self._reads if ask.reads else self._writes
+        lane = self._writes if not ask.reads else self._proofs if ask.proves else self._reads
         for _ in range(_MAX_REDIRECTS + 1):
             answer = await self._exchange(lane, ask, progress)
             redirect = answer.status in _REDIRECTS and "location" in answer.headers
@@ -326,6 +337,10 @@ class HttpHost:
         finally:
             if self._heard is not None:
                 self._heard(host_port(ask.url), answer)
+
+
+def _places(*, wide: bool) -> Places:
+    return OpeningPlaces(_FIRST_PLACES, _MOST_PLACES) if wide else asyncio.Semaphore(_WRITE_PLACES)
 
 
 def _base(base_url: str) -> httpx.URL:

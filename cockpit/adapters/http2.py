@@ -60,6 +60,11 @@ class Http2:
         self._in_tls = False
         self._ended = False
 
+    @property
+    def spoken(self) -> bool:
+        """Whether the service has agreed to it, and nothing has gone wrong with it since."""
+        return self._spoken and self._place not in self._plain
+
     async def send(
         self,
         request: httpx.Request,

@@ -45,7 +45,8 @@ for _library in ("httpx", "httpcore"):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One request. `reads` says that repeating it changes nothing, `redirects` that reads follow them.
+    """One request. `reads` says that repeating it changes nothing, `redirects` that reads follow them,
+    `proves` that it belongs to a write.
 
     secret_path: the path itself is a credential and appears in no text.
     """
@@ -55,6 +56,7 @@ class Ask:
     headers: Mapping[str, Secret | str]
     reads: bool = True
     redirects: bool = True
+    proves: bool = False
     secret_path: bool = False
     body: bytes | None = None
 

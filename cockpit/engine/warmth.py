@@ -27,8 +27,11 @@ SHEET_S: Final = 3.0
 COOLS_S: Final = 1.25
 """After this a connection is used again. With the engine's beat and the answer's way it stays below the two
 seconds after which the adapters' client does not write through it any more."""
-MOST: Final = 4
-"""Connections of one service that are kept: those of the writes that go first."""
+MOST: Final = 16
+"""Connections of one service that are kept, where it counts no requests: those of the writes that go first.
+That asks it 13 times a second while a sheet is open. Who rolls back more flags waits little longer: each
+answer opens the way for two more.
+"""
 LIMIT_S: Final = 5.0
 
 

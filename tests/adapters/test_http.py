@@ -201,6 +201,7 @@ async def test_waiting_for_a_place_counts(web: Web) -> None:
                 secret_path=False,
                 clients=clients,
                 reads=lane,
+                proofs=lane,
                 writes=lane,
             )
             for timeout_s in (30.0, 0.2)

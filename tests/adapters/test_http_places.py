@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
+from cockpit.adapters import http_places
 from cockpit.adapters.base import Unreachable
 from cockpit.adapters.http import Web
-from cockpit.adapters.http_places import Places, SharedPlaces
+from cockpit.adapters.http_places import OpeningPlaces, Places, SharedPlaces
 from tests.adapters.flags.crew import until
-from tests.adapters.probes.scripted import Hang, scripted
+from tests.adapters.probes.scripted import Hang, Reply, Request, scripted
 
 
 class Taken:
@@ -80,6 +81,94 @@ async def test_who_gives_up_waiting_keeps_no_place() -> None:
     assert [each.inside for each in reads] == [True, True]
     for each in reads:
         await each.leave()
+
+
+def inside(asked: list[Taken]) -> int:
+    return sum(each.inside and not each.task.done() for each in asked)
+
+
+async def end(asked: list[Taken]) -> None:
+    for each in asked:
+        each.task.cancel()
+    await asyncio.gather(*(each.task for each in asked), return_exceptions=True)
+
+
+async def test_each_answer_opens_one_place_more_up_to_a_bound() -> None:
+    places = OpeningPlaces(2, 4)
+    asked = [Taken(places) for _ in range(12)]
+    found = []
+    for answered in asked[:5]:
+        await turns()
+        found.append(inside(asked))
+        await answered.leave()
+    assert found == [2, 3, 4, 4, 4]
+    await end(asked)
+
+
+async def test_a_request_without_an_answer_takes_one_back_and_who_waited_holds_none() -> None:
+    places = OpeningPlaces(2, 9)
+    asked = [Taken(places) for _ in range(12)]
+    await turns()
+    await asked[0].leave()
+    await asked[1].leave()
+    await turns()
+    assert inside(asked) == 4
+    found = []
+    for gone in (*asked[2:6], asked[11]):
+        await end([gone])
+        await turns()
+        found.append(inside(asked))
+    assert found == [3, 2, 2, 2, 2], "never fewer than at first"
+    await end(asked)
+
+
+async def test_who_has_asked_nothing_for_long_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = OpeningPlaces(1, 9)
+    for _ in range(3):
+        async with places:
+            pass
+    asked = [Taken(places) for _ in range(9)]
+    await turns()
+    assert inside(asked) == 4
+    await end(asked)
+    monkeypatch.setattr(http_places, "FORGOTTEN_S", -1.0)
+    asked = [Taken(places) for _ in range(9)]
+    await turns()
+    assert inside(asked) == 1
+    await end(asked)
+
+
+async def test_what_belongs_to_a_write_waits_for_no_poll_that_hangs(web: Web) -> None:
+    def answer(request: Request) -> Reply | Hang:
+        return Hang() if request.path == "/poll" else Reply()
+
+    async with scripted(answer) as server:
+        host = web.host(server.url, timeout_s=5.0, lever=True, wide=True)
+        polls = [asyncio.create_task(host.get("/poll")) for _ in range(40)]
+        await until(lambda: len(server.requests) == 32)
+        assert (await host.get("/proof", proves=True)).status == 200
+        assert (await host.write("POST", "/write")).status == 200
+        for each in polls:
+            each.cancel()
+        await asyncio.gather(*polls, return_exceptions=True)
+
+
+async def test_a_lever_without_a_limit_is_written_to_in_one_go(web: Web) -> None:
+    """With few new connections at first: a server that takes them in slowly drops what is too much."""
+    held = asyncio.Event()
+
+    async def answer(request: Request) -> Reply:
+        await held.wait()
+        return Reply()
+
+    async with scripted(answer) as server:
+        host = web.host(server.url, timeout_s=5.0, lever=True, wide=True)
+        writes = [asyncio.create_task(host.write("POST", f"/{number}")) for number in range(100)]
+        await until(lambda: len(server.requests) == 64)
+        await turns()
+        assert len(server.requests) == 64
+        held.set()
+        assert [answer.status for answer in await asyncio.gather(*writes)] == [200] * 100
 
 
 async def test_clients_of_one_host_share_and_those_of_another_do_not(web: Web) -> None:

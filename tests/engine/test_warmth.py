@@ -124,7 +124,7 @@ def test_polls_that_come_often_enough_are_all_that_is_needed() -> None:
 
 
 def test_the_flags_of_the_sheet_are_meant_and_never_more_than_a_few() -> None:
-    night = Night(flags=12)
+    night = Night(flags=MOST + 8)
     night.sheet_open_for(1, "more3")
     assert {keys for _, keys in night.service.asked} == {("more3",)}
     night.service.asked.clear()

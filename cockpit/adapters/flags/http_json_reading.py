@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cockpit.adapters.base import AdapterError, Preflight
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from cockpit.adapters.http import HttpHost, Web
 
 
-async def look(host: HttpHost, settings: HttpJsonSettings, key: str) -> Stored:
-    """The flag as it is stored now. Raises AdapterError."""
-    answer = await host.get(settings.read.path.replace(KEY, segment(key)))
+async def look(host: HttpHost, settings: HttpJsonSettings, key: str, *, proves: bool = True) -> Stored:
+    """The flag as it is stored now. proves: before or after a write. Raises AdapterError."""
+    answer = await host.get(settings.read.path.replace(KEY, segment(key)), proves=proves)
     answer.raise_for_status()
     return stored_flag(answer.json(), key=key, settings=settings, etag=answer.headers.get("etag"))
 
@@ -39,12 +40,18 @@ class HttpJsonReader:
         self._host = host
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
+        return await self._read(keys, proves=False)
+
+    async def read_back(self, keys: Sequence[str]) -> Mapping[str, FlagValue | AdapterError]:
+        return await self._read(keys, proves=True)
+
+    async def _read(self, keys: Sequence[str], *, proves: bool) -> Mapping[str, FlagValue | AdapterError]:
         if self._settings.read_all is not None:
-            answer = await self._host.get(self._settings.read_all.path)
+            answer = await self._host.get(self._settings.read_all.path, proves=proves)
             answer.raise_for_status()
             flags = listed_flags(answer.json(), self._settings.read_all)
             return {key: listed_flag(flags, key, self._settings) for key in keys}
-        return await read_each(keys, self._read_one)
+        return await read_each(keys, partial(self._read_one, proves=proves))
 
     async def preflight(self, keys: Sequence[str]) -> Sequence[Preflight]:
         try:
@@ -56,8 +63,8 @@ class HttpJsonReader:
     async def aclose(self) -> None:
         await self._host.aclose()
 
-    async def _read_one(self, key: str) -> FlagValue:
-        return (await look(self._host, self._settings, key)).value
+    async def _read_one(self, key: str, *, proves: bool) -> FlagValue:
+        return (await look(self._host, self._settings, key, proves=proves)).value
 
 
 def open_host(
@@ -69,4 +76,6 @@ def open_host(
     if token is not None:
         bare = settings.token_header.lower() == "authorization"
         headers[settings.token_header] = bearer(secret(token)) if bare else secret(token)
-    return web.host(settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file, lever=True)
+    return web.host(
+        settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file, lever=True, wide=True
+    )

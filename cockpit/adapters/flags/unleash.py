@@ -244,4 +244,6 @@ def build_writer(
 
 def _host(settings: UnleashSettings, web: Web, token: Secret, timeout_s: float) -> HttpHost:
     headers = {"Authorization": token}
-    return web.host(settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file, lever=True)
+    return web.host(
+        settings.url, headers=headers, timeout_s=timeout_s, ca_file=settings.ca_file, lever=True, wide=True
+    )

@@ -50,9 +50,9 @@ class Place:
         return f"{self.strategies(key)}/{segment(rollout.id)}"
 
 
-async def look(host: HttpHost, place: Place, key: str) -> StoredFlag:
-    """The flag as it is stored now. Raises AdapterError."""
-    answer = await host.get(place.feature(key), params={"variantEnvironments": "true"})
+async def look(host: HttpHost, place: Place, key: str, *, proves: bool = True) -> StoredFlag:
+    """The flag as it is stored now. proves: before or after a write. Raises AdapterError."""
+    answer = await host.get(place.feature(key), params={"variantEnvironments": "true"}, proves=proves)
     answer.raise_for_status()
     return stored_flag(answer.json(), key=key, environment=place.environment)
 
@@ -87,7 +87,7 @@ class UnleashReader:
         await self._host.aclose()
 
     async def _read_one(self, key: str) -> FlagValue:
-        return await self._signed((await look(self._host, self._place, key)).value)
+        return await self._signed((await look(self._host, self._place, key, proves=False)).value)
 
     async def _signed(self, value: FlagValue) -> FlagValue:
         """With who changed it last: asked only where that may be another change than the last one told."""
