@@ -216,7 +216,7 @@ def status_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
         )
     lines.extend(f"{backend.side} {backend.title}: {backend.health}" for backend in snapshot.backends)
     lines.extend(
-        f"signal {signal.name}: {signal.evidence.verdict} ({signal.evidence.text})"
+        f"signal {signal.name}: {signal.evidence.verdict.words} ({signal.evidence.text})"
         for signal in snapshot.signals
     )
     return tuple(lines)

@@ -222,9 +222,9 @@ def _missing_words(state: JudgeState) -> str:
 
 def _ahead(forecast: Forecast) -> str:
     """What the evidence is heading to, and when it will be there."""
-    if forecast.soonest_s is None:
+    if forecast.soonest_s is None or forecast.heading is None:
         return "; no verdict in sight at this traffic"
-    return f"; heading to {forecast.heading} in about {length(forecast.soonest_s)}"
+    return f"; heading to {forecast.heading.words} in about {length(forecast.soonest_s)}"
 
 
 def _compared(pace: Pace) -> str:

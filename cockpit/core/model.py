@@ -47,6 +47,11 @@ class Verdict(StrEnum):
     UNDECIDED = "UNDECIDED"
     UNKNOWN = "UNKNOWN"
 
+    @property
+    def words(self) -> str:
+        """As people read it; the value is for programs."""
+        return self.value.replace("_", " ")
+
 
 class Quality(StrEnum):
     """What a monitoring answer is worth. Only GOOD decides anything."""

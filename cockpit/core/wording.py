@@ -192,7 +192,8 @@ _VERDICT_LEVEL: Final = {
 
 def _verdict_changed(said: Recorded) -> Line:
     verdict = said.text("verdict")
-    text = with_detail(f"{said.text('signal')}: {verdict}", said.said("text"))
+    words = {each.value: each.words for each in Verdict}.get(verdict, verdict)
+    text = with_detail(f"{said.text('signal')}: {words}", said.said("text"))
     return text, _VERDICT_LEVEL.get(verdict, Level.UNKNOWN)
 
 

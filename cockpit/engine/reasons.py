@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from cockpit.core.clean import ZERO
-from cockpit.core.figures import rate as rate_words
 from cockpit.core.flight import Flight
 from cockpit.core.model import Freshness, Health, Reading, Verdict
 from cockpit.core.parity import Match
@@ -77,16 +76,14 @@ def _workflow(flight: Flight, journal: JournalHealth) -> Iterator[Reason]:
     if not journal.ok:
         yield Reason(level=Level.BAD, subject="journal", what="cannot be written", value=journal.detail)
     if rollback is not None:
-        what = f"rollback open: {rollback.reason or 'reason not given yet'}"
-        yield Reason(level=Level.BAD, subject="rollback", what=what, since=rollback.declared_at)
+        what = rollback.reason or "reason not given yet"
+        yield Reason(level=Level.BAD, subject="rollback open", what=what, since=rollback.declared_at)
     if proposal is not None:
         vetoed = f" (vetoed by {proposal.vetoed_by}: {proposal.veto_reason})" if proposal.vetoed_by else ""
         yield Reason(
             level=Level.BAD,
             subject="rollback proposed",
             what=f"{proposal.text}{vetoed}",
-            value=proposal.value,
-            limit=proposal.limit,
             since=proposal.since,
         )
 
@@ -102,26 +99,17 @@ def _clock(flight: Flight, now: datetime) -> Iterator[Reason]:
 
 
 def _signal(signal: SignalStatus, flight: Flight, now: datetime) -> Iterator[Reason]:
-    """What the open proposal says already is not said twice."""
+    """What the open proposal says already is not said twice, nor a number that stands in the words."""
     proposed = flight.proposal is not None and flight.proposal.signal == signal.name
-    evidence, rate = signal.evidence, signal.new.rate_pct
-    value = "" if rate is None else rate_words(rate)
+    evidence = signal.evidence
     if signal.limit_breached and not proposed:
-        limit = "" if signal.limit_pct is None else f"{signal.limit_pct:g}%"
         what, since = signal.limit_text, signal.limit_since
-        yield Reason(level=Level.BAD, subject=signal.title, what=what, value=value, limit=limit, since=since)
+        yield Reason(level=Level.BAD, subject=signal.title, what=what, since=since)
     if evidence.verdict is Verdict.REGRESSED and not proposed:
-        limit = f"E {evidence.threshold:g}"
-        yield Reason(
-            level=Level.BAD,
-            subject=signal.title,
-            what=f"REGRESSED: {evidence.text}",
-            value=value,
-            limit=limit,
-            since=evidence.since,
-        )
+        what = f"REGRESSED: {evidence.text}"
+        yield Reason(level=Level.BAD, subject=signal.title, what=what, since=evidence.since)
     elif evidence.warning and not proposed:
-        yield Reason(level=Level.WARN, subject=signal.title, what=evidence.text, value=value)
+        yield Reason(level=Level.WARN, subject=signal.title, what=evidence.text)
     if signal.reading.freshness(now) is not Freshness.FRESH:
         what = f"cannot be seen: {_why_unseen(signal.reading)}"
         since = signal.reading.failing_since

@@ -29,8 +29,11 @@ from cockpit.face.view import (
 
 GUTTER: Final = 2
 _AGE: Final = 6
-_NAME: Final = 9
-_FIXED: Final = 10 + 8 + 1 + _AGE + 3
+_NAME: Final = 12
+_LATENCY: Final = 6
+_FIXED: Final = 10 + _LATENCY + 1 + _AGE + 3
+_LEAST_NAME: Final = 8
+"""Where a name would have less, it stands in the place of the last latencies."""
 _BOTH_FROM: Final = _FIXED + _NAME + 4
 _SIDES = (Side.LEGACY, Side.NEW)
 
@@ -140,11 +143,14 @@ def probe_lines(probe: ProbeStatus, now: datetime, width: int, *, full: bool) ->
         trend = (*trend, (told[0].rjust(_AGE + 1), told[1]))
     elif not fresh:
         trend = (told,)
+    elif width < _FIXED + _LEAST_NAME:
+        last_width = 0
     quiet = Role.TEXT if word.role is Role.OK else word.role
+    name_width = width - 10 - _LATENCY - last_width - (3 if last_width else 2)
     first = cells(
         cell(10, word),
-        cell(width - 10 - 8 - last_width - 3, probe.name, Role.TEXT if quiet is Role.TEXT else Role.STRONG),
-        cell(8, latency, quiet, right=True),
+        cell(name_width, probe.name, Role.TEXT if quiet is Role.TEXT else Role.STRONG),
+        cell(_LATENCY, latency, quiet, right=True),
         Cell(last_width, trend, right=True),
     )
     said = _said(probe, now, width)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from rich.cells import cell_len
+
 from cockpit.core.model import Health, Mode, Verdict
 from cockpit.core.rollback import Rollback
-from cockpit.core.snapshot import FOLLOWING, NOBODY_PUBLISHES, Level, Reason, Snapshot
+from cockpit.core.snapshot import FOLLOWING, NOBODY_PUBLISHES, Level, Proposal, Reason, Snapshot
 from cockpit.face.view import (
     LEVEL_ORDER,
     LEVEL_WORD,
@@ -31,6 +33,7 @@ from cockpit.face.view import (
 from cockpit.face.view_lines import wrapped
 from cockpit.face.view_needs import needs
 from cockpit.face.view_rollback import countdown
+from cockpit.face.view_signals import signal_word
 
 SILENT_AFTER_S: Final = 5.0
 MENTION_AGE_AFTER_S: Final = 3.0
@@ -157,7 +160,8 @@ def reason_line(snapshot: Snapshot, now: datetime, width: int, *, above_strips: 
         return clip((block, *words), width)
     reason = _first_told(snapshot) if above_strips else worst_reason(snapshot)
     if reason is None:
-        return clip((block, (f" {calm_words(snapshot, now)}", Role.DIM)), width)
+        calm = calm_words(snapshot, now, width - width_of((block,)) - 1)
+        return clip((block, (f" {calm}", Role.DIM)), width)
     others = len(snapshot.reasons) - 1
     more: Line = ((f" +{others} more", Role.STRONG),) if others else ()
     words = reason_words(reason, now)
@@ -177,18 +181,21 @@ def reason_words(reason: Reason, now: datetime) -> Line:
     )
 
 
-def calm_words(snapshot: Snapshot, now: datetime) -> str:
-    """What was looked at, in numbers: quiet is only good news when something was seen."""
+def calm_words(snapshot: Snapshot, now: datetime, width: int) -> str:
+    """What was looked at, in numbers: quiet is only good news when something was seen. Where not all of it
+    fits, the numbers do."""
     probes = [probe for backend in snapshot.backends for probe in backend.probes]
     values = [probe.reading.fresh_value(now) for probe in probes]
     healthy = sum(value is not None and value.health is Health.OK for value in values)
     read = sum(flag.configured.fresh_value(now) is not None for flag in snapshot.flags)
     good = sum(signal.evidence.verdict is Verdict.NOT_WORSE for signal in snapshot.signals)
-    head = "nothing tripped" if snapshot.level is Level.OK else "no reason given"
-    return (
-        f"{head} · {read} of {len(snapshot.flags)} flags read · {healthy} of {len(probes)} probes OK"
+    calm = snapshot.level is Level.OK
+    numbers = (
+        f"{read} of {len(snapshot.flags)} flags read · {healthy} of {len(probes)} probes OK"
         f" · {good} of {len(snapshot.signals)} signals NOT WORSE"
     )
+    words = f"{'nothing tripped' if calm else 'no reason given'} · {numbers}"
+    return words if not calm or cell_len(words) <= width else numbers
 
 
 # --- strips: what must not be overlooked ----------------------------------------------------------------
@@ -223,15 +230,14 @@ def _rollback_strip(snapshot: Snapshot, now: datetime, width: int) -> Line:
 
 
 def rollback_words(rollback: Rollback, snapshot: Snapshot, now: datetime) -> str:
-    """Where an open rollback stands: flags, step, and whether it waits for a person."""
+    """Where an open rollback stands: whether it waits for a person, flags, step."""
+    waiting = needs(rollback, now, snapshot.flags, snapshot.gauges)
+    parts = ["NEEDS YOU"] if any(need.role in (Role.BAD, Role.WARN) for need in waiting) else []
     at_zero = sum(flip.at_zero for flip in rollback.flips)
-    parts = [f"{at_zero} of {len(rollback.flips)} flags at zero"]
+    parts.append(f"{at_zero} of {len(rollback.flips)} flags at zero")
     step = next((step for step in rollback.steps if not step.settled), None)
     if step is not None:
         parts.append(safe(step.title))
-    waiting = needs(rollback, now, snapshot.flags, snapshot.gauges)
-    if any(need.role in (Role.BAD, Role.WARN) for need in waiting):
-        parts.append("NEEDS YOU")
     return " · ".join(parts)
 
 
@@ -239,7 +245,7 @@ def _proposal_strip(snapshot: Snapshot, now: datetime, width: int) -> Line:
     proposal = snapshot.proposal
     if proposal is None or (snapshot.rollback is not None and snapshot.rollback.open):
         return ()
-    words = f"{safe(proposal.signal)}: {safe(proposal.text)}, for {since(proposal.since, now)}"
+    words = _proposed_words(proposal, snapshot, now)
     if proposal.vetoed_by is not None:
         by = f"vetoed by {safe(proposal.vetoed_by)}: {safe(proposal.veto_reason)}"
         return _strip(Role.CAUTION, "ROLLBACK VETOED", f"{words} · {by}", "", width)
@@ -249,6 +255,16 @@ def _proposal_strip(snapshot: Snapshot, now: datetime, width: int) -> Line:
         key = "" if snapshot.read_only else "R now, or veto there"
         return _strip(Role.ALARM, f"ROLLS BACK BY ITSELF IN {left_s} s", words, key, width)
     return _strip(Role.ALARM, "ROLLBACK PROPOSED", words, key, width)
+
+
+def _proposed_words(proposal: Proposal, snapshot: Snapshot, now: datetime) -> str:
+    """What tripped and since when; then, as far as there is room, by how much."""
+    for_how_long = f"for {since(proposal.since, now)}"
+    signal = next((each for each in snapshot.signals if each.name == proposal.signal), None)
+    if signal is None:
+        return f"{safe(proposal.text)}, {for_how_long}"
+    how = safe(proposal.text.removeprefix(f"{signal.title}: "))
+    return f"{safe(signal.title)} {signal_word(signal, now).text}, {for_how_long} · {how}"
 
 
 def _journal_strip(snapshot: Snapshot, width: int) -> Line:

@@ -35,6 +35,10 @@ from cockpit.face.view import Cell as Column
 
 T = TypeVar("T")
 WIDE: Final = 100
+_NAME: Final = 21
+_STATE: Final = 14
+_NUMBERS: Final = {"asked": 6, "configured": 10, "observed": 8}
+"""The columns of a narrow line; the words above the three numbers are the same at every width."""
 _HELD: Final = Word("=", "HELD", Role.WARN)
 
 
@@ -76,8 +80,9 @@ def column_titles(width: int) -> Line:
     """The header above the flags; its columns are those of `flag_lines`."""
     if width < WIDE:
         bar_width = _narrow_bar(width)
-        titles = (cell(21, ""), cell(bar_width, "0 to 100%"), *_numbers("asked", "set", "seen"))
-        return tuple((text, Role.DIM) for text, _ in cells(*titles, cell(14, "state")))
+        numbers = (cell(each, title, right=True) for title, each in _NUMBERS.items())
+        narrow = (cell(_narrow_key(width), ""), cell(bar_width, "0 to 100%"), *numbers, cell(_STATE, "state"))
+        return tuple((text, Role.DIM) for text, _ in cells(*narrow))
     titles = (
         cell(_key_width(width), ""),
         cell(_wide_bar(width), "0 to 100%"),
@@ -96,10 +101,6 @@ def flag_lines(flag: FlagStatus, now: datetime, width: int, *, full: bool) -> tu
     return (clip(first, width), *(clip(line, width) for line in alarm_lines(flag, now)), *second)
 
 
-def _numbers(asked: str, configured: str, observed: str) -> tuple[Column, ...]:
-    return (cell(6, asked, right=True), cell(6, configured, right=True), cell(6, observed, right=True))
-
-
 def _key_width(width: int) -> int:
     return max(22, min(34, width // 4))
 
@@ -111,8 +112,13 @@ def _wide_bar(width: int) -> int:
 
 def _narrow_bar(width: int) -> int:
     """What the other columns of a narrow line leave; no bar where that is too little to read."""
-    room = width - 1 - 21 - 3 * 6 - 14 - 5
+    room = width - 1 - _NAME - sum(_NUMBERS.values()) - _STATE - 5
     return room if room >= 6 else 0
+
+
+def _narrow_key(width: int) -> int:
+    """Without a bar the name takes what the numbers leave."""
+    return _NAME if _narrow_bar(width) else max(6, width - 1 - sum(_NUMBERS.values()) - _STATE - 4)
 
 
 def _wide_line(flag: FlagStatus, now: datetime, width: int) -> Line:
@@ -138,13 +144,13 @@ def _narrow_line(flag: FlagStatus, now: datetime, width: int) -> Line:
     elif word.text == "DIFFER":
         state = (f"{word} {since(flag.differs_since, now)}", word.role)
     bar = _narrow_bar(width)
-    numbers = (configured(flag, now), observed(flag, now))
+    asked: Segment = (percent(flag.asked), Role.TEXT)
+    numbers = (asked, configured(flag, now), observed(flag, now))
     return cells(
-        Column(21, _name(flag, word)),
+        Column(_narrow_key(width), _name(flag, word)),
         Column(bar, _bar(flag, now, bar)),
-        cell(6, percent(flag.asked), right=True),
-        *(Column(6, (number,), right=True) for number in numbers),
-        Column(14, (state,)),
+        *(Column(each, (said,), right=True) for said, each in zip(numbers, _NUMBERS.values(), strict=True)),
+        Column(_STATE, (state,)),
     )
 
 

@@ -161,10 +161,7 @@ def reason_words(snapshot: Snapshot) -> str:
     proposal = snapshot.proposal
     if proposal is None or proposal.vetoed_by is not None:
         return ""
-    against = (
-        f"{proposal.value} against {proposal.limit}" if proposal.value and proposal.limit else proposal.value
-    )
-    return joined((f"{proposal.signal}: {proposal.text}", against))
+    return proposal.text
 
 
 def reason_line(snapshot: Snapshot) -> Line:

@@ -28,7 +28,10 @@ from cockpit.face.view import (
 from cockpit.face.view_history import POINTS, history_line, plots
 from cockpit.face.view_page import LABEL
 
-WIDE = 74
+WIDE = 78
+LEFT_POLE = Verdict.REGRESSED.words.lower()
+RIGHT_POLE = Verdict.NOT_WORSE.words.lower()
+_POLE = len(LEFT_POLE)
 _INDENT = 13
 _NARROW_INDENT = 9
 _LOWEST_PLOT = 2
@@ -83,32 +86,35 @@ def column_titles(width: int) -> Line:
     titles = (
         cell(12, "verdict"),
         cell(_name_width(width), "signal"),
-        cell(7, "legacy", right=True),
-        cell(7, "new", right=True),
-        cell(8, "ratio", right=True),
-        cell(bar, _poles(bar)),
-        cell(8 if bar else 0, "due", right=True),
+        cell(6, "legacy", right=True),
+        cell(6, "new", right=True),
+        cell(7 if bar else 8, "ratio", right=True),
+        cell(bar + 1 + _reach(bar) if bar else 0, _poles(bar)),
+        cell(8 - _reach(bar), "due", right=True),
     )
     return tuple((text, Role.DIM) for text, _ in cells(*titles))
 
 
 def _poles(bar: int) -> str:
-    """What the two ends of the bar mean, around its middle."""
-    if not bar:
-        return ""
-    half = (bar - 1) // 2
-    left, right = ("◂ regressed", "not worse ▸") if half >= 11 else ("◂ worse", "fine ▸")
-    return f"{left:>{half}}┃{right:<{half}}"
+    """What the two ends of the bar mean, around its middle, from one cell before the bar on."""
+    half = bar // 2
+    left, right = (LEFT_POLE, RIGHT_POLE) if half < _POLE + 2 else (f"◂ {LEFT_POLE}", f"{RIGHT_POLE} ▸")
+    return f"{left:>{half + 1}}┃{right}"
+
+
+def _reach(bar: int) -> int:
+    """How far a pole's word stands out over half a bar."""
+    return max(0, _POLE - bar // 2) if bar else 0
 
 
 def bar_width(width: int) -> int:
     """The evidence bar in the first line, where there is room for it."""
-    return 0 if width < WIDE else min(31, (width - 64) // 2 * 2 + 1)
+    return 0 if width < WIDE else min(31, (width - 62) // 2 * 2 + 1)
 
 
 def _name_width(width: int) -> int:
     bar = bar_width(width)
-    return max(4, width - 12 - 7 - 7 - 8 - 4 - (bar + 8 + 2 if bar else 0))
+    return max(4, width - 12 - 6 - 6 - 8 - 8 - 5 - (bar + 1 if bar else 0))
 
 
 def signal_lines(
@@ -121,11 +127,11 @@ def signal_lines(
     first = cells(
         cell(12, word),
         cell(_name_width(width), signal.title, Role.STRONG),
-        Cell(7, (side_rate(signal.legacy, Role.UNKNOWN if stale else Role.TEXT),), right=True),
-        Cell(7, (side_rate(signal.new, Role.UNKNOWN if stale else loud),), right=True),
+        Cell(6, (side_rate(signal.legacy, Role.UNKNOWN if stale else Role.TEXT),), right=True),
+        Cell(6, (side_rate(signal.new, Role.UNKNOWN if stale else loud),), right=True),
         cell(8, ratio(signal.legacy.rate_pct, signal.new.rate_pct), loud, right=True),
         Cell(bar, _bar(signal, bar)),
-        Cell(8 if bar else 0, (to_verdict(signal),), right=True),
+        Cell(8, (to_verdict(signal),), right=True),
     )
     second = clip(_second(signal, now, with_bar=not bar), width)
     if not full:
@@ -164,18 +170,11 @@ def _second(signal: SignalStatus, now: datetime, *, with_bar: bool) -> Line:
     failure = signal.reading.failure
     if failure is not None:
         parts.insert(0, f"cannot see: {safe(failure.title)}")
-    if with_bar:
-        parts.append(_forecast_words(signal))
-    elif signal.evidence.text:
+    if not with_bar and signal.evidence.text:
         parts.append(safe(signal.evidence.text))
     role = Role.BAD if signal.limit_breached else Role.NOTE if failure is not None else Role.DIM
     words = " · ".join(part for part in parts if part)
     indent: Line = ((" " * _INDENT, Role.TEXT),)
-    pull: Line = (("  worse ", Role.DIM), *_bar(signal, 15), (" fine  ", Role.DIM))
+    pull: Line = ((f"  {LEFT_POLE} ", Role.DIM), *_bar(signal, 11), (f" {RIGHT_POLE}  ", Role.DIM))
     bar = pull if with_bar else indent
     return (*bar, (words, role))
-
-
-def _forecast_words(signal: SignalStatus) -> str:
-    text, _ = to_verdict(signal)
-    return f"verdict in {text}" if text.startswith("~") else ""

@@ -129,7 +129,7 @@ def test_the_forecast_is_when_the_verdict_comes_if_the_present_rates_go_on(
     seen = evidence(early, START)
     assert seen.heading is verdict and seen.forecast_s is not None
     assert 30 + seen.forecast_s == pytest.approx(took_s, rel=0.3)
-    assert f"heading to {verdict}" in seen.text
+    assert f"heading to {verdict.words}" in seen.text
 
 
 def test_the_forecast_after_a_quiet_day_counts_on_the_weight_that_starts_late() -> None:

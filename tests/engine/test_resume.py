@@ -176,6 +176,6 @@ def test_an_open_rollback_is_resumed_with_its_deadline_and_said_on_the_first_scr
     exposed.clock.advance(120)
     again = exposed.start()
     assert again.rollback.deadline_at == deadline
-    assert any(reason.subject == "rollback" for reason in again.now.reasons)
+    assert any(reason.subject == "rollback open" for reason in again.now.reasons)
     again.until(lambda _: again.rollback.flipped)
     assert [event.kind for event in exposed.events(Kind.FLIGHT_RESUMED)] == [Kind.FLIGHT_RESUMED]

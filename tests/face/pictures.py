@@ -400,7 +400,7 @@ def regressed() -> Snapshot:
         first_breach_at=ago(94),
         proposal=Proposal(
             signal="errors",
-            text="new fails 9.9x as often as legacy",
+            text="Failed requests: new fails 9.9x as often as legacy",
             value="7.72%",
             limit="5%",
             since=ago(94),

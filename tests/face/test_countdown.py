@@ -349,7 +349,7 @@ async def test_reason_names_and_the_judges_words_with_one_key() -> None:
         await until(pilot, lambda: len(stage.port.commands) == 1)
     given = stage.only
     assert isinstance(given, GiveReason)
-    assert given.reason == "errors: new fails 9.9x as often as legacy · 7.72% against 5%"
+    assert given.reason == "Failed requests: new fails 9.9x as often as legacy"
     assert (given.commander, given.data_owner) == ("noor R", "ines")
 
 

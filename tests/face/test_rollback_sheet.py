@@ -67,7 +67,7 @@ async def test_r_after_silence_declares_once_and_opens_the_countdown() -> None:
     assert isinstance(command, DeclareRollback)
     assert command.flags == ()
     assert command.by == "ines"
-    assert command.reason == "errors: new fails 9.9x as often as legacy · 7.72% against 5%"
+    assert command.reason == "Failed requests: new fails 9.9x as often as legacy"
     assert len(command.id) == 36
 
 
@@ -173,7 +173,7 @@ async def test_it_names_the_target_the_flags_and_the_budget(size: tuple[int, int
         "ALL 3 FLAGS go to 0%",
         "25% → 0%",
         "legacy is well",
-        "errors: new fails 9.9x",
+        "Failed requests: new fails 9.9x",
         "15:00",
         "escape",
     ):

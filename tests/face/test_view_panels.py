@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from rich.cells import cell_len
 
 from cockpit.core.commands import CommandState, CommandStatus
 from cockpit.core.model import FlagValue, Quality, WriteOutcome
@@ -17,6 +18,7 @@ from cockpit.face.view_banner import banner, calm_words, level_now, reason_line,
 from cockpit.face.view_detail import Subject, Topic, detail_lines
 from cockpit.face.view_journal import command_line, host_line, journal_line
 from cockpit.face.view_rollout import column_titles, flag_word, rollout_rows
+from cockpit.face.view_signals import column_titles as signal_titles
 from cockpit.face.view_signals import signal_rows
 from cockpit.face.view_summary import summary_lines
 from tests.face import pictures
@@ -120,10 +122,11 @@ def test_the_worst_reason_is_told_wherever_it_stands() -> None:
 
 
 def test_calm_is_told_in_numbers_of_what_was_seen() -> None:
-    assert calm_words(pictures.calm(), NOW) == (
-        "nothing tripped · 3 of 3 flags read · 6 of 6 probes OK · 1 of 3 signals NOT WORSE"
-    )
-    assert "0 of 3 flags read · 0 of 6 probes OK" in calm_words(pictures.stale(), NOW)
+    numbers = "3 of 3 flags read · 6 of 6 probes OK · 1 of 3 signals NOT WORSE"
+    assert calm_words(pictures.calm(), NOW, 100) == f"nothing tripped · {numbers}"
+    assert text_of(reason_line(pictures.calm(), NOW, 80)) == f" ✓ OK  {numbers}", "the numbers say the same"
+    assert "0 of 3 flags read · 0 of 6 probes OK" in calm_words(pictures.stale(), NOW, 100)
+    assert calm_words(pictures.stale(), NOW, 40).startswith("no reason given"), "what is odd is never dropped"
 
 
 def test_an_answer_names_what_was_asked_in_words() -> None:
@@ -137,7 +140,7 @@ def test_an_answer_names_what_was_asked_in_words() -> None:
 def test_an_open_rollback_shows_its_time_on_every_width() -> None:
     for width in (80, 120, 200):
         (strip,) = strips(pictures.rolling_back(), NOW, width)
-        assert "ROLLBACK  11:48 left" in text_of(strip)
+        assert "ROLLBACK  11:48 left  3 of 3 flags at zero" in text_of(strip)
         assert width_of(strip) == width
 
 
@@ -149,7 +152,11 @@ def test_an_overrun_is_counted_and_loud() -> None:
 
 def test_a_proposal_asks_for_the_key_only_where_the_key_works() -> None:
     proposed = pictures.regressed()
-    assert "R roll back" in said(strips(proposed, NOW, 80))
+    (strip,) = strips(proposed, NOW, 80)
+    assert "ROLLBACK PROPOSED  Failed requests REGRESSED, for 94 s" in text_of(strip)
+    assert text_of(strip).endswith(" R roll back ")
+    (roomy,) = strips(proposed, NOW, 120)
+    assert "for 94 s · new fails 9.9x as often as legacy" in text_of(roomy)
     observer = said(strips(replace(proposed, read_only=True), NOW, 80))
     assert "ROLLBACK PROPOSED" in observer
     assert "R roll back" not in observer
@@ -305,9 +312,38 @@ def test_a_side_without_probes_says_so() -> None:
 
 def test_a_signal_tells_rates_ratio_verdict_limit_and_when_it_will_know() -> None:
     text = rows_said(signal_rows(pictures.calm(), NOW, 58, full=True))
-    for part in ("✓ NOT WORSE", "0.78%", "0.61%", "0.8x", "limit 5% in 3 of 5 polls", "verdict in ~5 min"):
+    for part in ("✓ NOT WORSE", "0.78%", "0.61%", "0.8x", "limit 5% in 3", "~5 min", "~25 min"):
         assert part in text
     assert "~25 min" in rows_said(signal_rows(pictures.calm(), NOW, 79, full=False))
+
+
+@pytest.mark.parametrize("width", [58, 63, 77, 78, 79, 92, 109, 150, 198])
+def test_the_ends_of_the_evidence_bear_the_names_of_the_verdicts_at_every_width(width: int) -> None:
+    titles = text_of(signal_titles(width))
+    rows = [text_of(each) for each in signal_rows(pictures.calm(), NOW, width, full=True)[0].lines]
+    middles = {at for each in rows for at, glyph in enumerate(each) if glyph == "┃"}
+    assert "regressed┃not worse" in titles or any("regressed ─" in each for each in rows)
+    assert "┃" not in titles or {titles.index("┃")} == middles, "the words stand over their bar"
+    assert "not worse" in (titles if "┃" in titles else rows[1])
+    assert titles.rstrip().endswith("due")
+    assert cell_len(titles) <= width
+
+
+@pytest.mark.parametrize("width", [79, 91, 99, 100, 119, 199])
+def test_the_three_numbers_bear_the_same_names_at_every_width(width: int) -> None:
+    titles = text_of(column_titles(width)).split()
+    assert [each for each in titles if each in ("asked", "configured", "observed")] == [
+        "asked",
+        "configured",
+        "observed",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 90, 120])
+def test_a_name_is_worth_more_than_the_picture_of_its_past(width: int) -> None:
+    rows = backend_rows(pictures.calm(), NOW, width, full=False)
+    assert "functions" in rows_said(rows)
+    assert any(glyph in rows_said(rows) for glyph in "▁▂▃▄▅▆▇█") == (width >= 80)
 
 
 def test_no_data_is_a_dash_and_unknown_never_a_zero() -> None:
