@@ -262,7 +262,7 @@ class _Levers:
         self._since_s = {key: self._since_s.get(key, now_s) for key in offered}
         for key, lever in offered.items():
             if now_s - self._since_s[key] >= STANDS_S:
-                self._take(key, lever)
+                self._take(key, lever, snapshot)
         near = [key for key, lever in offered.items() if key not in self._done and not lever.manual]
         if any(key in self._pulled for key in near):
             return True
@@ -270,13 +270,14 @@ class _Levers:
         answered = {status.id for status in snapshot.commands if status.state is not CommandState.QUEUED}
         return bool(waiting - answered)
 
-    def _take(self, flag: str, lever: SecondLeverStatus) -> None:
+    def _take(self, flag: str, lever: SecondLeverStatus, snapshot: Snapshot) -> None:
         self._done[flag] = ""
         self._teller.alarm(f"{flag}: {lever.offer}")
         if lever.manual:
             self._teller.alarm(f"{flag}: second lever by hand: {lever.manual} (then L on the deck)")
-        elif flag in self._pulled:
-            command = PullSecondLever(id=str(uuid4()), by=self._by, flag=flag)
+        elif flag in self._pulled and snapshot.rollback is not None:
+            of = snapshot.rollback.id
+            command = PullSecondLever(id=str(uuid4()), by=self._by, rollback=of, flag=flag)
             self._done[flag] = command.id
             self._engine.submit(command)
         else:

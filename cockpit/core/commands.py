@@ -115,21 +115,28 @@ class MakeReady(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CancelRollback(Command):
+class OnRollback(Command):
+    """What a person decides about the rollback that was shown, by its id. It does nothing to a later one."""
+
+    rollback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRollback(OnRollback):
     """Only possible before the first flag write has left."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerSickLegacy(Command):
+class AnswerSickLegacy(OnRollback):
     """The one question of the countdown: roll back onto a legacy that its probes call down?"""
 
     go: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoStep(Command):
+class DoStep(OnRollback):
     """Acknowledge a manual step, with a note."""
 
     step: str
@@ -137,7 +144,7 @@ class DoStep(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OverrideStep(Command):
+class OverrideStep(OnRollback):
     """Accept a machine step without its evidence; needs a reason."""
 
     step: str
@@ -145,14 +152,14 @@ class OverrideStep(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryFlag(Command):
+class RetryFlag(OnRollback):
     """Try again to bring one flag to zero after the machine's own attempts were refused."""
 
     flag: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PullSecondLever(Command):
+class PullSecondLever(OnRollback):
     """Bring one flag to zero by its second lever. Where a person is the lever, `note` tells what was done."""
 
     flag: str
@@ -160,7 +167,7 @@ class PullSecondLever(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GiveReason(Command):
+class GiveReason(OnRollback):
     """Name the reason (and the people) of an open rollback after the flip is on its way."""
 
     reason: str = ""
@@ -169,7 +176,7 @@ class GiveReason(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CloseRollback(Command):
+class CloseRollback(OnRollback):
     """Sign the rollback off. Refused while a line above is open."""
 
     note: str = ""

@@ -70,10 +70,14 @@ class RollbackOrders:
         """A rollback's events happen even while they cannot be written."""
         self._logbook.append(drafts, actor=command.by, at=self._clock.now(), must=True)
 
-    def _open_rollback(self) -> Rollback:
+    def _meant(self, command: asked.OnRollback) -> Rollback:
+        """The open rollback, if it is the one that the person saw: another cockpit may have ended that
+        one and declared the next while a reason was typed."""
         rollback = self._logbook.flight.rollback
         if rollback is None:
             raise Refused("no rollback is open")
+        if rollback.id != command.rollback:
+            raise Refused("that rollback is over, and this was not said of the one that is open now")
         return rollback
 
     def _declare(self, command: asked.DeclareRollback) -> str:
@@ -183,7 +187,7 @@ class RollbackOrders:
         ]
 
     def _cancel(self, command: asked.CancelRollback) -> str:
-        rollback = self._open_rollback()
+        rollback = self._meant(command)
         if rollback.flip_begun:
             raise Refused("the first write has left: going on is a new forward move, with gates")
         self._record(
@@ -193,7 +197,7 @@ class RollbackOrders:
         return "rollback cancelled, nothing was written"
 
     def _answer(self, command: asked.AnswerSickLegacy) -> str:
-        rollback = self._open_rollback()
+        rollback = self._meant(command)
         if not rollback.question:
             raise Refused("nothing was asked")
         if rollback.flip_begun:
@@ -202,7 +206,7 @@ class RollbackOrders:
         return "going on" if command.go else "holding the flip"
 
     def _do_step(self, command: asked.DoStep) -> str:
-        rollback = self._open_rollback()
+        rollback = self._meant(command)
         step = _step(rollback, command.step)
         if step.machine:
             raise Refused("evidence does this step; it can be overridden with a reason, not ticked")
@@ -213,7 +217,7 @@ class RollbackOrders:
         return evidence
 
     def _override_step(self, command: asked.OverrideStep) -> str:
-        rollback = self._open_rollback()
+        rollback = self._meant(command)
         step, reason = _step(rollback, command.step), clean_text(command.reason)
         if not step.machine:
             raise Refused("a person does this step; acknowledge it instead")
@@ -225,7 +229,7 @@ class RollbackOrders:
         return reason
 
     def _retry(self, command: asked.RetryFlag) -> str:
-        rollback = self._open_rollback()
+        rollback = self._meant(command)
         flip = next((flip for flip in rollback.flips if flip.flag == command.flag), None)
         if flip is None or not flip.retryable:
             raise Refused(f"{clean_text(command.flag)} has nothing to retry")
@@ -238,7 +242,7 @@ class RollbackOrders:
 
     def _pull(self, command: asked.PullSecondLever) -> str:
         """Only while it is offered: a lever that is pulled beside one that works would hide which one did."""
-        rollback, key = self._open_rollback(), clean_text(command.flag)
+        rollback, key = self._meant(command), clean_text(command.flag)
         flip = next((flip for flip in rollback.flips if flip.flag == command.flag), None)
         spec = self._senses.plan.flags_by_key.get(command.flag)
         if flip is None or spec is None or spec.second is None:
@@ -263,7 +267,7 @@ class RollbackOrders:
         return f"{key}: second lever {second.service} pulled"
 
     def _explain(self, command: asked.GiveReason) -> str:
-        rollback = self._open_rollback()
+        rollback = self._meant(command)
         self._record(
             command,
             Kind.ROLLBACK_EXPLAINED,
@@ -275,7 +279,7 @@ class RollbackOrders:
         return "noted"
 
     def _close(self, command: asked.CloseRollback) -> str:
-        rollback, now = self._open_rollback(), self._clock.now()
+        rollback, now = self._meant(command), self._clock.now()
         waiting = open_lines(rollback)
         if waiting:
             raise Refused(f"still open: {', '.join(step.title for step in waiting)}")

@@ -56,7 +56,11 @@ def test_a_gauge_that_nobody_tells_needs_a_person_and_only_for_the_drain(world: 
     told = as_json(deck.now)["drain_gauges"]
     assert isinstance(told, list)
     assert (told[0]["value"], told[0]["drained"], told[0]["freshness"]) == (None, False, "unknown")
-    deck.done(asked.OverrideStep(id=ident(), by="ana", step="drain", reason="counted on the host: none"))
+    deck.done(
+        asked.OverrideStep(
+            id=ident(), by="ana", rollback=deck.rollback.id, step="drain", reason="counted on the host: none"
+        )
+    )
     deck.settled("drain", "reconcile")
 
 

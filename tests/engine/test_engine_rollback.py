@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,10 +36,14 @@ def test_a_rollback_goes_from_declare_to_signed_off(exposed: World) -> None:
     pilot.done(declare())
     pilot.settled(*MACHINE_STEPS)
     assert [exposed.service.exposure(key) for key in ("writes", "reads")] == [0, 0]
-    assert "Stop the jobs" in pilot.refused(asked.CloseRollback(id=ident(), by="ana"))
-    pilot.done(asked.DoStep(id=ident(), by="ben", step="jobs", note="stopped two"))
+    assert "Stop the jobs" in pilot.refused(
+        asked.CloseRollback(id=ident(), by="ana", rollback=pilot.rollback.id)
+    )
+    pilot.done(
+        asked.DoStep(id=ident(), by="ben", rollback=pilot.rollback.id, step="jobs", note="stopped two")
+    )
     pilot.until(lambda _: pilot.rollback.step("close").state is StepState.ASKING)
-    pilot.done(asked.CloseRollback(id=ident(), by="ana", note="all well"))
+    pilot.done(asked.CloseRollback(id=ident(), by="ana", rollback=pilot.rollback.id, note="all well"))
     closed = pilot.until(lambda shot: shot.rollback is None).last_closed
     assert closed is not None and closed.closed_by == "ana"
     assert closed.step("jobs").done_by == "ben"
@@ -52,8 +57,8 @@ def test_after_the_close_the_watch_window_keeps_flags_where_they_are(exposed: Wo
     pilot.until(lambda shot: shot.level.value == "ok")
     pilot.done(declare())
     pilot.settled(*MACHINE_STEPS)
-    pilot.done(asked.DoStep(id=ident(), by="ana", step="jobs"))
-    pilot.done(asked.CloseRollback(id=ident(), by="ana"))
+    pilot.done(asked.DoStep(id=ident(), by="ana", rollback=pilot.rollback.id, step="jobs"))
+    pilot.done(asked.CloseRollback(id=ident(), by="ana", rollback=pilot.rollback.id))
     assert "watch window after the rollback" in pilot.refused(advance("writes", 10))
     assert pilot.flag("writes").stage == -1
     exposed.clock.advance(exposed.plan.rollback.watch_window_s + 1)
@@ -130,13 +135,13 @@ def test_a_legacy_that_is_down_asks_and_a_person_decides(exposed: World) -> None
     pilot.done(declare())
     pilot.until(lambda _: bool(pilot.rollback.question))
     assert "connection refused" in pilot.rollback.question
-    pilot.done(asked.AnswerSickLegacy(id=ident(), by="ana", go=False))
+    pilot.done(asked.AnswerSickLegacy(id=ident(), by="ana", rollback=pilot.rollback.id, go=False))
     pilot.done(note("still held"))
     assert not exposed.service.writes
-    pilot.done(asked.AnswerSickLegacy(id=ident(), by="ana", go=True))
+    pilot.done(asked.AnswerSickLegacy(id=ident(), by="ana", rollback=pilot.rollback.id, go=True))
     pilot.until(lambda _: pilot.rollback.flipped)
     assert pilot.rollback.step("prove").state is StepState.OVERRIDDEN
-    text = pilot.refused(asked.AnswerSickLegacy(id=ident(), by="ana", go=False))
+    text = pilot.refused(asked.AnswerSickLegacy(id=ident(), by="ana", rollback=pilot.rollback.id, go=False))
     assert "on its way" in text, "a held flip must not be promised once writes have left"
 
 
@@ -166,9 +171,11 @@ def test_a_refused_kill_is_tried_once_more_and_then_a_person_is_asked(exposed: W
     pilot.until(lambda _: pilot.flip("reads").exhausted)
     assert len(exposed.service.written("reads", "kill")) == 2
     pilot.until(lambda _: pilot.flip("writes").state is FlipState.AT_ZERO)
-    assert "nothing to retry" in pilot.refused(asked.RetryFlag(id=ident(), by="ana", flag="writes"))
+    assert "nothing to retry" in pilot.refused(
+        asked.RetryFlag(id=ident(), by="ana", rollback=pilot.rollback.id, flag="writes")
+    )
     exposed.service.always["reads"] = OBEY
-    pilot.done(asked.RetryFlag(id=ident(), by="ana", flag="reads"))
+    pilot.done(asked.RetryFlag(id=ident(), by="ana", rollback=pilot.rollback.id, flag="reads"))
     pilot.until(lambda _: pilot.rollback.flipped)
 
 
@@ -185,7 +192,9 @@ def test_a_service_that_refuses_connections_is_tried_until_it_is_back(exposed: W
 
     exposed.bell.until(tried_five_times)
     assert not pilot.flip("reads").exhausted
-    assert "nothing to retry" in pilot.refused(asked.RetryFlag(id=ident(), by="ana", flag="reads"))
+    assert "nothing to retry" in pilot.refused(
+        asked.RetryFlag(id=ident(), by="ana", rollback=pilot.rollback.id, flag="reads")
+    )
     exposed.service.always["reads"], exposed.service.failing = OBEY, None
     exposed.clock.advance(5)
     pilot.until(lambda _: pilot.rollback.flipped)
@@ -306,7 +315,7 @@ def test_cancelling_works_before_the_first_write_and_leaves_holds_in_place(expos
     pilot.done(asked.Hold(id=ident(), by="ben", flag="writes", reason="errors"))
     pilot.done(declare())
     pilot.until(lambda _: bool(pilot.rollback.question))
-    pilot.done(asked.CancelRollback(id=ident(), by="ana", reason="wrong plan"))
+    pilot.done(asked.CancelRollback(id=ident(), by="ana", rollback=pilot.rollback.id, reason="wrong plan"))
     pilot.until(lambda shot: shot.rollback is None)
     exposed.bell.until(lambda: "cancelled" in exposed.cast.hook.moments)
     assert not exposed.service.writes
@@ -315,13 +324,51 @@ def test_cancelling_works_before_the_first_write_and_leaves_holds_in_place(expos
     assert pilot.flag("writes").asked is None
 
 
+SAID: Mapping[type[asked.OnRollback], Mapping[str, object]] = {
+    asked.CancelRollback: {"reason": "oops"},
+    asked.AnswerSickLegacy: {"go": True},
+    asked.DoStep: {"step": "jobs"},
+    asked.OverrideStep: {"step": "drain", "reason": "seen"},
+    asked.RetryFlag: {"flag": "reads"},
+    asked.PullSecondLever: {"flag": "reads"},
+    asked.GiveReason: {"reason": "slow queries"},
+    asked.CloseRollback: {"note": "well"},
+}
+
+
+def test_what_was_said_of_one_rollback_does_nothing_to_the_next(exposed: World) -> None:
+    """While the words were typed another cockpit ended that one and declared a new one."""
+    assert set(SAID) == set(asked.OnRollback.__subclasses__())
+    exposed.cast.legacy.says(Health.DOWN, "dead")
+    pilot = exposed.start()
+    pilot.until(lambda shot: shot.backends[0].health is Health.DOWN)
+    pilot.done(declare())
+    pilot.until(lambda _: bool(pilot.rollback.question))
+    shown = pilot.rollback.id
+    pilot.done(asked.CancelRollback(id=ident(), by="ben", rollback=shown, reason="a mistake"))
+    pilot.done(declare())
+    pilot.until(lambda shot: shot.rollback is not None and bool(shot.rollback.question))
+    before = pilot.rollback
+    for command, words in SAID.items():
+        order: Any = partial(command, id=ident(), by="ana", rollback=shown, **words)
+        assert "was not said of the one that is open now" in pilot.refused(order())
+    assert (pilot.rollback.reason, pilot.rollback.answered_go, pilot.rollback.steps) == (
+        before.reason,
+        before.answered_go,
+        before.steps,
+    )
+    assert not exposed.service.writes
+
+
 def test_there_is_no_cancel_once_a_write_may_have_left(exposed: World) -> None:
     gate = exposed.gate()
     exposed.service.next_answers("reads", Answer(gate=gate))
     pilot = exposed.start()
     pilot.done(declare())
     exposed.bell.until(lambda: gate.held == 1)
-    assert "with gates" in pilot.refused(asked.CancelRollback(id=ident(), by="ana", reason="oops"))
+    assert "with gates" in pilot.refused(
+        asked.CancelRollback(id=ident(), by="ana", rollback=pilot.rollback.id, reason="oops")
+    )
 
 
 def test_steps_of_the_machine_are_overridden_but_never_ticked(exposed: World) -> None:
@@ -329,18 +376,30 @@ def test_steps_of_the_machine_are_overridden_but_never_ticked(exposed: World) ->
     pilot = exposed.start()
     pilot.done(declare())
     pilot.settled("flip")
-    assert "not ticked" in pilot.refused(asked.DoStep(id=ident(), by="ana", step="verify"))
-    assert "needs a reason" in pilot.refused(
-        asked.OverrideStep(id=ident(), by="ana", step="verify", reason=" ")
+    assert "not ticked" in pilot.refused(
+        asked.DoStep(id=ident(), by="ana", rollback=pilot.rollback.id, step="verify")
     )
-    pilot.done(asked.OverrideStep(id=ident(), by="ana", step="verify", reason="seen with own eyes"))
-    again = asked.OverrideStep(id=ident(), by="ana", step="verify", reason="once more")
+    assert "needs a reason" in pilot.refused(
+        asked.OverrideStep(id=ident(), by="ana", rollback=pilot.rollback.id, step="verify", reason=" ")
+    )
+    pilot.done(
+        asked.OverrideStep(
+            id=ident(), by="ana", rollback=pilot.rollback.id, step="verify", reason="seen with own eyes"
+        )
+    )
+    again = asked.OverrideStep(
+        id=ident(), by="ana", rollback=pilot.rollback.id, step="verify", reason="once more"
+    )
     assert "overridden already" in pilot.refused(again)
     assert "acknowledge it instead" in pilot.refused(
-        asked.OverrideStep(id=ident(), by="ana", step="jobs", reason="no")
+        asked.OverrideStep(id=ident(), by="ana", rollback=pilot.rollback.id, step="jobs", reason="no")
     )
-    assert "no step nonsense" in pilot.refused(asked.DoStep(id=ident(), by="ana", step="nonsense"))
-    assert "its own key" in pilot.refused(asked.DoStep(id=ident(), by="ana", step="close"))
+    assert "no step nonsense" in pilot.refused(
+        asked.DoStep(id=ident(), by="ana", rollback=pilot.rollback.id, step="nonsense")
+    )
+    assert "its own key" in pilot.refused(
+        asked.DoStep(id=ident(), by="ana", rollback=pilot.rollback.id, step="close")
+    )
     step = pilot.rollback.step("verify")
     assert (step.state, step.done_by, step.evidence) == (StepState.OVERRIDDEN, "ana", "seen with own eyes")
 
@@ -351,8 +410,12 @@ def test_reason_and_names_are_given_while_the_flip_is_on_its_way(exposed: World)
     pilot = exposed.start()
     pilot.done(declare(reason=""))
     exposed.bell.until(lambda: gate.held == 1)
-    pilot.done(asked.GiveReason(id=ident(), by="ana", reason="slow queries", commander="cleo"))
-    pilot.done(asked.GiveReason(id=ident(), by="ana", data_owner="dan"))
+    pilot.done(
+        asked.GiveReason(
+            id=ident(), by="ana", rollback=pilot.rollback.id, reason="slow queries", commander="cleo"
+        )
+    )
+    pilot.done(asked.GiveReason(id=ident(), by="ana", rollback=pilot.rollback.id, data_owner="dan"))
     rollback = pilot.rollback
     assert (rollback.reason, rollback.commander, rollback.data_owner) == ("slow queries", "cleo", "dan")
 

@@ -11,8 +11,8 @@ from tests.engine.conftest import Pilotage, World, declare, ident
 from tests.engine.scripted import OBEY
 
 
-def retry(flag: str) -> asked.RetryFlag:
-    return asked.RetryFlag(id=ident(), by="ana", flag=flag)
+def retry(pilot: Pilotage, flag: str) -> asked.RetryFlag:
+    return asked.RetryFlag(id=ident(), by="ana", rollback=pilot.rollback.id, flag=flag)
 
 
 def barred(pilot: Pilotage) -> str:
@@ -35,12 +35,12 @@ def test_the_seat_has_to_go_to_a_cockpit_that_has_the_right(exposed: World) -> N
     assert barred(driver) == "D takes the seat in one that has it, F then retries there"
     assert barred(beside) == "D takes the seat, F then retries"
     for pilot in (driver, beside):
-        assert "D takes the seat" in pilot.refused(retry("reads")), "it would be refused again"
+        assert "D takes the seat" in pilot.refused(retry(pilot, "reads")), "it would be refused again"
     assert not exposed.service.writes
     holder = driver.now.seat.holder if driver.now.seat is not None else None
     assert holder is not None
     beside.done(asked.TakeSeat(id=ident(), by="ben", seen=holder.session, confirmed=True))
     beside.until(lambda _: not barred(beside))
     exposed.service.always["reads"] = OBEY
-    beside.done(retry("reads"))
+    beside.done(retry(beside, "reads"))
     beside.until(lambda _: beside.flip("reads").at_zero)

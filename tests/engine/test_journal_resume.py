@@ -258,8 +258,8 @@ def test_every_state_of_a_whole_rollback_survives_being_kept(exposed: World) -> 
     pilot.until(lambda _: pilot.flag("reads").foreign is not None)
     pilot.done(declare())
     pilot.settled("flip", "drain", "verify", "reconcile", "announce")
-    pilot.done(asked.DoStep(id=ident(), by="ana", step="jobs"))
-    pilot.done(asked.CloseRollback(id=ident(), by="ana"))
+    pilot.done(asked.DoStep(id=ident(), by="ana", rollback=pilot.rollback.id, step="jobs"))
+    pilot.done(asked.CloseRollback(id=ident(), by="ana", rollback=pilot.rollback.id))
     flight = Flight()
     for event in exposed.events():
         flight = fold([event], flight)

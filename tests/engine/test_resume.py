@@ -78,7 +78,7 @@ def bring_to_zero(pilot: Pilotage, what: str) -> None:
     pilot.until(lambda _: all(each.exhausted or each.at_zero_at for each in pilot.rollback.flips), what)
     for flip in pilot.rollback.flips:
         if flip.exhausted:
-            pilot.done(asked.RetryFlag(id=ident(), by="ana", flag=flip.flag))
+            pilot.done(asked.RetryFlag(id=ident(), by="ana", rollback=pilot.rollback.id, flag=flip.flag))
     pilot.until(lambda _: pilot.rollback.flipped, what)
     pilot.engine.leave_now("next")
     assert pilot.engine.join(20)

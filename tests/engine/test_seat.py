@@ -187,8 +187,8 @@ def test_a_silent_driver_of_an_open_rollback_is_not_waited_for_so_long(shared: W
         waiting.done(declare(by="ben"))
         waiting.until(lambda shot: shot.rollback is not None and shot.rollback.flipped)
         waiting.settled("drain", "verify", "reconcile", "announce")
-        waiting.done(asked.DoStep(id=ident(), by="ben", step="jobs"))
-        waiting.done(asked.CloseRollback(id=ident(), by="ben"))
+        waiting.done(asked.DoStep(id=ident(), by="ben", rollback=waiting.rollback.id, step="jobs"))
+        waiting.done(asked.CloseRollback(id=ident(), by="ben", rollback=waiting.rollback.id))
         assert drives(waiting)(waiting.now), "it has the seat and keeps it"
         shared.clock.advance(10_000)
 

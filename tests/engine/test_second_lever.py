@@ -34,8 +34,10 @@ def exposed() -> Iterator[World]:
     made.end()
 
 
-def pull(flag: str, note: str = "") -> asked.PullSecondLever:
-    return asked.PullSecondLever(id=ident(), by="ana", flag=flag, note=note)
+def pull(pilot: Pilotage, flag: str, note: str = "") -> asked.PullSecondLever:
+    shown = pilot.now.rollback
+    of = "" if shown is None else shown.id
+    return asked.PullSecondLever(id=ident(), by="ana", rollback=of, flag=flag, note=note)
 
 
 def second(pilot: Pilotage, flag: str) -> SecondLeverStatus:
@@ -71,7 +73,7 @@ def test_a_service_that_is_down_offers_the_second_lever_at_once_and_it_brings_us
     exposed.service.always["reads"] = exposed.service.always["writes"] = CLOSED
     pilot.done(declare())
     offered(pilot, "reads", "not reached")
-    pilot.done(pull("reads"))
+    pilot.done(pull(pilot, "reads"))
     pilot.until(lambda _: pilot.flip("reads").lever is Lever.SECOND)
     assert exposed.backup.exposure("pool-reads") == 0
     assert exposed.service.exposure("reads") == 50
@@ -86,7 +88,7 @@ def test_a_service_that_comes_back_halfway_is_put_to_zero_too(exposed: World) ->
     exposed.service.always["reads"] = CLOSED
     pilot.done(declare("reads"))
     offered(pilot, "reads", "not reached")
-    pilot.done(pull("reads"))
+    pilot.done(pull(pilot, "reads"))
     pilot.until(lambda _: pilot.flip("reads").lever is Lever.SECOND)
     exposed.service.failing = None
     pilot.until(lambda _: pilot.flag("reads").configured.failure is None)
@@ -101,11 +103,11 @@ def test_a_service_that_comes_back_halfway_is_put_to_zero_too(exposed: World) ->
 def test_a_service_that_refuses_is_followed_by_the_second_lever(exposed: World) -> None:
     exposed.service.always["reads"] = REFUSE
     pilot = flown(exposed)
-    assert "no rollback is open" in pilot.refused(pull("reads"))
+    assert "no rollback is open" in pilot.refused(pull(pilot, "reads"))
     pilot.done(declare("reads"))
     offered(pilot, "reads", "gave up: 409")
     assert len(exposed.service.written("reads", "kill")) == 2
-    pilot.done(pull("reads"))
+    pilot.done(pull(pilot, "reads"))
     pilot.until(lambda _: pilot.flip("reads").lever is Lever.SECOND)
     exposed.service.always["reads"] = OBEY
     exposed.clock.advance(15)
@@ -117,7 +119,7 @@ def test_a_service_that_lies_is_found_out_and_the_second_lever_offered(exposed: 
     pilot = flown(exposed)
     pilot.done(declare("reads"))
     offered(pilot, "reads", "the first lever")
-    pilot.done(pull("reads"))
+    pilot.done(pull(pilot, "reads"))
     pilot.until(lambda _: pilot.flip("reads").lever is Lever.SECOND)
     pilot.until(lambda _: pilot.flip("reads").drained_at is not None)
 
@@ -128,10 +130,10 @@ def test_a_service_that_answers_slowly_is_not_waited_for_once_the_second_is_pull
     exposed.service.always["reads"] = Answer(gate=gate)
     pilot.done(declare("reads"))
     exposed.bell.until(lambda: gate.held == 1)
-    assert "not offered now" in pilot.refused(pull("reads"))
+    assert "not offered now" in pilot.refused(pull(pilot, "reads"))
     exposed.clock.advance(16)
     offered(pilot, "reads", "takes longer than 15 s")
-    pilot.done(pull("reads"))
+    pilot.done(pull(pilot, "reads"))
     pilot.until(lambda _: pilot.flip("reads").lever is Lever.SECOND)
     outcomes = [event.body for event in exposed.events(Kind.WRITE_OUTCOME)]
     assert "the second lever goes first" in str(outcomes[0]["detail"])
@@ -148,7 +150,7 @@ def test_a_lever_that_is_pulled_beside_the_driver_waits_for_no_answer_of_the_fir
     beside = exposed.start(exposed.flying(operator="ben"))
     exposed.clock.advance(16)
     offered(beside, "reads", "takes longer than 15 s")
-    beside.done(pull("reads"))
+    beside.done(pull(beside, "reads"))
     driver.until(lambda _: driver.flip("reads").lever is Lever.SECOND)
     first, *_ = exposed.events(Kind.WRITE_OUTCOME)
     assert "the second lever goes first" in str(first.body["detail"]), "it was not waited for"
@@ -163,7 +165,7 @@ def test_a_second_lever_that_is_at_work_is_not_pulled_beside_itself_by_the_next_
     offered(driver, "reads", "gave up")
     gate = exposed.gate()
     exposed.backup.next_answers("pool-reads", Answer(gate=gate))
-    driver.done(pull("reads"))
+    driver.done(pull(driver, "reads"))
     exposed.bell.until(lambda: gate.held == 1)
     beside = exposed.start(exposed.flying(operator="ben"))
     holder = driver.now.seat.holder if driver.now.seat is not None else None
@@ -182,9 +184,9 @@ def test_what_was_done_by_hand_needs_a_note_and_stays_somebodys_word(exposed: Wo
     pilot = flown(exposed)
     pilot.done(declare("writes"))
     offered(pilot, "writes", "gave up")
-    assert "say what was done" in pilot.refused(pull("writes"))
+    assert "say what was done" in pilot.refused(pull(pilot, "writes"))
     exposed.backup.change("pool-writes", 0)
-    pilot.done(pull("writes", "weight is 0, seen in the balancer"))
+    pilot.done(pull(pilot, "writes", "weight is 0, seen in the balancer"))
     flip = pilot.flip("writes")
     assert flip.by_hand and flip.second is not None
     assert (flip.second.pulled_by, flip.second.note) == ("ana", "weight is 0, seen in the balancer")
@@ -204,7 +206,7 @@ def test_a_cockpit_without_the_writer_offers_nothing_and_says_why(exposed: World
     pilot.until(lambda _: pilot.flip("reads").unsent > 0)
     assert second(pilot, "reads").offer == ""
     assert second(pilot, "reads").barred == "this cockpit has no right to write to backup"
-    assert "no right to write to backup" in pilot.refused(pull("reads"))
+    assert "no right to write to backup" in pilot.refused(pull(pilot, "reads"))
 
 
 def test_a_lever_that_the_driver_had_no_right_to_write_is_pulled_again_once_the_seat_is_taken(
@@ -220,19 +222,19 @@ def test_a_lever_that_the_driver_had_no_right_to_write_is_pulled_again_once_the_
     driver.done(declare("reads"))
     beside = exposed.start(exposed.flying(operator="ben"))
     offered(beside, "reads", "not reached")
-    beside.done(pull("reads"))
+    beside.done(pull(beside, "reads"))
     beside.until(lambda _: "D takes the seat" in second(beside, "reads").barred)
     assert driver.now.seat is not None and driver.now.seat.holder is not None
     holder = driver.now.seat.holder
     why = f"{holder.name} has no right to write to backup"
     assert second(beside, "reads").barred == f"D takes the seat, then L pulls it: the driver {why}"
     assert second(beside, "reads").offer == "", "the driver would refuse it again"
-    assert why in beside.refused(pull("reads"))
+    assert why in beside.refused(pull(beside, "reads"))
     assert "in one that has it" in second(driver, "reads").barred
     assert not exposed.backup.writes
     beside.done(asked.TakeSeat(id=ident(), by="ben", seen=holder.session, confirmed=True))
     offered(beside, "reads", "not reached")
-    beside.done(pull("reads"))
+    beside.done(pull(beside, "reads"))
     beside.until(lambda _: beside.flip("reads").lever is Lever.SECOND)
     assert exposed.backup.exposure("pool-reads") == 0
 
@@ -245,7 +247,7 @@ def test_a_second_lever_that_dies_with_its_cockpit_is_read_and_written_by_the_ne
     offered(pilot, "reads", "not reached")
     gate = exposed.gate()
     exposed.backup.next_answers("pool-reads", Answer(gate=gate, lands=False))
-    pilot.done(pull("reads"))
+    pilot.done(pull(pilot, "reads"))
     exposed.bell.until(lambda: gate.held == 1)
     pilot.engine.leave_now("killed")
     assert pilot.engine.join(20)

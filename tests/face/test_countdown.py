@@ -246,7 +246,9 @@ async def test_close_signs_with_a_note_when_every_line_is_done() -> None:
         await pilot.press(*"safe", "enter")
         await until(pilot, lambda: len(stage.port.commands) == 1)
         assert isinstance(stage.only, CloseRollback)
-        assert stage.only.note == "safe"
+        asked_of = ready().rollback
+        assert asked_of is not None
+        assert (stage.only.rollback, stage.only.note) == (asked_of.id, "safe")
         stage.port.show(closed())
         await says(pilot, "cockpit report /etc/cutover/lms.toml")
         text = shown(stage.screen)

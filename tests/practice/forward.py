@@ -149,11 +149,12 @@ class Flight:
     def finish(self) -> None:
         """What only people do: each their step, and the signature under it all."""
         picture = self.driver.pictures[-1]
+        of = rollback_of(picture).id
         for step in rollback_of(picture).steps:
             if not step.machine and step.key is not StepKey.CLOSE and not step.settled:
-                done = DoStep(id=str(uuid4()), by=OPERATOR, step=step.id, note="done")
+                done = DoStep(id=str(uuid4()), by=OPERATOR, rollback=of, step=step.id, note="done")
                 assert self.driver.order(done).state is CommandState.DONE, step
-        close = CloseRollback(id=str(uuid4()), by=OPERATOR, note="flown there and back")
+        close = CloseRollback(id=str(uuid4()), by=OPERATOR, rollback=of, note="flown there and back")
         ended = self.driver.order(close)
         assert ended.state is CommandState.DONE, ended
 

@@ -65,7 +65,8 @@ def offered(cockpit: Cockpit, flag: str, words: str) -> None:
 
 
 def pull(cockpit: Cockpit, flag: str) -> None:
-    status = cockpit.order(PullSecondLever(id=str(uuid4()), by=OPERATOR, flag=flag))
+    of = rollback_of(cockpit.pictures[-1]).id
+    status = cockpit.order(PullSecondLever(id=str(uuid4()), by=OPERATOR, rollback=of, flag=flag))
     assert status.state is CommandState.DONE, status
     cockpit.wait("zero by the second lever", lambda picture: flip_of(picture, flag).lever is Lever.SECOND)
 
@@ -77,7 +78,8 @@ def gave_up(cockpit: Cockpit, flag: str) -> None:
 
 
 def try_again(cockpit: Cockpit, flag: str) -> None:
-    status = cockpit.order(RetryFlag(id=str(uuid4()), by=OPERATOR, flag=flag))
+    of = rollback_of(cockpit.pictures[-1]).id
+    status = cockpit.order(RetryFlag(id=str(uuid4()), by=OPERATOR, rollback=of, flag=flag))
     assert status.state is CommandState.DONE, status
 
 

@@ -112,6 +112,9 @@ class EngineMachine(RuleBasedStateMachine):
         return f"c{self.commands}"
 
     def give(self, make: Callable[..., Command], **words: object) -> None:
+        shown = self.flying.snapshot.rollback
+        if isinstance(make, type) and issubclass(make, asked.OnRollback):
+            words["rollback"] = "" if shown is None else shown.id
         self.flying.give(make(id=self.ident(), by="ana", **words))
         self.bury()
 

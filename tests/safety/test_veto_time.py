@@ -153,6 +153,10 @@ def test_a_cancelled_rollback_is_proposed_anew_and_goes_anew(world: World) -> No
         world.clock.advance(VETO_S + 1)
         pilot.until(lambda shot: shot.rollback is not None and bool(shot.rollback.question))
         assert len(world.events(Kind.ROLLBACK_DECLARED)) == declared
-        pilot.done(asked.CancelRollback(id=ident(), by="ana", reason="not onto a sick legacy"))
+        pilot.done(
+            asked.CancelRollback(
+                id=ident(), by="ana", rollback=pilot.rollback.id, reason="not onto a sick legacy"
+            )
+        )
         pilot.until(lambda shot: shot.rollback is None and shot.proposal is not None)
     assert not world.service.writes

@@ -68,6 +68,9 @@ class Flown(RuleBasedStateMachine):
         cockpit = self.awake(who)
         if cockpit is not None:
             self.commands += 1
+            shown = cockpit.snapshot.rollback
+            if isinstance(make, type) and issubclass(make, asked.OnRollback):
+                words["rollback"] = "" if shown is None else shown.id
             command = make(id=f"c{self.commands}", by=NAMES[who], **words)
             self.record.given(command)
             cockpit.give(command)

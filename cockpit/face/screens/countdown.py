@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import ClassVar, Final, Protocol, runtime_checkable
-from uuid import uuid4
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -36,7 +35,14 @@ from cockpit.face.port import Port
 from cockpit.face.screens.live import Live
 from cockpit.face.screens.override import step_override
 from cockpit.face.screens.reason import Answers, Form, time_line
-from cockpit.face.screens.rollback_forms import by_hand_form, cancel_form, close_form, done_form, explain_form
+from cockpit.face.screens.rollback_forms import (
+    act,
+    by_hand_form,
+    cancel_form,
+    close_form,
+    done_form,
+    explain_form,
+)
 from cockpit.face.screens.sheet import PageScreen
 from cockpit.face.view import Line, Role
 from cockpit.face.view_countdown import (
@@ -207,7 +213,7 @@ class CountdownScreen(Live[None]):
     def action_do(self) -> None:
         rollback = self._open_rollback()
         step = self._focused_step(rollback) if rollback is not None else None
-        if step is None:
+        if rollback is None or step is None:
             return
         if step.key is StepKey.CLOSE:
             self.action_close()
@@ -216,21 +222,19 @@ class CountdownScreen(Live[None]):
         elif step.machine:
             self._say(f"{step.title} is settled by evidence, not by hand; o overrides with a reason")
         else:
-            self._ask_done(step)
+            self._ask_done(rollback, step)
 
-    def _ask_done(self, step: Step) -> None:
-        form = done_form(self.port, self.clock, step)
-
+    def _ask_done(self, rollback: Rollback, step: Step) -> None:
         def answered(answers: Answers) -> None:
-            command = DoStep(id=str(uuid4()), by=self._operator, step=step.id, note=answers["note"])
+            command = DoStep(**act(rollback, self._operator), step=step.id, note=answers["note"])
             self._submit(command, f"done: {step.title}")
 
-        self._ask(form, answered)
+        self._ask(done_form(self.port, self.clock, step), answered)
 
     def action_override(self) -> None:
         rollback = self._open_rollback()
         step = self._focused_step(rollback) if rollback is not None else None
-        if step is None:
+        if rollback is None or step is None:
             return
         if step.settled:
             self._say(f"{step.title} is settled already")
@@ -240,7 +244,7 @@ class CountdownScreen(Live[None]):
             return
 
         def answered(answers: Answers) -> None:
-            command = OverrideStep(id=str(uuid4()), by=self._operator, step=step.id, reason=answers["reason"])
+            command = OverrideStep(**act(rollback, self._operator), step=step.id, reason=answers["reason"])
             self._submit(command, f"override: {step.title}")
 
         self._ask(step_override(self.port, self.clock, step), answered)
@@ -253,8 +257,7 @@ class CountdownScreen(Live[None]):
 
         def answered(answers: Answers) -> None:
             command = GiveReason(
-                id=str(uuid4()),
-                by=self._operator,
+                **act(rollback, self._operator),
                 reason=answers["reason"],
                 commander=answers["commander"],
                 data_owner=answers["data_owner"],
@@ -271,7 +274,7 @@ class CountdownScreen(Live[None]):
         if not refused:
             self._say("no flag waits for a retry: the machine has not used up its own tries")
         for flag in refused:
-            self._submit(RetryFlag(id=str(uuid4()), by=self._operator, flag=flag), f"retry {flag}")
+            self._submit(RetryFlag(**act(rollback, self._operator), flag=flag), f"retry {flag}")
 
     def action_second_lever(self) -> None:
         rollback = self._open_rollback()
@@ -282,21 +285,17 @@ class CountdownScreen(Live[None]):
         if offer is None:
             self._say(not_offered(rollback, self.port.latest().flags, self._focused_id(rollback)))
         elif offer.lever.manual:
-            self._ask_by_hand(offer)
+            self._ask_by_hand(rollback, offer)
         else:
-            command = PullSecondLever(id=str(uuid4()), by=self._operator, flag=offer.flag)
+            command = PullSecondLever(**act(rollback, self._operator), flag=offer.flag)
             self._submit(command, f"second lever of {offer.flag}")
 
-    def _ask_by_hand(self, offer: Offer) -> None:
-        form = by_hand_form(self.port, self.clock, offer)
-
+    def _ask_by_hand(self, rollback: Rollback, offer: Offer) -> None:
         def answered(answers: Answers) -> None:
-            command = PullSecondLever(
-                id=str(uuid4()), by=self._operator, flag=offer.flag, note=answers["note"]
-            )
+            command = PullSecondLever(**act(rollback, self._operator), flag=offer.flag, note=answers["note"])
             self._submit(command, f"by hand: {offer.flag}")
 
-        self._ask(form, answered)
+        self._ask(by_hand_form(self.port, self.clock, offer), answered)
 
     def action_go(self) -> None:
         self._answer_question(go=True)
@@ -316,7 +315,7 @@ class CountdownScreen(Live[None]):
             self._say("read the question first, then press the key again")
             return
         what = "go anyway" if go else "hold"
-        self._submit(AnswerSickLegacy(id=str(uuid4()), by=self._operator, go=go), what)
+        self._submit(AnswerSickLegacy(**act(rollback, self._operator), go=go), what)
 
     def action_cancel(self) -> None:
         rollback = self._open_rollback()
@@ -329,7 +328,7 @@ class CountdownScreen(Live[None]):
         form = cancel_form(self.port, self.clock)
 
         def answered(answers: Answers) -> None:
-            command = CancelRollback(id=str(uuid4()), by=self._operator, reason=answers["reason"])
+            command = CancelRollback(**act(rollback, self._operator), reason=answers["reason"])
             self._submit(command, "cancel")
 
         self._ask(form, answered)
@@ -345,7 +344,8 @@ class CountdownScreen(Live[None]):
         form = close_form(self.port, self.clock)
 
         def answered(answers: Answers) -> None:
-            self._submit(CloseRollback(id=str(uuid4()), by=self._operator, note=answers["note"]), "close")
+            command = CloseRollback(**act(rollback, self._operator), note=answers["note"])
+            self._submit(command, "close")
 
         self._ask(form, answered)
 

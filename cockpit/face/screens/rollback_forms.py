@@ -1,6 +1,10 @@
-"""What a rollback asks a person to type: a note, names, a reason. Forms only; the countdown submits."""
+"""What a rollback asks a person to type: a note, names, a reason. Forms, and who says it of which rollback;
+the countdown submits."""
 
 from __future__ import annotations
+
+from typing import TypedDict
+from uuid import uuid4
 
 from cockpit.core.clock import Clock
 from cockpit.core.rollback import Rollback, Step
@@ -8,6 +12,19 @@ from cockpit.face.port import Port
 from cockpit.face.screens.reason import Field, Form
 from cockpit.face.view_levers import Offer
 from cockpit.face.view_sheets import reason_words
+
+
+class Act(TypedDict):
+    """What every command about a rollback says of itself."""
+
+    id: str
+    by: str
+    rollback: str
+
+
+def act(rollback: Rollback, operator: str) -> Act:
+    """One act of this person on the rollback that was shown."""
+    return Act(id=str(uuid4()), by=operator, rollback=rollback.id)
 
 
 def done_form(port: Port, clock: Clock, step: Step) -> Form:
