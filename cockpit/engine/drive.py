@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from cockpit.adapters.base import Announcement
@@ -15,8 +17,9 @@ from cockpit.core.acts import Act, Announce, ReadBack, Record, Write
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import ClockPair
+from cockpit.core.dataclass import dataclass
 from cockpit.core.events import MACHINE, Event, Kind, Lever
-from cockpit.core.flight import PendingWrite
+from cockpit.core.flight import Flight, PendingWrite
 from cockpit.core.levers import no_right
 from cockpit.core.model import Failure, Mode, WriteOutcome, WriteResult
 from cockpit.core.rollback import IllegalEvent, Rollback
@@ -34,6 +37,15 @@ from cockpit.engine.write_orders import intent, outcome, zeroing
 
 LOST_AFTER_S = 2 * WRITE_LIMIT_S
 ROUNDS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What is to be done, and what the journal is told of it before that."""
+
+    acts: Sequence[Act] = ()
+    drafts: Sequence[Draft] = ()
+    orders: Sequence[WriteOrder] = ()
 
 
 class Drive:
@@ -82,7 +94,7 @@ class Drive:
         for _ in range(ROUNDS):
             if not self._logbook.flight.seat.held_by(self.session):
                 return  # it was lost in the middle: what is known here proves nothing to who drives now
-            acts = self._acts()
+            acts = self._acts(self._logbook.flight)
             if not acts:
                 return
             try:
@@ -105,9 +117,32 @@ class Drive:
             except (SequenceConflict, IllegalEvent, JournalFailure) as error:
                 self.trouble = str(error)
 
-    def _acts(self) -> Sequence[Act]:
+    def declare(self, drafts: Sequence[Draft], *, actor: str) -> None:
+        """Journal what opens or widens a rollback; who drives then begins its first writes, whose intents are
+        in the same transaction: they wait for the disk once.
+
+        Raises SequenceConflict and IllegalEvent as `Logbook.append` does, and nothing was begun then.
+        """
+        work = _Work()
+
+        def first_writes(flight: Flight) -> Sequence[Draft]:
+            nonlocal work
+            if flight.seat.held_by(self.session):
+                with suppress(Exception):  # the turn behind it meets it, too, and tells it
+                    work = self._drafted(self._acts(flight), flight.rollback)
+            return [replace(draft, actor=MACHINE) for draft in work.drafts]
+
+        at = self._clock.now()
+        try:
+            self._logbook.append(drafts, actor=actor, at=at, must=True, then=first_writes)
+        except IllegalEvent:
+            work = _Work()
+            self._logbook.append(drafts, actor=actor, at=at, must=True)
+        self._begin(work, self._logbook.flight.rollback)
+
+    def _acts(self, flight: Flight) -> Sequence[Act]:
         """First what settles earlier reads and writes: a read must not stand behind the write it preceded."""
-        flight, now = self._logbook.flight, self._clock.now()
+        now = self._clock.now()
         acts: list[Act] = []
         scope = frozenset(flight.rollback.flags) if flight.rollback is not None else frozenset()
         facts = flag_facts(self._senses, self._effects, flight)
@@ -124,6 +159,14 @@ class Drive:
     def _carry_out(self, acts: Sequence[Act]) -> None:
         """Records and write intents go to the journal in one transaction; only then do effects start."""
         rollback = self._logbook.flight.rollback
+        work = self._drafted(acts, rollback)
+        if work.drafts:
+            must = rollback is not None
+            self._logbook.append(work.drafts, actor=MACHINE, at=self._clock.now(), must=must)
+        self._begin(work, rollback)
+
+    def _drafted(self, acts: Sequence[Act], rollback: Rollback | None) -> _Work:
+        """Raises IllegalEvent for a write that cannot be."""
         drafts: list[Draft] = []
         orders: list[WriteOrder] = []
         for act in acts:
@@ -133,12 +176,13 @@ class Drive:
                 order = zeroing(act, rollback, self.plan, ClockPair.of(self._clock))
                 orders.append(order)
                 drafts.append(intent(order, self.session))
-        if drafts:
-            must = rollback is not None
-            self._logbook.append(drafts, actor=MACHINE, at=self._clock.now(), must=must)
-        for order in orders:
+        return _Work(acts=acts, drafts=drafts, orders=orders)
+
+    def _begin(self, work: _Work, rollback: Rollback | None) -> None:
+        """What is drafted there is in the journal now."""
+        for order in work.orders:
             self.start(order)
-        for act in acts:
+        for act in work.acts:
             if isinstance(act, ReadBack):
                 self._effects.read_back(act.flag, act.lever)
             elif isinstance(act, Announce) and rollback is not None:

@@ -49,9 +49,9 @@ def rows(
     drafts: Iterable[Draft], *, actor: str, at: datetime, last_seq: int, last_hash: str
 ) -> tuple[Row, ...]:
     """The rows that follow `last_seq`. Raises JournalFailure(UNFIT) for what must not be written."""
-    instant, name, chained = instant_text(at), _actor(actor), []
+    instant, chained = instant_text(at), []
     for seq, draft in enumerate(drafts, last_seq + 1):
-        body = body_text(draft.body)
+        name, body = _actor(draft.actor or actor), body_text(draft.body)
         last_hash = link_hash(last_hash, seq, instant, name, draft.kind.value, body)
         chained.append(Row(seq=seq, at=instant, actor=name, kind=draft.kind.value, body=body, hash=last_hash))
     return tuple(chained)

@@ -63,10 +63,12 @@ class SequenceConflict(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """An event before it has a place in the order. `body` holds JSON values only."""
+    """An event before it has a place in the order. `body` holds JSON values only. actor: who did it, where
+    that is somebody else than who appends the rest of the transaction."""
 
     kind: Kind
     body: Mapping[str, object]
+    actor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

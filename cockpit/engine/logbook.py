@@ -116,13 +116,27 @@ class Logbook:
                 point = ResumePoint(seq=seq, hash=last.hash, state=encode(self.flight))
                 self._journal.keep_resume_point(point)
 
-    def append(self, drafts: Sequence[Draft], *, actor: str, at: datetime, must: bool) -> None:
+    def append(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        actor: str,
+        at: datetime,
+        must: bool,
+        then: Callable[[Flight], Sequence[Draft]] | None = None,
+    ) -> None:
         """Journal and fold. `must`: happens even if it cannot be written (a rollback); else raises.
 
+        then: what follows at once from the state that the drafts lead to, for the same transaction.
         Raises SequenceConflict after catching up (decide again), IllegalEvent when the drafts cannot
         follow the state, JournalFailure when it cannot be written and need not happen.
         """
-        tried = self._tried(drafts, actor=actor, at=at)
+        tried = self._tried(self.flight, drafts, actor=actor, at=at)
+        if then is not None and tried:
+            state = tried[-1][1]
+            more = then(state)
+            tried += self._tried(state, more, actor=actor, at=at)
+            drafts = [*drafts, *more]
         try:
             events = self._written(drafts, actor=actor, at=at)
         except JournalFailure as failure:
@@ -262,11 +276,11 @@ class Logbook:
             self.unsaved.pop(0)
         return len(self.unsaved) < before
 
-    def _tried(self, drafts: Sequence[Draft], *, actor: str, at: datetime) -> list[_Trial]:
+    def _tried(self, state: Flight, drafts: Sequence[Draft], *, actor: str, at: datetime) -> list[_Trial]:
         """Fold on trial: an illegal event must not reach the journal."""
-        state, tried = self.flight, list[_Trial]()
+        tried = list[_Trial]()
         for draft in drafts:
-            event = Event(seq=state.last_seq + 1, at=at, actor=actor, kind=draft.kind, body=draft.body)
+            event = _event(draft, state.last_seq + 1, actor, at)
             try:
                 state = folding.apply(state, event)
             except (ValueError, KeyError, TypeError) as error:
@@ -276,11 +290,8 @@ class Logbook:
 
     def _keep_unsaved(self, drafts: Sequence[Draft], *, actor: str, at: datetime) -> Sequence[Event]:
         first = self.flight.last_seq + 1
-        events = [
-            Event(seq=first + index, at=at, actor=actor, kind=draft.kind, body=draft.body)
-            for index, draft in enumerate(drafts)
-        ]
-        self.unsaved.extend((actor, event) for event in events)
+        events = [_event(draft, first + index, actor, at) for index, draft in enumerate(drafts)]
+        self.unsaved.extend((event.actor, event) for event in events)
         return events
 
     def _fold(self, event: Event, trial: _Trial | None = None) -> None:
@@ -298,6 +309,11 @@ class Logbook:
         self.kept.append(event)
         del self.kept[: -self._keep]
         self.on_event(event)
+
+
+def _event(draft: Draft, seq: int, actor: str, at: datetime) -> Event:
+    """What the draft becomes. actor: of the transaction."""
+    return Event(seq=seq, at=at, actor=draft.actor or actor, kind=draft.kind, body=draft.body)
 
 
 def _corrupt(seq: int, error: Exception) -> JournalFailure:

@@ -64,11 +64,9 @@ class RollbackOrders:
         }
 
     def _record(self, command: Command, kind: Kind, **body: object) -> None:
-        self._append(command, Draft(kind=kind, body=body))
-
-    def _append(self, command: Command, *drafts: Draft) -> None:
         """A rollback's events happen even while they cannot be written."""
-        self._logbook.append(drafts, actor=command.by, at=self._clock.now(), must=True)
+        draft = Draft(kind=kind, body=body)
+        self._logbook.append([draft], actor=command.by, at=self._clock.now(), must=True)
 
     def _meant(self, command: asked.OnRollback) -> Rollback:
         """The open rollback, if it is the one that the person saw: another cockpit may have ended that
@@ -129,14 +127,13 @@ class RollbackOrders:
         self, command: asked.DeclareRollback, rollback: Rollback, rows: list[dict[str, object]]
     ) -> str:
         every = {*rollback.flags, *(row["flag"] for row in rows)}
-        self._record(
-            command,
-            Kind.ROLLBACK_WIDENED,
+        body = dict[str, object](
             rollback=rollback.id,
             flags=rows,
             whole=every >= self._senses.plan.flags_by_key.keys(),
             reason=clean_text(command.reason),
         )
+        self._drive.declare([Draft(kind=Kind.ROLLBACK_WIDENED, body=body)], actor=command.by)
         return f"the open rollback widened by {len(rows)} to {len(every)} flags"
 
     def _begin(self, command: asked.DeclareRollback, rows: list[dict[str, object]], now: datetime) -> str:
@@ -153,7 +150,8 @@ class RollbackOrders:
             steps=self._steps(),
         )
         declared = Draft(kind=Kind.ROLLBACK_DECLARED, body=body)
-        self._append(command, *self._seat_for([str(each["flag"]) for each in rows]), declared)
+        seat = self._seat_for([str(each["flag"]) for each in rows])
+        self._drive.declare([*seat, declared], actor=command.by)
         return f"rollback of {len(rows)} flags declared"
 
     def _seat_for(self, flags: Sequence[str]) -> tuple[Draft, ...]:

@@ -32,6 +32,7 @@ from cockpit.face.panels.panel import Picture
 from cockpit.face.port import Port
 from cockpit.face.screens.countdown import CountdownScreen
 from cockpit.face.screens.deck import DeckScreen, Frame
+from cockpit.face.screens.live import Live
 from cockpit.face.screens.sheet import PageScreen
 from cockpit.face.themes import Inks
 from cockpit.face.view import Line, Role
@@ -177,14 +178,18 @@ class CockpitApp(CellDiffApp):
 
     async def on_event(self, event: Event) -> None:
         """A key on the deck is one of the deck or of the app, whatever has the focus: it need not come back
-        here from the panel through four queues."""
+        here from the panel through four queues. So is one on a sheet that has nothing to type into."""
         new_key = isinstance(event, Key) and not event.is_forwarded
-        if isinstance(event, Key) and new_key and self.screen_stack and self.screen is self.deck:
+        if isinstance(event, Key) and new_key and self.screen_stack and self._heard_at_once(event):
             self.app_focus = True
             for first in (True, False):
                 if await self._check_bindings(event.key, priority=first):
                     return
         await super().on_event(event)
+
+    def _heard_at_once(self, key: Key) -> bool:
+        screen = self.screen
+        return screen is self.deck or (isinstance(screen, Live) and screen.hear(key))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A sheet that has a meaning of its own for a key gets that key."""

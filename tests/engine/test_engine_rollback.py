@@ -12,11 +12,11 @@ import pytest
 from cockpit.core import commands as asked
 from cockpit.core.clean import Percent
 from cockpit.core.commands import CommandState
-from cockpit.core.events import Event, Kind
+from cockpit.core.events import MACHINE, Event, Kind
 from cockpit.core.model import Health, WriteResult
 from cockpit.core.rollback import FlipState, StepState
 from cockpit.core.spec import HookMoment
-from cockpit.engine import delivery
+from cockpit.engine import delivery, drive
 from cockpit.engine.journal_port import Draft
 from tests.engine.conftest import World, advance, declare, ident, note, seen_at
 from tests.engine.scripted import CLOSED, LIE, LOST, OBEY, REFUSE, Answer, down
@@ -98,7 +98,25 @@ def test_the_first_write_leaves_before_anything_else_is_written_down(
     pilot.until(lambda snapshot: seen_at(snapshot, "reads") is not None, "a first look")
     pilot.engine.submit(declare())
     exposed.bell.until(lambda: bool(exposed.service.written("reads", "kill")), "the kill")
-    assert Kind.WRITE_INTENT in last[0]
+    assert {Kind.ROLLBACK_DECLARED, Kind.WRITE_INTENT} <= set(last[0]), "they wait for the disk once"
+    pilot.settled("flip")
+    said = {event.kind: event.actor for event in exposed.journal.read()}
+    assert (said[Kind.ROLLBACK_DECLARED], said[Kind.WRITE_INTENT]) == ("ana", MACHINE)
+
+
+def test_whatever_breaks_in_deciding_the_first_writes_the_rollback_is_declared(
+    exposed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pilot = exposed.start()
+    pilot.until(lambda snapshot: seen_at(snapshot, "reads") is not None, "a first look")
+
+    def broken(*given: object) -> None:
+        raise KeyError("broken")
+
+    monkeypatch.setattr(drive, "decide", broken)
+    pilot.done(declare())
+    assert exposed.events(Kind.ROLLBACK_DECLARED) and not exposed.events(Kind.WRITE_INTENT)
+    monkeypatch.undo()
     pilot.settled("flip")
 
 

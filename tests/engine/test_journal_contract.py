@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cockpit.core.events import Event, Kind
+from cockpit.core.events import MACHINE, Event, Kind
 from cockpit.core.model import Side
 from cockpit.core.secret import Secret
 from cockpit.engine.journal import SqliteJournal
@@ -116,6 +116,16 @@ def test_many_events_are_one_act(journal: Journal) -> None:
     assert [event.seq for event in appended] == [1, 2, 3]
     assert journal.read() == list(appended)
     assert journal.append_many([], actor="ana", at=AT, expected_seq=3) == ()
+    assert journal.verify() == []
+
+
+def test_one_act_may_tell_what_several_did(journal: Journal) -> None:
+    drafts = [
+        Draft(kind=Kind.NOTE_ADDED, body={"text": "hers"}),
+        Draft(kind=Kind.NOTE_ADDED, body={"text": "the cockpit's"}, actor=MACHINE),
+    ]
+    journal.append_many(drafts, actor="ana", at=AT, expected_seq=0)
+    assert [event.actor for event in journal.read()] == ["ana", MACHINE]
     assert journal.verify() == []
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from cockpit.core.events import Event, Kind
+from cockpit.core.events import MACHINE, Event, Kind
+from cockpit.core.flight import Flight
 from cockpit.core.rollback import IllegalEvent
 from cockpit.engine.journal_memory import MemoryJournal
 from cockpit.engine.journal_port import Draft, FailureKind, JournalFailure, SequenceConflict
@@ -102,6 +105,49 @@ def test_a_conflict_folds_what_the_others_wrote_and_asks_to_decide_again(
     assert book.flight.last_seq == 1
     write(book, note("mine"))
     assert texts(journal) == ["theirs", "mine"]
+
+
+def note_and_intent(flight: Flight) -> list[Draft]:
+    return [replace(note(f"after {flight.last_seq}"), actor=MACHINE), intent("mine")]
+
+
+def test_what_follows_at_once_is_decided_on_what_was_said_and_goes_with_it(
+    book: Logbook, journal: FickleJournal
+) -> None:
+    book.append([note("said")], actor="ana", at=START, must=False, then=note_and_intent)
+    assert journal.attempts == 1
+    assert [(event.kind, event.actor) for event in journal.read()] == [
+        (Kind.NOTE_ADDED, "ana"),
+        (Kind.NOTE_ADDED, MACHINE),
+        (Kind.WRITE_INTENT, "ana"),
+    ]
+    assert texts(journal)[1] == "after 1"
+    assert book.flight.last_seq == 3 and book.flight.flag("f").pending is not None
+
+
+def test_what_cannot_follow_takes_everything_with_it(book: Logbook, journal: FickleJournal) -> None:
+    write(book, intent("before"))
+    with pytest.raises(IllegalEvent):
+        book.append([note("said")], actor="ana", at=START, must=True, then=note_and_intent)
+    stranger(journal, note("theirs"))
+    with pytest.raises(SequenceConflict):
+        book.append([note("said")], actor="ana", at=START, must=True, then=lambda flight: [note("and more")])
+    assert texts(journal)[1:] == ["theirs"]
+
+
+def test_what_follows_is_kept_with_it_while_nothing_can_be_written(
+    book: Logbook, journal: FickleJournal
+) -> None:
+    journal.refusing = FULL
+    book.append([note("said")], actor="ana", at=START, must=True, then=note_and_intent)
+    assert [(actor, event.kind) for actor, event in book.unsaved] == [
+        ("ana", Kind.NOTE_ADDED),
+        (MACHINE, Kind.NOTE_ADDED),
+        ("ana", Kind.WRITE_INTENT),
+    ]
+    journal.refusing = None
+    assert book.flush()
+    assert [event.actor for event in journal.read()] == ["ana", MACHINE, "ana"]
 
 
 def test_what_waited_goes_behind_what_others_wrote_meanwhile(book: Logbook, journal: FickleJournal) -> None:

@@ -53,6 +53,19 @@ async def test_r_silence_r_then_the_countdown_once() -> None:
     assert len(stage.port.commands) == 1
 
 
+async def test_the_second_press_waits_in_no_queue_of_widgets() -> None:
+    stage = Stage(regressed())
+    async with stage.app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("R")
+        await says(pilot, "release the key")
+        stage.settle()
+        await says(pilot, "press R to roll back")
+        await stage.app.on_event(events.Key("R", "R"))
+        assert [type(command) for command in stage.port.commands] == [DeclareRollback]
+        await until(pilot, lambda: isinstance(stage.app.screen, CountdownScreen))
+    assert len(stage.port.commands) == 1
+
+
 async def test_keys_typed_at_the_deck_during_a_stall_declare_nothing() -> None:
     """Three presses wait in the queue before the app handles the first one."""
     stage = Stage(regressed())

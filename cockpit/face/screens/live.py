@@ -14,6 +14,7 @@ from typing import ClassVar, Final, TypeVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.events import Key
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
 
@@ -80,6 +81,11 @@ class Live(Screen[Result]):
     @abstractmethod
     def show(self, snapshot: Snapshot, now: datetime) -> None:
         """Put this picture on the screen."""
+
+    def hear(self, key: Key) -> bool:
+        """Told of a key where it arrives. True: it is acted on there and then, and needs no way through the
+        queues of widgets."""
+        return False
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """A live screen's own keys are its own, also against the app's priority keys."""

@@ -76,6 +76,13 @@ class RollbackSheet(Sheet[None]):
         chosen = self._scope(self.port.latest())
         self.port.submit(MakeReady(id=self._ready_id, by=self._operator, flags=chosen.keys))
 
+    def hear(self, key: events.Key) -> bool:
+        """Behind the second key nothing waits for its turn. Not before the sheet has come up: what was typed
+        until then goes the long way, and is heard in its order."""
+        if self.is_mounted:
+            self.on_key(key)
+        return self.is_mounted
+
     def on_key(self, event: events.Key) -> None:
         bound = self.active_bindings.get(event.key)
         confirms = bound is not None and bound.binding.action == "confirm"
