@@ -61,7 +61,7 @@ RULES: Final = {
     ),
     "engine": rule(
         "cockpit.core cockpit.engine cockpit.adapters.base cockpit.adapters.leaving",
-        "psutil pydantic",
+        "msgspec psutil",
         "textual rich httpx starlette uvicorn click watchfiles cockpit.adapters.http cockpit.adapters.table"
         " cockpit.plan cockpit.face cockpit.practice",
     ),

@@ -11,30 +11,29 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from cockpit import core
+from cockpit.core.dataclass import dataclass
 from cockpit.core.flight import Flight
+from cockpit.engine.parsing import parsed, read
 
 
-class _Kept(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", ser_json_inf_nan="constants", defer_build=True
-    )
-
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
     fold: str
     flight: Flight
 
 
 def encode(flight: Flight) -> bytes:
-    return _Kept.model_construct(fold=fold_digest(), flight=flight).model_dump_json().encode()
+    from cockpit.engine.spelling import Speller  # who only reads loads nothing that writes
+
+    return Speller(_Kept).spell(_Kept(fold=fold_digest(), flight=flight))
 
 
 def decode(state: bytes) -> Flight | None:
     """None for bytes that this version's fold did not make."""
     try:
-        kept = _Kept.model_validate_json(state)
-    except ValidationError:
+        kept = read(parsed(state), _Kept)
+    except ValueError:
         return None
     return kept.flight if kept.fold and kept.fold == fold_digest() else None
 

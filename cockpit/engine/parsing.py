@@ -68,13 +68,18 @@ def _reader(hint: Any, bound: Bound = ()) -> Reader:
         return _row_of(tuple(_late(each, bound) for each in arguments))
     if isinstance(hint, type) and issubclass(hint, Enum):
         return _member_of(hint)
-    made: Any = origin or hint
+    if origin is Mapping:
+        return _table_of(_late(arguments[1], bound))
+    return _object_of(*meant(hint, bound))
+
+
+def meant(hint: Any, bound: Bound) -> tuple[Any, Bound]:
+    """The dataclass that `hint` names, and what its own parameters stand for. Raises TypeError for others."""
+    made, arguments = typing.get_origin(hint) or hint, typing.get_args(hint)
     if not is_dataclass(made):
         raise TypeError(f"{hint} has no place in JSON")
-    inner = tuple(
-        zip(getattr(made, "__parameters__", ()), (dict(bound).get(a, a) for a in arguments), strict=True)
-    )
-    return _object_of(made, inner)
+    stand_for = (dict(bound).get(each, each) for each in arguments)
+    return made, tuple(zip(getattr(made, "__parameters__", ()), stand_for, strict=True))
 
 
 def _late(hint: Any, bound: Bound) -> Reader:
@@ -128,6 +133,15 @@ def _in_turn(raw: list[Any], readers: Iterable[Reader]) -> tuple[Any, ...]:
     except Misfit as misfit:
         raise misfit.within(str(len(values))) from None
     return tuple(values)
+
+
+def _table_of(reader: Reader) -> Reader:
+    def read_table(raw: object) -> object:
+        if not isinstance(raw, dict):
+            raise Misfit("not an object")
+        return dict(zip(map(_str, raw), _in_turn(list(raw.values()), repeat(reader)), strict=True))
+
+    return read_table
 
 
 def _member_of(kind: type[Enum]) -> Reader:

@@ -1,26 +1,30 @@
 """The snapshot as bytes, for those who only look on.
 
-`encode` and `decode` are exact inverses of each other. The format carries its number: an observer of
-another version says so instead of showing half a picture. Fields that a newer driver has added are passed
-over; a field that is missing or of another kind is an error.
-
-Writing, several times a second, is pydantic's, which is fast once it has looked at every class; `status`
-reads one picture and ends, and would wait for that longer than for everything else together.
+Reading and writing are exact inverses of each other. The format carries its number: an observer of another
+version says so instead of showing half a picture. Fields that a newer driver has added are passed over; a
+field that is missing or of another kind is an error.
 """
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from cockpit.core.clean import clean_text
-from cockpit.core.snapshot import Snapshot
+from cockpit.core.dataclass import dataclass
+from cockpit.core.rollback import Flip
+from cockpit.core.snapshot import FlagStatus, ProbeStatus, SignalStatus, Snapshot
 from cockpit.engine.parsing import Misfit, parsed, read
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from cockpit.engine.spelling import Speller
 
 FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    format: int = FORMAT
+    snapshot: Snapshot
 
 
 class SnapshotTrouble(Exception):
@@ -32,21 +36,16 @@ class SnapshotTrouble(Exception):
         self.detail = detail
 
 
+def speller() -> Speller:
+    """Writes one `Envelope` after the other. Who only reads, and ends, loads nothing that writes."""
+    from cockpit.engine.spelling import Speller
+
+    return Speller(Envelope, parts=(ProbeStatus, FlagStatus, SignalStatus, Flip))
+
+
 def encode(snapshot: Snapshot) -> bytes:
-    return _envelope().model_construct(format=FORMAT, snapshot=snapshot).model_dump_json().encode()
-
-
-@cache
-def _envelope() -> type[BaseModel]:
-    from pydantic import BaseModel, ConfigDict
-
-    class Envelope(BaseModel):
-        model_config = ConfigDict(ser_json_inf_nan="constants")
-
-        format: int
-        snapshot: Snapshot
-
-    return Envelope
+    """One by itself."""
+    return speller().spell(Envelope(snapshot=snapshot))
 
 
 def decode(published: bytes) -> Snapshot:

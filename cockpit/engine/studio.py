@@ -1,19 +1,25 @@
 """When a picture is drawn, who sees it, and when observers get one.
 
 Many readings in one moment make one picture. Observers get the driver's twice a second, news at once, and in
-a step of its own: what waits for the loop goes between the drawing and the writing.
+steps of their own: what waits for the loop goes between the drawing and the writing, and where much of a
+picture is new, between parts of the writing.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
+from sys import maxsize
+from typing import TYPE_CHECKING
 
 from cockpit.core.snapshot import Level, Snapshot
 from cockpit.engine.guard import Guard
 from cockpit.engine.journal_port import Journal
-from cockpit.engine.published import encode
+from cockpit.engine.published import Envelope, speller
+
+if TYPE_CHECKING:
+    from cockpit.engine.spelling import Speller
 
 SNAPSHOT_SPACING_S = 0.05
 MOST_OF_THE_TIME = 0.05
@@ -21,6 +27,8 @@ MOST_OF_THE_TIME = 0.05
 PUBLISH_AFTER_S = 0.002
 PUBLISH_SPACING_S = 0.5
 PUBLISH_NEWS_SPACING_S = 0.1
+PARTS_AT_ONCE = 50
+"""Of a picture for observers: half a millisecond's worth."""
 
 
 class Studio:
@@ -87,10 +95,18 @@ class Studio:
         snapshot = self._draw()
         if self._handing_out is not None:
             self._handing_out.cancel()
-        if snapshot is not None and self._publishes():
-            self._hand_out(snapshot)
+            self._handing_out = None
+        if snapshot is not None:
+            self._hand_out(snapshot, at_once=True)
+
+    @cached_property
+    def _speller(self) -> Speller:
+        return speller()
 
     def _due(self, snapshot: Snapshot) -> bool:
+        """Never while one is being written: it is finished first, however many are drawn meanwhile."""
+        if self._handing_out is not None:
+            return False
         news = (snapshot.level, snapshot.journal.last_seq)
         spacing_s = PUBLISH_SPACING_S if news == self._published_news else PUBLISH_NEWS_SPACING_S
         if not self._publishes() or self._drawn_at - self._published_at < spacing_s:
@@ -98,10 +114,20 @@ class Studio:
         self._published_at, self._published_news = self._drawn_at, news
         return True
 
-    def _hand_out(self, snapshot: Snapshot) -> None:
+    def _hand_out(self, snapshot: Snapshot, *, at_once: bool = False) -> None:
         self._handing_out = None
-        self._guard.run("picture for observers", partial(self._publish, snapshot))
+        if not self._publishes():
+            return
+        writing = partial(self._write, snapshot, maxsize if at_once else PARTS_AT_ONCE)
+        written = self._guard.run("picture in writing", writing)
+        if written is not None:
+            publishing = partial(self._journal.publish, written, snapshot.engine_at)
+            self._guard.run("picture for observers", publishing)
 
-    def _publish(self, snapshot: Snapshot) -> None:
-        if self._publishes():
-            self._journal.publish(encode(snapshot), snapshot.engine_at)
+    def _write(self, snapshot: Snapshot, most: int) -> bytes | None:
+        """None while it is not whole: it goes on when others had their turn."""
+        written = self._speller.spell_some(Envelope(snapshot=snapshot), most)
+        if written is None:
+            loop = asyncio.get_running_loop()
+            self._handing_out = loop.call_later(PUBLISH_AFTER_S, self._hand_out, snapshot)
+        return written
