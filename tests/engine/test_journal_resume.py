@@ -18,7 +18,7 @@ from cockpit.engine.journal import SqliteJournal
 from cockpit.engine.journal_memory import MemoryJournal
 from cockpit.engine.journal_port import Draft, FailureKind, Journal, JournalFailure, ResumePoint
 from cockpit.engine.journal_resume import decode, encode
-from cockpit.engine.logbook import RESUME_EVERY, Logbook
+from cockpit.engine.logbook import KEPT, RESUME_EVERY, Logbook
 from tests.engine.conftest import World, declare, ident
 
 AT = datetime(2031, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -80,10 +80,10 @@ def test_the_next_cockpit_goes_on_from_the_resume_point(journal: Watched) -> Non
     write(journal, note("later"))
     journal.handed_out = 0
     again = opened(journal)
-    assert journal.handed_out <= 201, "the tail for the screen and what came later"
+    assert journal.handed_out <= KEPT + 1, "the tail for the screen and what came later"
     assert again.flight == fold(journal.read())
     assert again.flight.flag("reads").held_reason == "dinner"
-    assert [event.seq for event in again.kept] == list(range(RESUME_EVERY - 196, RESUME_EVERY + 4))
+    assert [event.seq for event in again.kept] == list(range(RESUME_EVERY + 4 - KEPT, RESUME_EVERY + 4))
     again.append([note("and on")], actor="ana", at=AT, must=False)
     assert again.flight == fold(journal.read())
 
