@@ -12,6 +12,7 @@ from dataclasses import field
 from datetime import datetime
 
 from cockpit.core.dataclass import dataclass
+from cockpit.core.figures import amount
 from cockpit.core.model import Reading, Side
 from cockpit.core.rollback import Rollback
 
@@ -72,7 +73,7 @@ def undrained(gauges: Iterable[DrainGauge], rollback: Rollback, now: datetime) -
 def drained_words(gauges: Iterable[DrainGauge], rollback: Rollback) -> str:
     """`sockets 0 (below 1), jobs 2 (below 5)`: the evidence, for the journal."""
     return ", ".join(
-        f"{each.name} {each.reading.value:g} (below {each.below:g})"
+        f"{each.name} {amount(each.reading.value)} (below {amount(each.below)})"
         for each in concerned(gauges, rollback)
         if each.side is Side.NEW and each.reading.value is not None
     )

@@ -42,6 +42,11 @@ def evidence_value(e: float) -> str:
     return f"{e:.0f}" if e >= 10 else f"{e:.1f}"
 
 
+def amount(number: float) -> str:
+    """A number that was counted or measured, whatever it is of: `24`, `0.5`, `1 234 567`."""
+    return f"{number:,.0f}".replace(",", " ") if abs(number) >= 1_000_000 else f"{number:g}"
+
+
 def events(count: float) -> str:
     """A number of events, fractional only where monitoring gave fractions of few."""
     return f"{count:.0f}" if count >= 10 or count == int(count) else f"{count:.1f}"

@@ -14,6 +14,7 @@ from typing import Final
 from cockpit.core.acts import Act, Announce, Facts, FlagFact, done, record, start, step_of
 from cockpit.core.drain import drained_words, undrained
 from cockpit.core.events import Kind
+from cockpit.core.figures import amount
 from cockpit.core.model import Health
 from cockpit.core.rollback import Flip, Rollback, StepState, open_lines
 from cockpit.core.rollback_flip import bring_flags_to_zero
@@ -167,7 +168,11 @@ def _reconcile(rollback: Rollback, facts: Facts) -> Iterator[Act]:
         return
     rows = [{"name": name, "count": count, "note": note} for name, count, note in deltas]
     yield record(rollback, Kind.ROLLBACK_DELTA, deltas=rows)
-    counted = ", ".join(f"{count:g} {name}{f' ({note})' if note else ''}" for name, count, note in deltas)
+    counted = ", ".join(
+        f"{amount(count)} {name}{f' ({note})' if note else ''}"
+        for name, count, note in deltas
+        if count is not None
+    )
     yield done(
         rollback, step, f"since the cut mark on the new side: {counted}; captured, replay needs an owner"
     )

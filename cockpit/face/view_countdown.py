@@ -32,6 +32,8 @@ from cockpit.face.view_steps import finish_words, steps_block
 TWO_COLUMNS_FROM: Final = 150
 AIRY_FROM_HEIGHT: Final = 36
 JOURNAL_LINES: Final = 10
+_NOTED_FROM: Final = 4
+"""Lines that the body needs before one of them may say what is out of sight."""
 
 
 class Phase(Enum):
@@ -102,7 +104,7 @@ def lines(page: Page) -> tuple[Line, ...]:
     head = _head(inner)
     foot = tuple(part for part in (page.said, page.keys) if part)
     room = max(0, page.height - 1 - len(head) - len(foot))
-    body = _window(_body(inner, room), page.focus, page.scroll, room)
+    body = _window(_body(inner, room), page.focus, page.scroll, room, inner.width)
     blank: tuple[Line, ...] = ((),) * (room - len(body))
     middle = (row(" ", *each) if each else () for each in (*head, *body, *blank))
     shown = (top, *middle, *foot)[: page.height]
@@ -285,17 +287,37 @@ def _beside_each_other(left: Block, left_width: int, right: Block) -> Block:
     return tuple(rows)
 
 
-def _window(body: Block, focus: str, scroll: int, room: int) -> tuple[Line, ...]:
-    """The part of the body that fits: all of it, or a part moved so that the focused step is in it."""
+def _window(body: Block, focus: str, scroll: int, room: int, width: int) -> tuple[Line, ...]:
+    """The part of the body that fits: all of it, or a part moved so that the focused step is in it, and below
+    it what is out of sight."""
     rows = [each for _, each in body]
     if len(rows) <= room or room <= 0:
         return tuple(rows[:room])
+    if room >= _NOTED_FROM:
+        room -= 1
     focused = [index for index, (key, _) in enumerate(body) if focus and key == focus]
     top = min(scroll, len(rows) - room)
     if focused:
         top = min(max(top, focused[-1] - room + 1), focused[0])
-    shown = rows[max(0, top) : max(0, top) + room]
-    return tuple(shown)
+    top = max(0, top)
+    shown = tuple(rows[top : top + room])
+    return (*shown, _out_of_sight(top, rows[top + room :], width)) if room >= _NOTED_FROM - 1 else shown
+
+
+def _out_of_sight(above: int, below: Sequence[Line], width: int) -> Line:
+    """That there is more, how much, and what it is about."""
+    titles = [title for title in map(_title, below) if title]
+    named = f": {joined(titles, ', ')}" if titles else ""
+    parts = (f"↑ {above} more" if above else "", f"↓ {len(below)} more{named}" if below else "")
+    head: Line = ((f"{joined(parts)} ", Role.KEY),)
+    tail: Line = ((" pgup pgdn", Role.DIM),)
+    fill = max(0, width - width_of(head) - width_of(tail))
+    return clip((*head, ("─" * fill, Role.RULE), *tail), width)
+
+
+def _title(line: Line) -> str:
+    """What a rule across the page is titled; nothing of any other line."""
+    return line[0][0].strip() if len(line) > 1 and line[1][1] is Role.RULE else ""
 
 
 def key_line(keys: Sequence[tuple[str, str]], width: int) -> Line:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from cockpit.core.dataclass import dataclass
+from cockpit.core.figures import amount, length
 from cockpit.core.model import Quality, Side
 from cockpit.core.snapshot import (
     FlagStatus,
@@ -114,7 +115,7 @@ def _flag(flag: FlagStatus, now: datetime) -> tuple[Line, ...]:
     bar = stage_bar(marks, value.exposure if value else None, share.percent if share else None, _BAR)
     observed = (
         f"{share.percent}  {count(share.new_events)} new of "
-        f"{count(share.new_events + share.legacy_events)} events in {share.window_s:g} s"
+        f"{count(share.new_events + share.legacy_events)} events in {length(share.window_s)}"
         if share is not None
         else NOTHING
     )
@@ -197,7 +198,7 @@ def _old_pages(flag: FlagStatus, snapshot: Snapshot, now: datetime) -> Iterable[
         yield plain("old bundle", f"unknown: {why_blind(gauge)}", Role.UNKNOWN)
     else:
         gone = left < gauge.below
-        words = f"{left:g} clients still run it; below {gauge.below:g} counts as none"
+        words = f"{amount(left)} clients still run it; below {amount(gauge.below)} counts as none"
         yield plain("old bundle", words, Role.TEXT if gone else Role.WARN)
     yield from reading_lines(gauge.reading, now)
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from cockpit.core.acts import step_of
 from cockpit.core.drain import DrainGauge, concerned, is_drained, low_in_a_row, proved_from, undrained
+from cockpit.core.figures import amount
 from cockpit.core.model import Side
 from cockpit.core.rollback import Rollback
 from cockpit.core.snapshot import Snapshot
@@ -85,7 +86,7 @@ def gauges_line(rollback: Rollback, gauges: Sequence[DrainGauge], now: datetime,
     shown: list[Segment] = [(f"{'LEFT':<13}", Role.DIM)]
     for gauge in sorted(gauges, key=lambda each: each.name not in waiting):
         word, value = gauge_word(gauge, since, now), gauge.reading.fresh_value(now)
-        number = "" if value is None else f" {value:g} {direction(gauge).strip()}".rstrip()
+        number = "" if value is None else f" {amount(value)} {direction(gauge).strip()}".rstrip()
         side = "" if gauge.side is Side.NEW else " (legacy)"
         shown += [(" · ", Role.DIM)] if len(shown) > 1 else []
         shown += [(f"{gauge.name}{side}", Role.STRONG), (number, Role.TEXT), (f" {word}", word.role)]
@@ -104,7 +105,7 @@ def direction(gauge: DrainGauge) -> str:
 def _gauge_row(gauge: DrainGauge, since: int | None, now: datetime, width: int) -> Line:
     word = gauge_word(gauge, since, now)
     value = gauge.reading.fresh_value(now)
-    number = "?" if value is None else f"{view.safe(f'{value:g}')} {direction(gauge)}"
+    number = "?" if value is None else f"{amount(value)} {direction(gauge)}"
     side = "" if gauge.side is Side.NEW else " (legacy)"
     return clip(
         row(
@@ -127,11 +128,11 @@ def _since_when(gauge: DrainGauge, now: datetime) -> tuple[Segment, ...]:
     reading, age_s = gauge.reading, gauge.reading.age_s(now)
     if reading.fresh_value(now) is None:
         seen = "never read" if age_s is None else f"last read {view.age(age_s)} ago"
-        return ((f"{seen}: {why_blind(gauge)}", Role.UNKNOWN), (f", below {gauge.below:g}", Role.DIM))
+        return ((f"{seen}: {why_blind(gauge)}", Role.UNKNOWN), (f", below {amount(gauge.below)}", Role.DIM))
     failing: tuple[Segment, ...] = ()
     if reading.failure is not None:
         failing = ((f", now failing: {reading.failure.title}", Role.WARN),)
-    return ((f"below {gauge.below:g}, {view.age(age_s or 0.0)} ago", Role.DIM), *failing)
+    return ((f"below {amount(gauge.below)}, {view.age(age_s or 0.0)} ago", Role.DIM), *failing)
 
 
 def _spark(gauge: DrainGauge) -> str:

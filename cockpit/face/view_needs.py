@@ -9,6 +9,7 @@ from typing import Final
 from cockpit.core.acts import step_of
 from cockpit.core.dataclass import dataclass
 from cockpit.core.drain import DrainGauge, undrained
+from cockpit.core.figures import amount
 from cockpit.core.rollback import Rollback, Step, StepState, open_lines
 from cockpit.core.snapshot import FlagStatus
 from cockpit.core.spec import StepKey
@@ -26,16 +27,26 @@ _LATE: Final = "look, or o overrides"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """Something that waits for a person; `how` names the key that answers it, or `what` does and `spoken`
-    says the same where there is no key."""
+    says the same where there is no key. `why` comes last, because a narrow screen cuts it."""
 
     what: str
     how: str = ""
+    why: str = ""
     role: Role
     spoken: str = ""
 
     @property
     def text(self) -> str:
-        return joined((self.what, self.how), ": ")
+        return joined((joined((self.what, self.how), ": "), self._because), " ")
+
+    @property
+    def said(self) -> str:
+        """The same where there is no key to press."""
+        return self.spoken or joined((self.what, self._because), " ")
+
+    @property
+    def _because(self) -> str:
+        return f"({self.why})" if self.why else ""
 
 
 def asks(rollback: Rollback) -> bool:
@@ -86,14 +97,13 @@ def _urgent_needs(rollback: Rollback, now: datetime, flags: Sequence[FlagStatus]
             continue
         why_not = f"; its second lever: {barred[flip.flag]}" if barred.get(flip.flag) else ""
         if flip.needs_person:
-            why = f" ({flip.detail})" if flip.detail else ""
             how = f"{first.get(flip.flag) or 'F retries'}, or set it to 0% by hand{why_not}"
-            found.append(Need(what=f"{flip.flag} is refused{why}", how=how, role=Role.BAD))
+            found.append(Need(what=f"{flip.flag} is refused", how=how, why=flip.detail, role=Role.BAD))
         elif flip.unsent and not flip.at_zero:
-            what = f"{flip.flag} is not reached ({flip.detail})"
+            what = f"{flip.flag} is not reached"
             goes_on = "F tries at once" if flip.rare else "the machine goes on"
-            how = f"try {flip.attempts}, {goes_on}; or set it to 0% by hand{why_not}"
-            found.append(Need(what=what, how=how, role=Role.BAD))
+            how = f"{goes_on}, try {flip.attempts}; or set it to 0% by hand{why_not}"
+            found.append(Need(what=what, how=how, why=flip.detail, role=Role.BAD))
     if escalation(rollback, now):
         found.append(Need(what="page a second person, look at plan B", role=Role.BAD))
     return found
@@ -111,7 +121,7 @@ def _pulled_in_vain(rollback: Rollback, flags: Sequence[FlagStatus]) -> list[Nee
 
 def _step_needs(rollback: Rollback, now: datetime, gauges: Sequence[DrainGauge]) -> list[Need]:
     failed = [
-        Need(what=f"{step.title} failed ({step.evidence})", how="o overrides", role=Role.BAD)
+        Need(what=f"{step.title} failed", how="o overrides", why=step.evidence, role=Role.BAD)
         for step in rollback.steps
         if step.state is StepState.FAILED
     ]
@@ -133,7 +143,7 @@ def _left(step: Step, rollback: Rollback, gauges: Sequence[DrainGauge], now: dat
     if step.key is not StepKey.DRAIN:
         return ""
     numbers = ((each, each.reading.fresh_value(now)) for each in undrained(gauges, rollback, now))
-    seen = joined((f"{each.name} {number:g}" for each, number in numbers if number is not None), ", ")
+    seen = joined((f"{each.name} {amount(number)}" for each, number in numbers if number is not None), ", ")
     return f" ({seen})" if seen else ""
 
 
@@ -145,9 +155,9 @@ def _blind(rollback: Rollback, gauges: Sequence[DrainGauge], now: datetime) -> l
     found: list[Need] = []
     for gauge in undrained(gauges, rollback, now):
         if gauge.reading.fresh_value(now) is None:
-            what = f"the drain cannot see {gauge.name} ({why_blind(gauge)})"
+            what = f"the drain cannot see {gauge.name}"
             how = f"o overrides it · {f'ask {gauge.owner}' if gauge.owner else 'look by hand'}"
-            found.append(Need(what=what, how=how, role=Role.WARN))
+            found.append(Need(what=what, how=how, why=why_blind(gauge), role=Role.WARN))
     return found
 
 
@@ -180,7 +190,7 @@ def needs_row(
     first = found[0]
     label: Segment = (f"{'NEEDS YOU' if keys else 'NEEDS':<13}", first.role)
     more = f"  +{len(found) - 1} more" if len(found) > 1 else ""
-    text = first.text if keys else first.spoken or first.what
+    text = first.text if keys else first.said
     return (*clip(row(label, (text, first.role)), width - len(more)), *row((more, Role.DIM)))
 
 

@@ -259,6 +259,8 @@ def not_at_zero(rollback: Rollback, width: int) -> Line:
     """Which flags are not at zero, worst first, on one line."""
     total = len(rollback.flips)
     left = [flip for flip in rollback.flips if not flip.at_zero]
+    if rollback.cancelled_at is not None:
+        return row(("FLAGS        ", Role.DIM), "none was written: they stand where they stood")
     if not rollback.flips:
         return row(("FLAGS        no flag in this rollback", Role.UNKNOWN))
     if not left and any(flip.lever is Lever.SECOND for flip in rollback.flips):

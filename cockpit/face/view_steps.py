@@ -28,11 +28,16 @@ _STEP: Final = {
     StepState.FAILED: Word("✗", "FAILED", Role.BAD),
 }
 
+_NOT_DONE: Final = Word("○", "not done", Role.DIM)
+
 
 def step_word(step: Step, rollback: Rollback, now: datetime) -> Word:
-    """The state of one step; running past its budget is amber. Closing settles the closing line."""
+    """The state of one step; running past its budget is amber. Closing settles the closing line; after the
+    end nothing runs or waits any more."""
     if step.key is StepKey.CLOSE and rollback.closed_at is not None:
         return _STEP[StepState.DONE]
+    if not rollback.open and not step.settled:
+        return _NOT_DONE
     word = _STEP[step.state]
     if step.state is StepState.RUNNING and step.late(rollback.declared_at, rollback.end(now)):
         return Word(word.glyph, word.text, Role.WARN)

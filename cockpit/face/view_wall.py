@@ -76,9 +76,11 @@ _LEVEL: Final = {
     Level.OK: Verdict(word="OK", role=Role.OK),
     Level.NOTE: Verdict(word="OK", role=Role.OK),
     Level.UNKNOWN: Verdict(word="UNKNOWN", role=Role.UNKNOWN),
-    Level.WARN: Verdict(word="WATCH", role=Role.WARN),
-    Level.BAD: Verdict(word="ROLL BACK", role=Role.BAD),
+    Level.WARN: Verdict(word="WARNING", role=Role.WARN),
+    Level.BAD: Verdict(word="BAD", role=Role.BAD),
 }
+_PROPOSED: Final = Verdict(word="ROLL BACK", role=Role.BAD)
+"""Only where a rollback is proposed and nobody vetoed: a journal that cannot be written is BAD, too."""
 
 
 def open_rollback(snapshot: Snapshot) -> Rollback | None:
@@ -87,7 +89,7 @@ def open_rollback(snapshot: Snapshot) -> Rollback | None:
 
 def verdict(snapshot: Snapshot, now: datetime) -> Verdict:
     """The worst there is in one word; old data are STALE or UNKNOWN, whatever they said."""
-    last = "ROLLING BACK" if open_rollback(snapshot) else _LEVEL[snapshot.level].word
+    last = "ROLLING BACK" if open_rollback(snapshot) else _by_level(snapshot, snapshot.level).word
     old = age(data_age_s(snapshot, now))
     heard = silence(snapshot, now)[1] if snapshot.mode is Mode.WATCH else f"nothing heard for {old}"
     words = f"{heard}; it said {last} then"
@@ -98,7 +100,13 @@ def verdict(snapshot: Snapshot, now: datetime) -> Verdict:
             return Verdict(word=f"STALE {old}", role=Role.UNKNOWN, words=words)
     if open_rollback(snapshot):
         return Verdict(word="ROLLING BACK", role=Role.BAD)
-    return _LEVEL[level_now(snapshot, now)]
+    return _by_level(snapshot, level_now(snapshot, now))
+
+
+def _by_level(snapshot: Snapshot, level: Level) -> Verdict:
+    proposal = snapshot.proposal
+    proposed = level is Level.BAD and proposal is not None and proposal.vetoed_by is None
+    return _PROPOSED if proposed else _LEVEL[level]
 
 
 def slide(now: datetime) -> tuple[int, int]:
@@ -236,19 +244,18 @@ def flag_cards(snapshot: Snapshot, now: datetime, width: int, *, big_numbers: bo
 
 
 def _card(flag: FlagStatus, now: datetime, width: int, height: int) -> tuple[Line, ...]:
-    """Name, big configured percent, asked and observed; every line exactly `width` cells."""
+    """Name, big configured percent, observed and asked; every line exactly `width` cells."""
     word = flag_word(flag, now)
     number, role = configured(flag, now)
     known = role is Role.TEXT
     digits = big(number if known else "?", Size.LARGE if height >= 5 else Size.SMALL)
     tone = Role.STRONG if known and word.role in (Role.OK, Role.NOTE) else word.role
-    asked = f"asked {percent(flag.asked)}" if flag.asked is not None else "nothing asked"
     seen, seen_role = observed(flag, now)
     rows = (
         row((cut(flag.title or flag.key, width - 2), Role.STRONG)),
         *blocks((cut(text, width - 1) for text in digits), tone),
-        row((asked, Role.DIM), (" · seen ", Role.DIM), (seen, seen_role)),
-        row(word.segment),
+        row(("observed ", Role.DIM), (seen, seen_role)),
+        row(word.segment, (f" · asked {percent(flag.asked)}", Role.DIM)),
     )
     return tuple(pad(clip(each, width - 2), width) for each in rows)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cockpit.core.figures import events, evidence_value, length, rate, times
+from cockpit.core.figures import amount, events, evidence_value, length, rate, times
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,12 @@ def test_evidence_values(e: float, words: str) -> None:
 
 def test_ratios_and_events() -> None:
     assert (times(3.1, 0.9), times(0, 0.9), times(100, 1e-300)) == ("3.4x", "0.0x", ">1000x")
+    assert (amount(24), amount(0.5), amount(999_999), amount(1_234_567)) == (
+        "24",
+        "0.5",
+        "999999",
+        "1 234 567",
+    )
     assert (events(12), events(0.5), events(1234.6)) == ("12", "0.5", "1235")
 
 

@@ -150,7 +150,7 @@ async def test_what_needs_a_person_most_comes_first() -> None:
     stage = Stage(refused())
     async with stage.app.run_test(size=(80, 24)) as pilot:
         await stage.app.push_screen(stage.screen)
-        await says(pilot, "NEEDS YOU    convex_courses is refused (403: token may not write)")
+        await says(pilot, "NEEDS YOU    convex_courses is refused: F retries, or set it to 0%")
 
 
 async def test_escalation_is_a_banner_by_the_clock() -> None:

@@ -136,7 +136,7 @@ def asked_for(snapshot: Snapshot) -> list[str]:
 def test_a_blind_gauge_is_named_with_whom_to_ask_and_what_to_press() -> None:
     blind = replace(gauge(title="no data"), owner="payments on call")
     (asked,) = [text for text in asked_for(draining(blind, gauge(60.0, 41.0))) if "sockets" in text]
-    assert asked == "the drain cannot see sockets (no data): o overrides it · ask payments on call"
+    assert asked == "the drain cannot see sockets: o overrides it · ask payments on call (no data)"
 
 
 @pytest.mark.parametrize(
@@ -218,3 +218,11 @@ def test_a_plan_without_gauges_shows_nothing() -> None:
 def test_hostile_text_stays_text(text: str) -> None:
     seen = replace(gauge(title=text), name=text, owner=text)
     assert all(line.isprintable() for line in said(flipped(seen)).splitlines())
+
+
+def test_a_million_is_told_in_whole_figures() -> None:
+    many = replace(gauge(2_500_000.0, 1_234_567.0), below=1_000_000)
+    for width in (80, 120, 200):
+        text = said(flipped(many), width)
+        assert "1 234 567 ↓" in text and "below 1 000 000" in text
+        assert "e+" not in text

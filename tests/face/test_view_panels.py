@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from rich.cells import cell_len
 
 from cockpit.core.commands import CommandState, CommandStatus
 from cockpit.core.model import FlagValue, Quality, WriteOutcome
@@ -18,7 +17,6 @@ from cockpit.face.view_banner import banner, calm_words, level_now, reason_line,
 from cockpit.face.view_detail import Subject, Topic, detail_lines
 from cockpit.face.view_journal import command_line, host_line, journal_line
 from cockpit.face.view_rollout import column_titles, flag_word, rollout_rows
-from cockpit.face.view_signals import column_titles as signal_titles
 from cockpit.face.view_signals import signal_rows
 from cockpit.face.view_summary import summary_lines
 from tests.face import pictures
@@ -315,35 +313,6 @@ def test_a_signal_tells_rates_ratio_verdict_limit_and_when_it_will_know() -> Non
     for part in ("✓ NOT WORSE", "0.78%", "0.61%", "0.8x", "limit 5% in 3", "~5 min", "~25 min"):
         assert part in text
     assert "~25 min" in rows_said(signal_rows(pictures.calm(), NOW, 79, full=False))
-
-
-@pytest.mark.parametrize("width", [58, 63, 77, 78, 79, 92, 109, 150, 198])
-def test_the_ends_of_the_evidence_bear_the_names_of_the_verdicts_at_every_width(width: int) -> None:
-    titles = text_of(signal_titles(width))
-    rows = [text_of(each) for each in signal_rows(pictures.calm(), NOW, width, full=True)[0].lines]
-    middles = {at for each in rows for at, glyph in enumerate(each) if glyph == "┃"}
-    assert "regressed┃not worse" in titles or any("regressed ─" in each for each in rows)
-    assert "┃" not in titles or {titles.index("┃")} == middles, "the words stand over their bar"
-    assert "not worse" in (titles if "┃" in titles else rows[1])
-    assert titles.rstrip().endswith("due")
-    assert cell_len(titles) <= width
-
-
-@pytest.mark.parametrize("width", [79, 91, 99, 100, 119, 199])
-def test_the_three_numbers_bear_the_same_names_at_every_width(width: int) -> None:
-    titles = text_of(column_titles(width)).split()
-    assert [each for each in titles if each in ("asked", "configured", "observed")] == [
-        "asked",
-        "configured",
-        "observed",
-    ]
-
-
-@pytest.mark.parametrize("width", [60, 80, 90, 120])
-def test_a_name_is_worth_more_than_the_picture_of_its_past(width: int) -> None:
-    rows = backend_rows(pictures.calm(), NOW, width, full=False)
-    assert "functions" in rows_said(rows)
-    assert any(glyph in rows_said(rows) for glyph in "▁▂▃▄▅▆▇█") == (width >= 80)
 
 
 def test_no_data_is_a_dash_and_unknown_never_a_zero() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.core.snapshot import Snapshot
+from cockpit.core.snapshot import JournalHealth, Level, Reason, Snapshot
 from cockpit.face.bigtype import big
 from cockpit.face.view import Role, text_of
 from cockpit.face.view_wall import SLIDE_EVERY_S, Trust, heartbeat, slide, trust, verdict
@@ -47,7 +47,7 @@ def after(seconds: float) -> str:
     ("picture", "word"),
     [
         (calm, "OK"),
-        (stale, "WATCH"),
+        (stale, "WARNING"),
         (unknown_all, "UNKNOWN"),
         (regressed, "ROLL BACK"),
         (rolling_back, "ROLLING BACK"),
@@ -56,6 +56,15 @@ def after(seconds: float) -> str:
 )
 def test_one_word_says_the_worst(picture: Callable[[], Snapshot], word: str) -> None:
     assert verdict(picture(), NOW).word == word
+
+
+def test_rolling_back_is_only_advised_where_it_is_proposed() -> None:
+    shown = regressed()
+    assert shown.proposal is not None
+    assert verdict(replace(shown, proposal=replace(shown.proposal, vetoed_by="kim")), NOW).word == "BAD"
+    lost = JournalHealth(ok=False, path="x", last_seq=3, detail="disk full")
+    why = Reason(level=Level.BAD, subject="journal", what="cannot be written", value="disk full")
+    assert verdict(replace(calm(), level=Level.BAD, journal=lost, reasons=(why,)), NOW).word == "BAD"
 
 
 def test_old_data_are_stale_then_unknown_whatever_they_said() -> None:

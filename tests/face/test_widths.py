@@ -1,0 +1,109 @@
+"""The same words at every width, and nothing out of sight without a mark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from rich.cells import cell_len
+
+from cockpit.face.view import Role, Row, text_of
+from cockpit.face.view_backends import backend_rows
+from cockpit.face.view_countdown import Page, Watched, lines
+from cockpit.face.view_needs import needs_row
+from cockpit.face.view_rollback import not_at_zero
+from cockpit.face.view_rollout import column_titles
+from cockpit.face.view_signals import column_titles as signal_titles
+from cockpit.face.view_signals import signal_rows
+from cockpit.face.view_steps import step_word
+from cockpit.face.view_wall import lines as wall_lines
+from tests.face import pictures
+from tests.face.pictures import NOW, calm
+from tests.face.pictures_rollback import cancelled, refused
+
+
+def rows_said(rows: Sequence[Row]) -> str:
+    return "\n".join(text_of(line) for row in rows for line in row.lines)
+
+
+@pytest.mark.parametrize("width", [58, 63, 77, 78, 79, 92, 109, 150, 198])
+def test_the_ends_of_the_evidence_bear_the_names_of_the_verdicts_at_every_width(width: int) -> None:
+    titles = text_of(signal_titles(width))
+    rows = [text_of(each) for each in signal_rows(pictures.calm(), NOW, width, full=True)[0].lines]
+    middles = {at for each in rows for at, glyph in enumerate(each) if glyph == "┃"}
+    assert "regressed┃not worse" in titles or any("regressed ─" in each for each in rows)
+    assert "┃" not in titles or {titles.index("┃")} == middles, "the words stand over their bar"
+    assert "not worse" in (titles if "┃" in titles else rows[1])
+    assert titles.rstrip().endswith("due")
+    assert cell_len(titles) <= width
+
+
+@pytest.mark.parametrize("width", [79, 91, 99, 100, 119, 199])
+def test_the_three_numbers_bear_the_same_names_at_every_width(width: int) -> None:
+    titles = text_of(column_titles(width)).split()
+    assert [each for each in titles if each in ("asked", "configured", "observed")] == [
+        "asked",
+        "configured",
+        "observed",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 90, 120])
+def test_a_name_is_worth_more_than_the_picture_of_its_past(width: int) -> None:
+    rows = backend_rows(pictures.calm(), NOW, width, full=False)
+    assert "functions" in rows_said(rows)
+    assert any(glyph in rows_said(rows) for glyph in "▁▂▃▄▅▆▇█") == (width >= 80)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+def test_a_card_names_its_numbers_as_the_deck_does(size: tuple[int, int]) -> None:
+    text = "\n".join(text_of(each) for each in wall_lines(calm(), NOW, *size))
+    for words in ("observed 24.6%", "✓ AGREE · asked 25%", "✓ AGREE · asked —"):
+        assert words in text
+
+
+def told_by(page: Page) -> list[str]:
+    return [text_of(each) for each in lines(page)]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_what_lies_out_of_sight_is_told_with_its_names(width: int) -> None:
+    page = Page(snapshot=refused(), watched=Watched(), now=NOW, width=width, height=24)
+    *_, last = told_by(page)
+    for part in ("↓ ", " more: ", "legacy", "journal", "pgup pgdn"):
+        assert part in last
+    down = told_by(replace(page, scroll=8))
+    assert "↑ 8 more · ↓ " in down[-1]
+    assert told_by(page)[8] not in down[:-1], "it has really moved"
+    assert (
+        "↑ " in told_by(replace(page, scroll=100))[-1] and "↓ " not in told_by(replace(page, scroll=100))[-1]
+    )
+    assert not any("pgup" in each for each in told_by(replace(page, height=60)))
+
+
+@pytest.mark.parametrize("height", range(8, 40))
+def test_every_line_below_the_head_can_be_scrolled_to(height: int) -> None:
+    page = Page(snapshot=refused(), watched=Watched(), now=NOW, width=80, height=height)
+    seen = {each for scroll in range(60) for each in told_by(replace(page, scroll=scroll))}
+    assert len(told_by(page)) == height
+    for words in ("api", "NOT AT ZERO", "Update the status page"):
+        assert height < 11 or any(words in each for each in seen), words
+
+
+def test_the_key_that_helps_stands_before_the_reason_that_a_narrow_screen_cuts() -> None:
+    rollback = refused().rollback
+    assert rollback is not None
+    assert "convex_courses is refused: F retries" in text_of(needs_row(rollback, NOW, 80))
+    wide = text_of(needs_row(rollback, NOW, 160))
+    assert wide.endswith("or set it to 0% by hand (403: token may not write)  +1 more")
+    assert "refused (403: token may not write)" in text_of(needs_row(rollback, NOW, 80, keys=False))
+
+
+def test_what_was_cancelled_is_no_alarm_and_nothing_of_it_goes_on() -> None:
+    ended = cancelled().last_closed
+    assert ended is not None
+    line = not_at_zero(ended, 80)
+    assert text_of(line) == "FLAGS        none was written: they stand where they stood"
+    assert {role for _, role in line} <= {Role.DIM, Role.TEXT}
+    assert {step_word(step, ended, NOW).text for step in ended.steps if not step.settled} == {"not done"}
