@@ -13,10 +13,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cockpit.cli.plans import USAGE, complain, load_plan
+from cockpit.cli.ahead import fetch_ahead
+from cockpit.cli.output import say_error
+from cockpit.cli.plans import NOT_DONE, USAGE, complain, load_plan
 from cockpit.cli.screens import refuses_screen, show_deck
 from cockpit.cli.thrift import share_one_heap
-from cockpit.cli.wiring import Builder, Offers, identity, plan_offers, plan_secrets
+from cockpit.cli.wiring import Builder, Offers, Secrets, identity, plan_offers, plan_secrets
 from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Mode
 from cockpit.core.spec import Plan
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 
 def run_fly(path: Path, *, theme: str | None, mouse: bool) -> int:
+    from cockpit.adapters.base import AdapterError
     from cockpit.engine.engine import Engine
     from cockpit.engine.journal_port import JournalFailure
 
@@ -38,11 +41,15 @@ def run_fly(path: Path, *, theme: str | None, mouse: bool) -> int:
             return USAGE
         share_one_heap()
         with flight_journal(path) as book:
-            engine = Engine(book.flying(plan, plan_offers(path)))
-            engine.start()
-            return show_deck(engine, theme=theme, mouse=mouse)
+            ahead = fetch_ahead(plan, plan_secrets(plan))
+            engine = Engine(book.flying(plan, plan_offers(path), ahead))
+            engine.start(patiently=ahead is not None)
+            return show_deck(engine, theme=theme, mouse=mouse, standing=engine.seen)
     except (PlanProblems, SecretProblem, JournalFailure) as problem:
         return complain(problem)
+    except AdapterError as error:
+        say_error(f"{error.failure.title} {error.failure.detail}".strip())
+        return NOT_DONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +59,15 @@ class FlightBook:
     journal: Journal
     where: Path | None
 
-    def flying(self, plan: Plan, offers: Offers | None = None) -> Flying:
+    def flying(self, plan: Plan, offers: Offers | None = None, secrets: Secrets | None = None) -> Flying:
+        """secrets: where the plan's are had from, if not from where it says."""
         from cockpit.engine.clock import SystemClock
         from cockpit.engine.flying import Flying
         from cockpit.engine.rescue import RescueFiles
 
         return Flying(
             plan=plan,
-            sources=Builder(secret=plan_secrets(plan), read_only=False),
+            sources=Builder(secret=secrets or plan_secrets(plan), read_only=False),
             journal=self.journal,
             clock=SystemClock(),
             identity=identity(Mode.LIVE, read_only=False),

@@ -60,6 +60,9 @@ class Backstage(Protocol):
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until it has ended; whether it has."""
 
+    def grounded(self) -> bool:
+        """Wait until it works as a whole; True when it never will, and `failed` says why."""
+
     @property
     def last_words(self) -> tuple[str, ...]:
         """What has to be said once the screen is gone: events that no journal took, and where they are."""
@@ -81,12 +84,12 @@ def screen_refusal(environ: Mapping[str, str]) -> str:
 def attend(engine: Backstage, fly: Callable[[], int], leave: Callable[[], object]) -> int:
     """Run the screen (`fly`) beside a started engine; its exit code, once both have ended.
 
-    leave: asks the screen to end; called from another thread.
+    leave: asks the screen to end; called from another thread. Raises what kept the engine on the ground.
     """
     life = _Life(engine, leave)
     life.begin()
     try:
-        code = fly()
+        code = fly() if engine.failed is None else 1
     finally:
         life.face_ended.set()
         engine.stop()
@@ -96,6 +99,8 @@ def attend(engine: Backstage, fly: Callable[[], int], leave: Callable[[], object
             let_go(*range(3))
     for words in engine.last_words:
         say_error(words)
+    if engine.failed is not None and engine.grounded():
+        raise engine.failed
     if engine.failed is not None:
         say_error(f"the engine failed: {type(engine.failed).__name__}: {engine.failed}")
         return 1
@@ -157,7 +162,8 @@ class _Life:
 
     def _watch(self) -> None:
         looks = misses = 0
-        while not self._wanted.wait(TTY_LOOK_S):
+        grounded = self._engine.grounded()  # the screen stands by then, or nearly
+        while not grounded and not self._wanted.wait(TTY_LOOK_S):
             looks += 1
             if looks == STANDING_LOOKS:
                 set_start_aside()

@@ -140,8 +140,8 @@ def _practise(
             hint=hint,
         )
     )
-    engine.start()
-    return show_deck(engine, theme=theme, mouse=mouse), journal
+    engine.start(patiently=True)
+    return show_deck(engine, theme=theme, mouse=mouse, standing=engine.seen), journal
 
 
 def stand_ins() -> StandIns:

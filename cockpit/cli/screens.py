@@ -6,7 +6,7 @@ Nothing here knows of plans, services or secrets: whoever only looks loads none 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cockpit.cli.life import Backstage, attend, screen_refusal
@@ -33,8 +33,13 @@ def own_themes(environ: Mapping[str, str]) -> Path:
     return own if own.is_dir() else themes_dir()
 
 
-def show_deck(behind: Backstage, *, theme: str | None, mouse: bool) -> int:
-    """The deck before something started, until it is left; the exit code."""
+def show_deck(
+    behind: Backstage, *, theme: str | None, mouse: bool, standing: Callable[[], object] | None = None
+) -> int:
+    """The deck before something started, until it is left; the exit code. standing: called once it stands.
+
+    Raises what kept an engine on the ground that was started patiently.
+    """
     from cockpit.engine.clock import SystemClock
     from cockpit.face.app import CockpitApp
 
@@ -45,6 +50,7 @@ def show_deck(behind: Backstage, *, theme: str | None, mouse: bool) -> int:
         theme=theme,
         theme_dir=own_themes(os.environ),
         mouse=mouse,
+        standing=standing,
     )
     return attend(behind, app.fly, lambda: app.call_later(app.exit))
 

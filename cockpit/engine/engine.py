@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from cockpit.core.commands import Command
@@ -24,6 +25,10 @@ from cockpit.engine.pilot import Pilot
 SWITCH_S: Final = 0.0005
 
 
+SEEN_LIMIT_S: Final = 3.0
+"""For how long the first polls wait for eyes at the most."""
+
+
 class Engine:
     """A port for the face, and the thread behind it. Everything else happens in the `Pilot` on the loop."""
 
@@ -34,6 +39,9 @@ class Engine:
         self._next_subscriber = 0
         self._guard = threading.Lock()
         self._ready = threading.Event()
+        self._seen = threading.Event()
+        self._off_the_ground = threading.Event()
+        self._patient = self._flew = False
         self._failed: BaseException | None = None
         self._snapshot: Snapshot | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -42,13 +50,28 @@ class Engine:
         self._leave_open = False
         self._thread = threading.Thread(target=self._run, name="cockpit-engine", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread and wait for the first snapshot. Raises what stopped it from starting."""
+    def start(self, *, patiently: bool = False) -> None:
+        """Start the thread and wait for the first snapshot. Raises what stopped it from starting.
+
+        patiently: the adapters are built, and everything polled, once that snapshot was `seen`, or sooner
+        when there is something to do: a command, an end, an open rollback. Building takes the interpreter
+        from a screen that is being made, and may fail: `grounded`.
+        """
+        self._patient = patiently
         sys.setswitchinterval(SWITCH_S)
         self._thread.start()
         self._ready.wait()
         if self._failed is not None:
             raise self._failed
+
+    def seen(self) -> None:
+        """A screen shows the first snapshot."""
+        self._seen.set()
+
+    def grounded(self) -> bool:
+        """Wait until everything is polled; True when it never will be, and `failed` says why."""
+        self._off_the_ground.wait()
+        return not self._flew
 
     def latest(self) -> Snapshot:
         if self._snapshot is None:
@@ -57,6 +80,7 @@ class Engine:
 
     def submit(self, command: Command) -> None:
         self._inbox.append(command)
+        self._seen.set()
         self._call(self._hand_over)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -77,6 +101,7 @@ class Engine:
         """Ask to stop; safe from a signal handler. With a rollback open the machine steps go on first."""
         if self._stop_why is None:
             self._stop_why = why
+        self._seen.set()
         self._call(self._tell_to_stop)
 
     def leave_now(self, why: str) -> None:
@@ -118,13 +143,18 @@ class Engine:
             self._failed = error
         finally:
             self._ready.set()
+            self._off_the_ground.set()
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._pilot = Pilot(self._flying, show=self._show)
+        self._pilot = Pilot(self._flying, show=self._show, later=self._patient)
         try:
             self._pilot.open()
             self._ready.set()
+            if self._patient:  # nothing happens on the loop before
+                self._pilot.build(partial(self._seen.wait, SEEN_LIMIT_S))
+            self._flew = True
+            self._off_the_ground.set()
             self._hand_over()
             self._tell_to_stop()
             await self._pilot.fly()

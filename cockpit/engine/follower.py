@@ -138,6 +138,10 @@ class Follower:
         """None: whoever only looks journals nothing that could be lost."""
         return ()
 
+    def grounded(self) -> bool:
+        """Never: it looks from the moment it is started, and says what it cannot see."""
+        return False
+
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread; True when it has ended."""
         self._thread.join(timeout_s)

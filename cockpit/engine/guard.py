@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from cockpit.core.clean import clean_text
 from cockpit.core.snapshot import Level, Reason
@@ -29,6 +29,13 @@ class Guard:
         self._faults.pop(part, None)
         return done
 
+    async def see_through(self, part: str, work: Awaitable[None]) -> None:
+        """The same of something that goes on beside the turns: without it the flight goes on."""
+        try:
+            await work
+        except Exception as error:  # the poll edge
+            self.note(part, error)
+
     def note(self, part: str, error: Exception) -> None:
         words = clean_text(f"{part}: {type(error).__name__}: {error}")
         if self._faults.get(part) == words:
@@ -40,3 +47,12 @@ class Guard:
     def reasons(self) -> Iterator[Reason]:
         for words in self._faults.values():
             yield Reason(level=Level.BAD, subject="cockpit", what=f"own fault, {words}")
+
+
+class _Tells(Protocol):
+    def reasons(self) -> Iterator[Reason]: ...
+
+
+def told_by(*parts: _Tells) -> tuple[Reason, ...]:
+    """What all of them have to say on the screen."""
+    return tuple(reason for part in parts for reason in part.reasons())

@@ -14,10 +14,8 @@ from typing import Final
 import psutil
 
 from cockpit.core.clean import clean_text
-from cockpit.core.clock import Clock
 from cockpit.core.snapshot import HostStatus
 
-SPACING_S: Final = 2.0
 _MIB: Final = 1024 * 1024
 
 LoadAverages = Callable[[], tuple[float, float, float]]
@@ -54,29 +52,3 @@ class HostSampler:
             return self._load_averages()[0]
         except (AttributeError, OSError):
             return psutil.cpu_percent(interval=None) / 100 * self._cpus
-
-
-class HostGauge:
-    """The newest figures, taken now and then. clock_skew_s: how far apart the clocks are, where known."""
-
-    def __init__(self, clock: Clock, clock_skew_s: Callable[[], float | None]) -> None:
-        self._clock = clock
-        self._clock_skew_s = clock_skew_s
-        self._sampler = HostSampler()
-        self._sampled_s = float("-inf")
-        self._lag_s = 0.0
-        self.status: HostStatus | None = None
-
-    def late(self, by_s: float) -> None:
-        """The loop came so much later than it meant to; the worst since the last sample is what is told."""
-        self._lag_s = max(self._lag_s, by_s)
-
-    def look(self) -> None:
-        now_s = self._clock.monotonic()
-        if now_s - self._sampled_s < SPACING_S:
-            return
-        self._sampled_s = now_s
-        self.status = self._sampler.sample(
-            self._clock.now(), loop_lag_ms=self._lag_s * 1000, clock_skew_s=self._clock_skew_s()
-        )
-        self._lag_s = 0.0

@@ -25,9 +25,11 @@ class ParitySenses:
         self._origins: dict[str, object] = {}
         self.readings: dict[str, Reading[ParityValue]] = {}
 
-    def adopt(self, plan: Plan, sources: Sources) -> None:
-        """Look by this plan from now on. What was found is kept where the question and its stores stay."""
+    def ask_through(self, sources: Sources) -> None:
         self._sources = sources
+
+    def adopt(self, plan: Plan) -> None:
+        """Look by this plan from now on. What was found is kept where the question and its stores stay."""
         stores = {store.name: (store.kind, store.settings) for store in plan.stores}
         origins: dict[str, object] = {
             spec.name: (spec, stores[spec.legacy.store], stores[spec.new.store]) for spec in plan.parity

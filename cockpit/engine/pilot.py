@@ -25,9 +25,9 @@ from cockpit.engine.clock_watch import ClockWatch
 from cockpit.engine.drive import Drive
 from cockpit.engine.effects import Effects
 from cockpit.engine.flying import Flying
-from cockpit.engine.guard import Guard
+from cockpit.engine.guard import Guard, told_by
 from cockpit.engine.hearing import hearing
-from cockpit.engine.host import HostGauge
+from cockpit.engine.host_gauge import HostGauge
 from cockpit.engine.identity import signing_in
 from cockpit.engine.journal_failures import of_elsewhere
 from cockpit.engine.journal_port import Draft, JournalFailure, SequenceConflict
@@ -41,7 +41,7 @@ from cockpit.engine.replan import PlanOffer, Replan
 from cockpit.engine.salvage import Salvage
 from cockpit.engine.seat import Seat
 from cockpit.engine.senses import Senses
-from cockpit.engine.sources import Sources
+from cockpit.engine.sources import Sources, release, unbuilt
 from cockpit.engine.standing import Standing
 from cockpit.engine.studio import Studio
 from cockpit.engine.teller import Teller
@@ -55,14 +55,15 @@ LEAVE_LIMIT_S = 2.0
 
 
 class Pilot:
-    """Used from the engine's thread only. `show` is called with every new snapshot and must not block."""
+    """Used from the engine's thread only. `show` is called with every new snapshot and must not block.
+    later: the adapters are not there before `build`, which comes after `open` and before all else."""
 
-    def __init__(self, flying: Flying, *, show: Callable[[Snapshot], None]) -> None:
+    def __init__(self, flying: Flying, *, show: Callable[[Snapshot], None], later: bool = False) -> None:
         self._flying = flying
         self._show = show
         self._clock = flying.clock
         self._plan = flying.plan
-        self._sources = flying.sources(flying.plan)
+        self._sources = unbuilt(flying.plan) if later else flying.sources(flying.plan)
         self._journal = PatientJournal(flying.journal)
         self._logbook = Logbook(self._journal, path=flying.journal_path)
         self._salvage = Salvage(flying.rescue, self._logbook, lambda: self._plan.environment)
@@ -186,10 +187,20 @@ class Pilot:
             raise of_elsewhere(f"it was flown in {flight.environment} last", environment)
         self._studio.draw()
 
+    def build(self, seen: Callable[[], object]) -> None:
+        """The adapters, once the first picture was `seen`, for which an open rollback does not wait."""
+        self._studio.hand_out_now()
+        if self._logbook.flight.rollback is None:
+            seen()
+        self._sources = self._flying.sources(self._plan)
+        self._senses.ask_through(self._sources)
+        self._effects.adopt(self._sources)
+
     async def fly(self) -> None:
         """Until told to stop; with a rollback open, until the machine has done what it can."""
         self._polls.begin(self._plan)
-        offers = asyncio.create_task(self._watch_plan())
+        watching = self._guard.see_through("plan file, not watched any more", self._replan.watch(self._stop))
+        offers = asyncio.create_task(watching)
         try:
             await self._beat()
         finally:
@@ -209,10 +220,7 @@ class Pilot:
                 self._studio.draw_last()
         finally:
             self._salvage.put()
-            for sources in (*self._replan.retired, self._sources):
-                with suppress(Exception):  # the process ends: nobody is left to be told
-                    async with asyncio.timeout(LEAVE_LIMIT_S):
-                        await sources.aclose()
+            await release((*self._replan.retired, self._sources), limit_s=LEAVE_LIMIT_S)
             with suppress(JournalFailure):  # the end of the process tells the others, too
                 self._seat.leave()
             self._journal.close()
@@ -351,12 +359,6 @@ class Pilot:
     def _compare(self) -> None:
         self._agreements = agree(self._senses, self._logbook.flight, self._agreements, self._clock.now())
 
-    async def _watch_plan(self) -> None:
-        try:
-            await self._replan.watch(self._stop)
-        except Exception as error:  # the poll edge: without the watch the flight goes on by the plan it has
-            self._guard.note("plan file, not watched any more", error)
-
     def _keeps_plan(self) -> str:
         """Why no changed plan may be flown from this moment on; empty when it may."""
         if self._logbook.flight.rollback is not None:
@@ -399,11 +401,7 @@ class Pilot:
             agreements=self._agreements,
             seat=self._seat.status(),
             now=self._clock.now(),
-            troubles=tuple(
-                reason
-                for part in (self._guard, self._salvage, self._veto_time, self._drive)
-                for reason in part.reasons()
-            ),
+            troubles=told_by(self._guard, self._salvage, self._veto_time, self._drive),
             last_drill_at=self._flying.last_drill_at,
         )
 

@@ -121,12 +121,17 @@ class Senses:
         reader = self._sources.readers[service]
         return reader.stirs() if isinstance(reader, Stirs) else None
 
+    def ask_through(self, sources: Sources) -> None:
+        """Adapters of the plan that is flown already."""
+        self._sources = sources
+        self.parity.ask_through(sources)
+
     def adopt(self, plan: Plan, sources: Sources) -> None:
         """Fly by this plan from now on; what is already known of sources that stay is kept."""
         self._forget_what_changed(origins(self.plan), origins(plan))
         self.plan = plan
-        self._sources = sources
-        self.parity.adopt(plan, sources)
+        self.ask_through(sources)
+        self.parity.adopt(plan)
         self.signals.adopt(plan)
         services = {service.name: service for service in plan.flag_services}
         monitors = {monitor.name: monitor for monitor in plan.monitors}

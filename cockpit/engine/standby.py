@@ -132,6 +132,10 @@ class Standby:
         """None: whoever only looks journals nothing that could be lost."""
         return ()
 
+    def grounded(self) -> bool:
+        """Never: what cannot be looked at by itself is followed."""
+        return False
+
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread, which ends the follower and the own engine first; True when it has ended."""
         self._thread.join(timeout_s)

@@ -53,6 +53,7 @@ class Studio:
         self._seq = 0
         self._redraw: asyncio.TimerHandle | None = None
         self._handing_out: asyncio.TimerHandle | None = None
+        self._waiting: Snapshot | None = None
         self._drawn_at = self._published_at = float("-inf")
         self._spacing_s = SNAPSHOT_SPACING_S
         self._published_news: tuple[Level, int] | None = None
@@ -84,6 +85,7 @@ class Studio:
         if snapshot is not None:
             self._guard.run("screen", partial(self._show, snapshot))
             if self._due(snapshot):
+                self._waiting = snapshot
                 self._handing_out = loop.call_later(PUBLISH_AFTER_S, self._hand_out, snapshot)
         took_s = loop.time() - self._drawn_at
         self._spacing_s = min(max(SNAPSHOT_SPACING_S, took_s / MOST_OF_THE_TIME), PUBLISH_SPACING_S)
@@ -113,6 +115,12 @@ class Studio:
             return False
         self._published_at, self._published_news = self._drawn_at, news
         return True
+
+    def hand_out_now(self) -> None:
+        """The picture that waits for its step, whole and at once."""
+        if self._handing_out is not None and self._waiting is not None:
+            self._handing_out.cancel()
+            self._hand_out(self._waiting, at_once=True)
 
     def _hand_out(self, snapshot: Snapshot, *, at_once: bool = False) -> None:
         self._handing_out = None

@@ -58,7 +58,7 @@ class CockpitApp(CellDiffApp):
 
     operator: the name that commands carry. theme_dir: a directory of more themes, watched for changes.
     theme: the theme to wear; None picks one that suits the terminal. crash_dir: where details of a
-    crash go, readable by their owner only.
+    crash go, readable by their owner only. standing: called once, when the deck was handed to the terminal.
     """
 
     CSS_PATH = "cockpit.tcss"
@@ -75,6 +75,7 @@ class CockpitApp(CellDiffApp):
         theme: str | None = None,
         mouse: bool = False,
         crash_dir: Path | None = None,
+        standing: Callable[[], object] | None = None,
     ) -> None:
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.port = port
@@ -84,6 +85,8 @@ class CockpitApp(CellDiffApp):
         self.troubles: list[str] = []
         self._mouse = mouse
         self._crash_dir = crash_dir
+        self._standing = standing
+        self._stands = False
         self._dressing = Dressing(self, asked=theme, extra=theme_dir)
         self._still: Picture | None = None
         self._notice: tuple[Line, float] | None = None
@@ -109,9 +112,17 @@ class CockpitApp(CellDiffApp):
     def on_mount(self) -> None:
         self._unsubscribe = self.port.subscribe(self._wake)
         self.set_interval(TICK_S, self.refresh_picture)
-        self._dressing.watch(lambda: self.call_later(self._reload_themes))
         self._say_theme_problems()
         self._say_plain()
+
+    def post_display_hook(self) -> None:
+        """Textual calls it after every painting; the first whole one sets off what has time until then."""
+        if self._stands or not (self.deck.stands or self.screen is not self.deck):
+            return
+        self._stands = True
+        self._dressing.watch(lambda: self.call_later(self._reload_themes))
+        if self._standing is not None:
+            self._standing()
 
     def on_unmount(self) -> None:
         if self._unsubscribe is not None:

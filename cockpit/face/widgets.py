@@ -46,22 +46,26 @@ class Paper(Widget):
 
     def write(self, lines: Sequence[Line]) -> None:
         """Show these lines. Repaints only the cells that differ from what is shown."""
+        regions = self._take(lines)
+        if regions:
+            self.refresh(*regions)
+
+    def _take(self, lines: Sequence[Line]) -> list[Region]:
+        """The lines to show from now on; where they differ from those that were shown."""
         told, self._told = self._told, tuple(lines)
         if told == self._told:
-            return
+            return []
         old = self._lines
         new = self._lines = tuple(
             old[y] if y < len(told) and line == told[y] else painted(line)
             for y, line in enumerate(self._told)
         )
-        regions = [
+        return [
             Region(first, y, last - first, 1)
             for y in range(max(len(old), len(new)))
             for first, last in [_changed(_at(old, y), _at(new, y))]
             if last > first
         ]
-        if regions:
-            self.refresh(*regions)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Lines are all that there is to paint: without a border or padding Textual has nothing to add."""

@@ -21,6 +21,7 @@ from cockpit.engine.journal import SqliteJournal
 from cockpit.engine.paths import journal_path
 from cockpit.engine.published import encode
 from tests.e2e.conftest import ROOT, Stage
+from tests.e2e.terminal import Terminal, wait_until
 from tests.face.pictures import calm
 
 SAMPLE: Final = ROOT / "sample_configs" / "chat-sync.toml"
@@ -60,6 +61,38 @@ def loaded(place: Path, *words: str, code: int = 0, env: Mapping[str, str] | Non
     return {name.partition(".")[0] for name in names} | {
         name for name in names if name.startswith("cockpit.")
     }
+
+
+UNTIL_IT_STANDS: Final = """
+import json, sys
+report = sys.argv.pop(1)
+from cockpit.cli import main
+from cockpit.engine.engine import Engine
+
+def seen(engine):
+    with open(report, "w") as told:
+        json.dump(sorted(name for name, module in sys.modules.items() if module), told)
+    Engine.stop(engine)
+
+Engine.seen = seen
+sys.argv = ["cockpit", "fly", sys.argv[1]]
+main()
+"""
+
+
+def test_a_deck_stands_before_anything_is_loaded_to_ask_with(stage: Stage, tmp_path: Path) -> None:
+    report = tmp_path / "loaded.json"
+    command = [sys.executable, "-c", UNTIL_IT_STANDS, str(report), str(stage.plan_path)]
+    with Terminal(command, env=stage.env, columns=80, rows=24) as terminal:
+        terminal.expect("q Quit")
+        wait_until(report.exists, "the deck stood")
+        terminal.press("q")
+        assert terminal.process.wait(60) == 0
+    found = set(json.loads(report.read_text()))
+    assert "textual.app" in found
+    late = {"httpx", "httpcore", "h11", "anyio", "psutil", "watchfiles", "cockpit.adapters.http"}
+    assert not found & late
+    assert "cockpit.adapters.flags.unleash" not in found
 
 
 def drive(plan: Path, place: Path) -> None:

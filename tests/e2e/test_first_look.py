@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Final
+
 import pytest
 
 from tests.e2e.conftest import FLAGS, QUICK, Stage
@@ -21,3 +24,26 @@ def test_the_deck_is_painted_while_no_service_has_answered_anything(stage: Stage
             terminal.expect(words)
         assert "✓" not in terminal.text, "nobody has said that anything is well"
         assert terminal.text.count("UNKNOWN") >= 5
+
+
+BROKEN: Final = """
+import sys
+from cockpit.cli import main, wiring
+from cockpit.plan.secrets import SecretProblem
+
+def building(builder, plan):
+    raise SecretProblem("flag_service.main: it was there a moment ago")
+
+wiring.Builder.__call__ = building
+sys.argv = ["cockpit", "fly", sys.argv[1]]
+main()
+"""
+
+
+def test_what_is_found_missing_behind_the_first_look_ends_the_screen_and_says_so(stage: Stage) -> None:
+    command = [sys.executable, "-c", BROKEN, str(stage.plan_path)]
+    with Terminal(command, env=stage.env, columns=80, rows=24) as terminal:
+        terminal.expect("q Quit")
+        terminal.expect("flag_service.main: it was there a moment ago")
+        assert terminal.process.wait(60) == 2
+    assert stage.kinds()[-1] == "flight.ended"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import ClassVar
 
-from textual import events
+from textual.geometry import Region, Size
+from textual.strip import Strip
 
 from cockpit.core.dataclass import dataclass
 from cockpit.core.snapshot import Snapshot
@@ -27,7 +29,8 @@ class Picture:
 class Panel(Paper, can_focus=True):
     """A panel paints a `Picture`; subclasses say their words. It never asks for layout.
 
-    coming: the newest picture, whose turn may be still to come; a panel of a new size shows it at once.
+    coming: the newest picture, whose turn may be still to come; a panel of a new size shows it at once, in
+    the very painting in which it gets that size.
     """
 
     number: ClassVar[str]
@@ -46,6 +49,8 @@ class Panel(Paper, can_focus=True):
         self._rows: tuple[Row, ...] = ()
         self._made_of: Picture | None = None
         self._made: dict[tuple[object, ...], tuple[Row, ...]] = {}
+        self._drawn_for: Size | None = None
+        self._rendering = False
 
     # --- what a subclass says ---
 
@@ -151,6 +156,26 @@ class Panel(Paper, can_focus=True):
                 self.chosen = index
         self._redraw()
 
+    @property
+    def drawn(self) -> bool:
+        """Whether its lines are those of the size that it has."""
+        return self._drawn_for == self.size
+
+    def write(self, lines: Sequence[Line]) -> None:
+        self._drawn_for = self.size
+        if self._rendering:
+            self._take(lines)
+        else:
+            super().write(lines)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        if not self.drawn:
+            self._rendering = True
+            with suppress(Exception):  # the deck paints it soon, and says in its place what is wrong with it
+                self.repaint()
+            self._rendering = False
+        return super().render_lines(crop)
+
     def repaint(self) -> None:
         newest = self.coming or self._picture
         if newest is not None:
@@ -167,9 +192,6 @@ class Panel(Paper, can_focus=True):
 
     def on_blur(self) -> None:
         self._redraw()
-
-    def on_resize(self, _event: events.Resize) -> None:
-        self.repaint()
 
 
 def _moved(rows: Sequence[Row], chosen: int, step: str) -> int:

@@ -185,6 +185,11 @@ class DeckScreen(Screen[None]):
             self._paint_until(ends_s)
 
     @property
+    def stands(self) -> bool:
+        """Whether a frame was painted whole."""
+        return self._frame is not None and all(panel.drawn for panel in self.panels if panel.display)
+
+    @property
     def behind(self) -> tuple[Panel, ...]:
         """The panels that do not show the newest frame yet, the next one first."""
         return self._left
