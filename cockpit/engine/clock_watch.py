@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import JUMP_S, ClockPair, jump
@@ -51,22 +52,23 @@ class ClockWatch:
             self._senses.clock_set_back(by_s)
         told = self._logbook.flight.clock_jump
         self._logbook.catch_up()
+        self._record(by_s, lambda: not self._was_told(by_s, told))
+
+    def _was_told(self, by_s: float, before: tuple[datetime, float] | None) -> bool:
+        """Whether another cockpit has told of the same jump since."""
         news = self._logbook.flight.clock_jump
-        if news is not None and news is not told and abs(news[1] - by_s) < JUMP_S:
-            return
-        if self._drives():
-            self._record(by_s)
+        return news is not None and news is not before and abs(news[1] - by_s) < JUMP_S
 
     def _tell_of_the_time_away(self) -> None:
         """Once, by whoever drives; one that flew all the time may have seen and told it itself."""
         if not self._away_s or not self._drives():
             return
         by_s, self._away_s = self._away_s, 0.0
-        if self._logbook.flight.clock_jump is self._told:
-            self._record(by_s, away=True)
+        self._record(by_s, lambda: self._logbook.flight.clock_jump is self._told, away=True)
 
-    def _record(self, by_s: float, *, away: bool = False) -> None:
+    def _record(self, by_s: float, still: Callable[[], bool], *, away: bool = False) -> None:
+        """Asked again when somebody else's event came first: a jump that is told twice counts twice."""
         rollback = self._logbook.flight.rollback
         open_id = rollback.id if rollback is not None else None
         body: dict[str, object] = {"by_s": round(by_s, 1), "rollback": open_id, "away": away}
-        self._drive.record(Kind.CLOCK_JUMPED, body, must=True)
+        self._drive.record(Kind.CLOCK_JUMPED, body, must=True, still=lambda: self._drives() and still())

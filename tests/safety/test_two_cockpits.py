@@ -321,6 +321,54 @@ def test_whatever_the_other_one_does_in_each_single_append_of_a_move(
             flown.teardown()
 
 
+@pytest.mark.parametrize("seconds", [-600.0, 600.0])
+def test_a_jump_of_their_hosts_clock_is_counted_once_though_the_seat_moves_while_it_is_told(
+    seconds: float,
+) -> None:
+    """Counted twice it would take as much again from the countdown."""
+    flown = TwoCockpits()
+    flown.begin(approvals=1, begins="declare", who=0, seconds=0.3)
+    try:
+        driver = flown.driver()
+        flown.meanwhile(driver, "before", 0, partial(flown.take_the_seat, 1 - driver))
+        flown.pair.first = driver
+        for berth in flown.pair.berths:
+            berth.clock.set_ahead(seconds)
+        flown.pair.pass_time(1.1)
+        flown.record.read_on()
+        told = [event for event in flown.record.events if event.kind is Kind.CLOCK_JUMPED]
+        assert flown.driver() != driver
+        assert len(told) == 1
+    finally:
+        flown.teardown()
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_what_was_done_unwritten_goes_behind_a_new_driver_as_a_note_and_not_as_a_drivers_act(
+    answered: bool,
+) -> None:
+    """The driver's journal was full; it went ahead with its rollback, and another cockpit took the seat."""
+    flown = TwoCockpits()
+    flown.begin(approvals=1, begins="quiet", who=0, seconds=0.0)
+    try:
+        driver = flown.driver()
+        flown.pair.berths[driver].hand.full = flown.has_been_full = True
+        flown.declare_or_widen(driver, {"reads"})
+        assert [sent.action for sent in flown.pair.service.out] == ["kill"]
+        flown.take_the_seat(1 - driver)
+        if answered:
+            flown.answer([(WriteOutcome.DONE, True)], 0.0)
+        flown.pair.berths[driver].hand.full = False
+        flown.pair.pass_time(2.5)
+        flown.nothing_was_wrong()
+        assert flown.driver() == 1 - driver
+        notes = [event for event in flown.record.events if event.kind is Kind.NOTE_ADDED]
+        unwritten = [note for note in notes if Kind.WRITE_INTENT.value in str(note.body["text"])]
+        assert unwritten, "it happened, and is told"
+    finally:
+        flown.teardown()
+
+
 def test_a_change_by_somebody_else_is_told_once_though_the_seat_moves_while_it_is_told() -> None:
     """The other one read it, too, and tells it as soon as it drives; whoever was to tell it decides again."""
     flown = TwoCockpits()
