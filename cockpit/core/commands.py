@@ -184,16 +184,19 @@ class CloseRollback(OnRollback):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VetoProposal(Command):
-    """A named person says no to a proposed rollback, with a reason."""
+    """A named person says no to the rollback that this signal proposes, with a reason. A proposal of another
+    one that came meanwhile stands: nobody has looked at it."""
 
+    signal: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverrideVerdict(Command):
-    """Human judgement over UNDECIDED for one flag's next stage only."""
+    """Human judgement over UNDECIDED for one flag's next stage only: `percent`, as it was shown."""
 
     flag: str
+    percent_hundredths: int
     signal: str
     reason: str
 

@@ -189,6 +189,8 @@ class Orders:
         proposal, reason = self._logbook.flight.proposal, clean_text(command.reason)
         if proposal is None:
             raise Refused("nothing is proposed")
+        if proposal.signal != command.signal:
+            raise Refused(f"another rollback is proposed now, for {proposal.signal}: look again")
         if not reason:
             raise Refused("a veto needs a reason")
         self._record(command, Kind.PROPOSAL_VETOED, signal=proposal.signal, reason=reason)
@@ -205,6 +207,10 @@ class Orders:
         stage = next_stage(spec, value.exposure) if value is not None and value.exposure is not None else None
         if stage is None:
             raise Refused(f"{command.flag} has no next stage that could be told now")
+        if stage.percent.hundredths != command.percent_hundredths:
+            raise Refused(
+                f"{command.flag} moved meanwhile: its next stage is {stage.percent} now; look again"
+            )
         self._record(
             command,
             Kind.VERDICT_OVERRIDDEN,

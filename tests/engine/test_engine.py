@@ -228,17 +228,21 @@ def test_poll_now_asks_every_source_without_waiting_for_its_interval(world: Worl
     world.bell.until(lambda: world.cast.new.asked > before)
 
 
+def overriding(percent: float, reason: str) -> asked.OverrideVerdict:
+    stage = Percent.parse(percent).hundredths
+    return asked.OverrideVerdict(
+        id=ident(), by="ana", flag="writes", percent_hundredths=stage, signal="errors", reason=reason
+    )
+
+
 def test_an_override_is_for_one_stage_only(world: World) -> None:
     world.cast.monitor.bad_pct = {"legacy": 0.0, "new": 0.0}
     pilot = world.start()
     pilot.fly_to("writes", 10)
     pilot.until(lambda _: any("UNDECIDED" in gate.text for gate in pilot.flag("writes").gates))
-    assert "needs a reason" in pilot.refused(
-        asked.OverrideVerdict(id=ident(), by="ana", flag="writes", signal="errors", reason="")
-    )
-    done = pilot.done(
-        asked.OverrideVerdict(id=ident(), by="ana", flag="writes", signal="errors", reason="quiet night")
-    )
+    assert "needs a reason" in pilot.refused(overriding(50, ""))
+    assert "its next stage is 50% now; look again" in pilot.refused(overriding(10, "quiet night"))
+    done = pilot.done(overriding(50, "quiet night"))
     assert "50% only" in done.text
     pilot.fly_to("writes", 50)
     pilot.until(lambda _: pilot.flag("writes").agreement is Agreement.AGREE)

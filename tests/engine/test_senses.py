@@ -75,15 +75,21 @@ def test_an_exposed_flag_whose_traffic_nobody_sees_is_not_called_well(exposed: W
 def test_a_worse_new_side_is_proposed_to_be_rolled_back_and_a_person_may_say_no(exposed: World) -> None:
     pilot = exposed.start()
     pilot.until(lambda shot: shot.level is Level.OK)
-    assert "nothing is proposed" in pilot.refused(asked.VetoProposal(id=ident(), by="ana", reason="why"))
+    assert "nothing is proposed" in pilot.refused(
+        asked.VetoProposal(id=ident(), by="ana", signal="errors", reason="why")
+    )
     exposed.cast.monitor.bad_pct["new"] = 20.0
     shot = pilot.until(lambda shot: shot.proposal is not None)
     proposal = shot.proposal
     assert proposal is not None and proposal.signal == "errors"
     assert shot.first_breach_at == proposal.since
     assert not exposed.service.writes, "the judge proposes, a person decides"
-    assert "needs a reason" in pilot.refused(asked.VetoProposal(id=ident(), by="ana", reason=""))
-    pilot.done(asked.VetoProposal(id=ident(), by="ana", reason="known batch job"))
+    assert "needs a reason" in pilot.refused(
+        asked.VetoProposal(id=ident(), by="ana", signal="errors", reason="")
+    )
+    other = asked.VetoProposal(id=ident(), by="ana", signal="slow", reason="known batch job")
+    assert "proposed now, for errors: look again" in pilot.refused(other)
+    pilot.done(asked.VetoProposal(id=ident(), by="ana", signal="errors", reason="known batch job"))
     (vetoed,) = exposed.events(Kind.PROPOSAL_VETOED)
     assert (vetoed.actor, vetoed.body["reason"]) == ("ana", "known batch job")
     exposed.clock.advance(VETO_HOLDS_S + 1)

@@ -39,7 +39,7 @@ def test_a_proposal_goes_by_itself_when_its_veto_time_is_over(worse: World) -> N
 def test_a_veto_in_time_stops_it_and_holds_for_a_while(worse: World) -> None:
     pilot = worse.start(worse.flying(plan=with_auto(worse.plan, AutoRollback.VETO)))
     pilot.until(lambda shot: shot.proposal is not None)
-    pilot.done(asked.VetoProposal(id=ident(), by="ana", reason="known batch job"))
+    pilot.done(asked.VetoProposal(id=ident(), by="ana", signal="errors", reason="known batch job"))
     worse.clock.advance(120)
     pilot.done(asked.AddNote(id=ident(), by="ana", text="still here"))
     assert pilot.now.rollback is None and pilot.now.proposal is not None

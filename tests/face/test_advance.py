@@ -221,6 +221,26 @@ async def test_only_undecided_can_be_overridden() -> None:
     assert stage.port.commands == []
 
 
+async def test_an_override_is_for_the_stage_that_was_shown() -> None:
+    """Another cockpit moved the flag while the reason was typed."""
+    stage = Stage(calm(), override("slow"))
+    async with stage.app.run_test() as pilot:
+        await stage.app.push_screen(stage.sheet)
+        await says(pilot, "convex_resources → 25%")
+        stage.port.show(one_stage_on(calm(), "convex_resources"))
+        await says(pilot, "not the one that was shown any more: look again")
+        await pilot.press(*"load test", "enter")
+    assert stage.port.commands == []
+
+
+def one_stage_on(snapshot: Snapshot, key: str) -> Snapshot:
+    flags = tuple(
+        replace(flag, stage=flag.stage + 1) if flag.key == key and flag.stage is not None else flag
+        for flag in snapshot.flags
+    )
+    return replace(snapshot, seq=snapshot.seq + 1, flags=flags)
+
+
 async def test_an_override_names_flag_stage_and_signal_and_wants_a_reason() -> None:
     stage = Stage(calm(), override("slow"))
     async with stage.app.run_test() as pilot:
@@ -231,8 +251,9 @@ async def test_an_override_names_flag_stage_and_signal_and_wants_a_reason() -> N
         await pilot.press(*"load test", "enter")
         await _gone(pilot, stage)
     assert isinstance(stage.only, OverrideVerdict)
-    assert (stage.only.flag, stage.only.signal, stage.only.reason) == (
+    assert (stage.only.flag, stage.only.percent_hundredths, stage.only.signal, stage.only.reason) == (
         "convex_resources",
+        2500,
         "slow",
         "load test",
     )

@@ -284,7 +284,9 @@ async def test_the_proposal_can_be_vetoed_with_a_reason() -> None:
         await until(pilot, lambda: len(stage.port.commands) == 1)
     [command] = stage.port.commands
     assert isinstance(command, VetoProposal)
-    assert command.reason == "known"
+    proposal = regressed().proposal
+    assert proposal is not None
+    assert (command.signal, command.reason) == (proposal.signal, "known")
 
 
 async def test_no_proposal_no_reason_and_no_veto() -> None:

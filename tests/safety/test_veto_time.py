@@ -64,7 +64,9 @@ def test_a_veto_that_the_journal_refused_is_no_consent(world: World) -> None:
     pilot = proposed(world)
     assert isinstance(world.journal, FickleJournal)
     world.journal.refusing = FULL
-    assert "cannot be written" in pilot.refused(asked.VetoProposal(id=ident(), by="ana", reason="no"))
+    assert "cannot be written" in pilot.refused(
+        asked.VetoProposal(id=ident(), by="ana", signal="errors", reason="no")
+    )
     world.clock.advance(VETO_S + 1)
     stays(pilot, "nobody could veto")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import uuid4
 
+from cockpit.core.clean import Percent
 from cockpit.core.clock import Clock
 from cockpit.core.commands import OverrideVerdict
 from cockpit.core.model import Verdict
@@ -47,14 +48,19 @@ class OverrideSheet(Form):
         self._operator = operator
         self._flag = flag
         self._signal = signal
+        self._for = self._next(port.latest())
+
+    def _next(self, snapshot: Snapshot) -> Percent | None:
+        flag = flag_of(snapshot, self._flag)
+        stage = next_stage(flag) if flag is not None else None
+        return None if stage is None else stage.percent
 
     def _status(self, snapshot: Snapshot) -> SignalStatus | None:
         return next((each for each in snapshot.signals if each.name == self._signal), None)
 
     def more_words(self, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
-        status, flag = self._status(snapshot), flag_of(snapshot, self._flag)
-        stage = next_stage(flag) if flag is not None else None
-        to = f" → {stage.percent}" if stage is not None else ""
+        status = self._status(snapshot)
+        to = f" → {self._for}" if self._for is not None else ""
         aim = row(("flag    ", Role.DIM), (f"{self._flag}{to}", Role.STRONG))
         if status is None:
             return (aim,)
@@ -68,14 +74,19 @@ class OverrideSheet(Form):
             return "this signal is no longer in the plan"
         if status.evidence.verdict is not Verdict.UNDECIDED:
             return f"{VERDICT_WORD[status.evidence.verdict].text} is not to be overridden: only UNDECIDED is"
+        if self._for is None or self._next(snapshot) != self._for:
+            return "its next stage is not the one that was shown any more: look again"
         return ""
 
     def send(self, answers: Answers) -> None:
+        if self._for is None:
+            return
         self.port.submit(
             OverrideVerdict(
                 id=str(uuid4()),
                 by=self._operator,
                 flag=self._flag,
+                percent_hundredths=self._for.hundredths,
                 signal=self._signal,
                 reason=answers["reason"],
             )

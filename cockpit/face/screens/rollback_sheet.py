@@ -140,7 +140,8 @@ class RollbackSheet(Sheet[None]):
 
     def action_veto(self) -> None:
         """A named no, with a reason, instead of the rollback that the judge proposes."""
-        if not reason_words(self.port.latest()):
+        proposal = self.port.latest().proposal
+        if proposal is None or not reason_words(self.port.latest()):
             return
         form = Form(
             self.port,
@@ -152,8 +153,8 @@ class RollbackSheet(Sheet[None]):
 
         def answered(answers: Answers | None) -> None:
             if answers is not None:
-                reason = answers["reason"]
-                self.port.submit(VetoProposal(id=str(uuid4()), by=self._operator, reason=reason))
+                no = {"signal": proposal.signal, "reason": answers["reason"]}
+                self.port.submit(VetoProposal(id=str(uuid4()), by=self._operator, **no))
                 self.dismiss(None)
 
         self.app.push_screen(form, answered)
