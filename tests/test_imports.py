@@ -51,13 +51,13 @@ RULES: Final = {
     ),
     "plan": rule(
         "cockpit.core cockpit.plan cockpit.watch",
-        "pydantic pydantic_core",
-        "httpx textual rich starlette uvicorn psutil cockpit.engine cockpit.face cockpit.practice",
+        "",
+        "httpx pydantic textual rich starlette uvicorn psutil cockpit.engine cockpit.face cockpit.practice",
     ),
     "adapters": rule(
         "cockpit.core cockpit.adapters cockpit.watch",
-        "h11 httpx pydantic pydantic_core h2 psutil psycopg ruamel websockets",
-        "textual starlette uvicorn cockpit.plan cockpit.engine cockpit.face cockpit.practice",
+        "h11 httpx h2 psutil psycopg ruamel websockets",
+        "pydantic textual starlette uvicorn cockpit.plan cockpit.engine cockpit.face cockpit.practice",
     ),
     "engine": rule(
         "cockpit.core cockpit.engine cockpit.adapters.base cockpit.adapters.leaving",
@@ -78,8 +78,8 @@ RULES: Final = {
     ),
     "practice": rule(
         "cockpit.core cockpit.practice cockpit.plan",
-        "starlette uvicorn pydantic",
-        "textual httpx cockpit.engine cockpit.face cockpit.adapters",
+        "starlette uvicorn",
+        "pydantic textual httpx cockpit.engine cockpit.face cockpit.adapters",
     ),
 }
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import AfterValidator, Field
-
 from cockpit.adapters.base import BrokenAnswer, Settings
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
+from cockpit.core.tables import After, Size
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Answer
@@ -26,15 +26,16 @@ def _label(name: str) -> str:
     return name
 
 
-Label = Annotated[str, AfterValidator(_label)]
+Label = Annotated[str, After(_label)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Matcher(Settings):
     """One condition on an alert's labels; several hold when all of them do."""
 
     label: Label
     """The label's name."""
-    value: str = Field(min_length=1, max_length=500)
+    value: Annotated[str, Size(1, 500)]
     """What it must be, or the regular expression that must match all of it."""
     regex: bool = False
     """Whether `value` is a regular expression."""

@@ -21,27 +21,27 @@ from dataclasses import field
 from datetime import datetime
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
 from cockpit.core.clean import Percent, parse_duration
 from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, FlagValue, ProbeValue, Sample, WriteResult
 from cockpit.core.parity import Count
 from cockpit.core.parity_rows import Row
+from cockpit.core.tables import Before, Written
 
-Seconds = Annotated[float, BeforeValidator(parse_duration)]
+Seconds = Annotated[float, Before(parse_duration)]
 
 
-class Settings(BaseModel):
-    """Base of every adapter's settings: frozen, unknown keys refused, strict types, URLs as text.
+class Settings(Written):
+    """Base of every adapter's settings: frozen, strict types, URLs as text. A plan reads them by their
+    annotations (`cockpit.core.tables`); whoever makes them otherwise gives values that are right.
 
     in_new: what they lead to is a part of the new backend itself; a lever there goes down with it.
     in_pages: what they switch is built into pages, and clients get it when they reload.
     """
 
+    __slots__ = ()
     in_new: ClassVar[bool] = False
     in_pages: ClassVar[bool] = False
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class AdapterError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator
+from cockpit.core.tables import After
 
 FUNCTION: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_/.-]{0,199}(:[A-Za-z0-9_]{1,100})?\Z")
 _INSTANCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")
@@ -23,5 +23,5 @@ def _instance(name: str) -> str:
     return name
 
 
-FunctionPath = Annotated[str, AfterValidator(_function)]
-InstanceName = Annotated[str, AfterValidator(_instance)]
+FunctionPath = Annotated[str, After(_function)]
+InstanceName = Annotated[str, After(_instance)]

@@ -14,54 +14,43 @@ from importlib.util import find_spec
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
-
 from cockpit.adapters.pointer import Scalar, split_pointer
 from cockpit.core.secret import SecretRef
+from cockpit.core.tables import After, Before, Bound
 
 _SECRET_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "apikey"})
-_REFERENCE_KEYS: Final = frozenset({"env", "file", "command"})
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}\Z")
 _HOST: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}\Z")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
-
-
-def read_reference(raw: object) -> SecretRef:
-    """A `SecretRef` from a TOML table. A plain string is refused without repeating it."""
-    if isinstance(raw, SecretRef):
-        return raw
-    if not isinstance(raw, Mapping):
-        raise ValueError(
-            'a secret is never written here: use { env = "NAME" }, { file = "path" } or { command = [...] }'
-        )
-    if len(raw) != 1 or not set(raw) <= _REFERENCE_KEYS:
-        raise ValueError("a secret is a table with exactly one of env, file, command")
-    ((key, value),) = raw.items()
-    if key == "command":
-        if (
-            not isinstance(value, list | tuple)
-            or not value
-            or not all(isinstance(part, str) for part in value)
-        ):
-            raise ValueError('command is a list of text such as ["pass", "show", "unleash"]')
-        return SecretRef(command=tuple(value))
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{key} is text")
-    return SecretRef(env=value) if key == "env" else SecretRef(file=value)
 
 
 def split_url(url: str) -> SplitResult:
     """The parts of an http(s) address. Raises ValueError; the text never repeats the address."""
     if not url.isascii() or any(char <= " " or char == "\x7f" for char in url):
         raise ValueError("an address is plain ASCII without spaces")
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("an address starts with http:// or https:// and names a host")
     if parts.username is not None or parts.password is not None:
         raise ValueError("no user or password in an address: use token")
-    if parts.port == 0:
+    if _port(parts) == 0:
         raise ValueError("port 0 is no port")
     return parts
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise ValueError("the host of an address is a name, or an address in brackets") from None
+
+
+def _port(parts: SplitResult) -> int | None:
+    """The standard library would repeat what stands in the port's place: a password without a user."""
+    try:
+        return parts.port
+    except ValueError:
+        raise ValueError("the port of an address is a number from 1 to 65535") from None
 
 
 def _plain_url(url: str) -> str:
@@ -140,15 +129,16 @@ def _headers(headers: Mapping[str, object]) -> Mapping[str, object]:
     return headers
 
 
-Reference = Annotated[SecretRef, BeforeValidator(read_reference)]
-Url = Annotated[str, AfterValidator(_plain_url)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-HeaderName = Annotated[str, AfterValidator(_header_name)]
-HeaderValue = Annotated[str, AfterValidator(_header_value)]
-Variable = Annotated[str, AfterValidator(_variable)]
-Argument = Annotated[str, AfterValidator(_argument)]
-Host = Annotated[str, AfterValidator(_host)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Headers = Annotated[Mapping[HeaderName, HeaderValue | Reference], AfterValidator(_headers)]
-Pointer = Annotated[str, AfterValidator(_pointer)]
-JsonScalar = Annotated[Scalar, PlainValidator(_scalar, json_schema_input_type=Scalar)]
+Reference = SecretRef
+"""A secret is never written in a plan: the plan reads where it is to be found."""
+Url = Annotated[str, After(_plain_url)]
+BaseUrl = Annotated[str, After(_base_url)]
+HeaderName = Annotated[str, After(_header_name)]
+HeaderValue = Annotated[str, After(_header_value)]
+Variable = Annotated[str, After(_variable)]
+Argument = Annotated[str, After(_argument)]
+Host = Annotated[str, After(_host)]
+Port = Annotated[int, Bound(ge=1, le=65535)]
+Headers = Annotated[Mapping[HeaderName, HeaderValue | Reference], After(_headers)]
+Pointer = Annotated[str, After(_pointer)]
+JsonScalar = Annotated[Scalar, Before(_scalar)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from pathlib import Path
 
@@ -205,9 +204,8 @@ def schema() -> None:
 
 
 def main() -> None:
-    """The console entry point. No plug-in may change how a plan is read; looking for one takes time."""
+    """The console entry point."""
     wait_for_the_start()
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     speak_plainly()
     try:
         cli(prog_name="cockpit")

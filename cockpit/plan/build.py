@@ -1,10 +1,8 @@
-"""From models of the file to the core's values. Everything was checked before; nothing is judged here."""
+"""From the tables of the file to the core's values. Everything was checked before; nothing is judged here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-
-from pydantic import BaseModel
 
 from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Side
@@ -28,6 +26,7 @@ from cockpit.core.spec import (
     TrafficQuery,
     WriteCounter,
 )
+from cockpit.core.tables import Written
 from cockpit.plan import fields
 from cockpit.plan.checklist import item_specs
 from cockpit.plan.locate import TomlPath
@@ -42,7 +41,7 @@ class Builder:
     """One document and the adapters' settings by the path of their table."""
 
     document: fields.Document
-    settings: Mapping[TomlPath, BaseModel]
+    settings: Mapping[TomlPath, Written]
 
     def plan(self, *, digest: str, source: str) -> Plan:
         written = self.document

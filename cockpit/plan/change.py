@@ -13,11 +13,10 @@ from enum import Enum
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel
-
 from cockpit.core.clean import Percent, clean_text
 from cockpit.core.secret import SecretRef
 from cockpit.core.spec import HardLimit, Plan, Stage
+from cockpit.core.tables import Written
 from cockpit.plan.shape import expected, fields_of
 from cockpit.plan.values import DURATION, duration_text
 
@@ -170,10 +169,9 @@ def _word(name: str) -> str:
 
 def _field_names(value: Any) -> dict[str, str]:
     """Attribute names, each with the key that stands in the plan and the unit of the value."""
-    if isinstance(value, BaseModel):
+    if isinstance(value, Written):
         written = fields_of(type(value)).items()
-        keys = (f"{key}_s" if expected(kind) == DURATION.words else key for key, kind in written)
-        return dict(zip(type(value).model_fields, keys, strict=True))
+        return {key: f"{key}_s" if expected(kind) == DURATION.words else key for key, kind in written}
     if is_dataclass(value):
         return {field.name: field.name for field in fields(value)}
     return {}

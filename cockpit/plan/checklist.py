@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
-
 from cockpit.core.checklist import ItemSpec
 from cockpit.core.clean import ZERO
+from cockpit.core.dataclass import dataclass
+from cockpit.core.tables import Size
 from cockpit.plan.problems import Report, unknown
 from cockpit.plan.tree import Document, items, texts
 from cockpit.plan.values import shown
 from cockpit.plan.written import FlagKey, Length, Line, Name, Share, Table, Text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check(Table):
     """One thing that a person looks at and puts their name to."""
 
@@ -33,7 +34,7 @@ class Check(Table):
     """How long a signature holds. Without this, for the whole cutover."""
 
 
-Phases = Annotated[tuple[Line, ...], Field(max_length=100)]
+Phases = Annotated[tuple[Line, ...], Size(0, 100)]
 
 
 def item_specs(checks: tuple[Check, ...]) -> tuple[ItemSpec, ...]:

@@ -17,6 +17,7 @@ from cockpit.plan.locate import TomlPath
 from cockpit.plan.parity import check_parity
 from cockpit.plan.parity_fields import Store
 from cockpit.plan.problems import Report, unknown
+from cockpit.plan.shape import default
 from cockpit.plan.step_checks import check_rollback
 from cockpit.plan.tree import Document, at, inner, inner_items, items, number, read, subtables, texts
 from cockpit.plan.written import Table
@@ -191,8 +192,8 @@ def _check_timeouts(document: Document, kinds: Kinds, report: Report) -> None:
 
 def _poll_interval_s(document: Document, source: str) -> float | None:
     given = at(document, "poll", source)
-    default: float = fields.Poll.model_fields[source].default
-    return default if given is None else read(values.interval, given)
+    usual: float = default(fields.Poll, source)
+    return usual if given is None else read(values.interval, given)
 
 
 def _check_legacy_probes(document: Document, report: Report) -> None:
@@ -255,4 +256,4 @@ def _check_judging(document: Document, report: Report) -> None:
 def _numbers(table: object, model: type[Table], *keys: str) -> tuple[float | None, ...]:
     """The numbers of a table, with the model's defaults for those it does not name."""
     given = table if isinstance(table, dict) else {}
-    return tuple(number(given.get(key, model.model_fields[key].default)) for key in keys)
+    return tuple(number(given.get(key, default(model, key))) for key in keys)

@@ -7,12 +7,13 @@ stand in the same tables beside ours and are described by the adapter's own sett
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from dataclasses import field
+from typing import Annotated, ClassVar, Final
 
-from pydantic import ConfigDict, Field
-
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Side
 from cockpit.core.spec import AutoRollback, HookMoment
+from cockpit.core.tables import Bound, Size
 from cockpit.plan.checklist import Check, Phases
 from cockpit.plan.parity_fields import Parity, Store
 from cockpit.plan.written import (
@@ -31,6 +32,7 @@ from cockpit.plan.written import (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Poll(Table):
     """How often the cockpit asks. Every source may say its own `interval`."""
 
@@ -42,19 +44,21 @@ class Poll(Table):
     """Time between two questions to a monitoring source."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judge(Table):
     """How sure the judge must be before it speaks."""
 
-    alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+    alpha: Annotated[float, Bound(gt=0, le=0.5)] = 0.01
     """Risk of a false rollback proposal per stage, shared by the signals that may propose one."""
-    warn_alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    warn_alpha: Annotated[float, Bound(gt=0, le=0.5)] = 0.05
     """The same risk for a warning; not below `alpha`."""
-    min_total: Annotated[float, Field(ge=1)] = 50.0
+    min_total: Annotated[float, Bound(ge=1)] = 50.0
     """Events that each side must have had before any verdict."""
     warmup: Duration = 0.0
     """Time after a stage begins in which events are not judged: caches are cold."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source(Table):
     """A flag service or a monitoring source. The settings of its kind stand in the same table."""
 
@@ -66,6 +70,7 @@ class Source(Table):
     """How long one poll may take; shorter than the interval. Default: three quarters of it, at most 5s."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe(Table):
     """One health question to one backend. The settings of its kind stand in the same table."""
 
@@ -79,10 +84,11 @@ class Probe(Table):
     """How long one probe may take; shorter than the interval. Default: three quarters of it, at most 5s."""
     required: bool = True
     """Whether this probe stands in the way of a forward move while it is not OK."""
-    passes: Annotated[int, Field(ge=1, le=100)] = 3
+    passes: Annotated[int, Bound(ge=1, le=100)] = 3
     """OK answers in a row that prove the legacy side healthy after a rollback."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backend(Table):
     """One side of the migration."""
 
@@ -90,10 +96,11 @@ class Backend(Table):
     """What people call this side."""
     nature: Text = ""
     """What is special about it and must be said before a rollback, such as "mock data"."""
-    probe: Annotated[tuple[Probe, ...], Field(min_length=1)]
+    probe: Annotated[tuple[Probe, ...], Size(1)]
     """Health questions, at least one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backends(Table):
     """The two sides."""
 
@@ -103,6 +110,7 @@ class Backends(Table):
     """Where the users go."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pair(Table):
     """Two growing counters of one side."""
 
@@ -114,19 +122,21 @@ class Pair(Table):
     """Counter of all events, the bad ones among them."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limit(Table):
     """A rate on the new side that is too high whatever the legacy side does."""
 
-    max_pct: Annotated[float, Field(gt=0, le=100)]
+    max_pct: Annotated[float, Bound(gt=0, le=100)]
     """Highest bearable share of bad events on the new side, in percent."""
-    breaches: Annotated[int, Field(ge=1, le=100)] = 3
+    breaches: Annotated[int, Bound(ge=1, le=100)] = 3
     """How many of the last `window` polls must be above it."""
-    window: Annotated[int, Field(ge=1, le=100)] = 5
+    window: Annotated[int, Bound(ge=1, le=100)] = 5
     """How many polls are looked at."""
-    min_total: Annotated[float, Field(ge=1)] = 20.0
+    min_total: Annotated[float, Bound(ge=1)] = 20.0
     """Events that a poll must have had to count."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signal(Table):
     """A count of bad events out of a total, compared between the sides."""
 
@@ -140,9 +150,9 @@ class Signal(Table):
     """The counters of the legacy side."""
     new: Pair
     """The counters of the new side."""
-    margin: Annotated[float, Field(gt=1, le=100)] = 2.0
+    margin: Annotated[float, Bound(gt=1, le=100)] = 2.0
     """The judge lets a stage advance once the new side is shown to be not this many times worse."""
-    negligible_pct: Annotated[float, Field(gt=0, le=100)] | None = None
+    negligible_pct: Annotated[float, Bound(gt=0, le=100)] | None = None
     """Percent of bad events on the new side that nobody minds: shown to be below it, a stage may advance."""
     limit: Limit | None = None
     """A hard limit beside the comparison."""
@@ -152,6 +162,7 @@ class Signal(Table):
     """Whether forward moves wait for this signal."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic(Table):
     """Where the observed share of a flag comes from: two growing counters of requests."""
 
@@ -163,6 +174,7 @@ class Traffic(Table):
     """Counter of requests that the new side served."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage(Table):
     """One step of the rollout."""
 
@@ -174,12 +186,11 @@ class Stage(Table):
     """How long to stay here before the next stage; at the last one, before flags that depend on this one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Second(Table):
     """The second lever of a flag, for the night when the first one fails: exactly one of service, manual."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["service"]}, {"required": ["manual"]}]}
-    )
+    either: ClassVar[tuple[str, ...]] = ("service", "manual")
 
     service: Name | None = None
     """Another [flag_service.NAME] that takes the users off the new side, such as a load balancer."""
@@ -191,6 +202,7 @@ class Second(Table):
     """How long it takes from the decision to zero, as you have measured it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OldBundle(Table):
     """Users who do not get a change before they reload their page, counted.
 
@@ -201,12 +213,13 @@ class OldBundle(Table):
     """Which [monitor.NAME] answers the query."""
     query: Query
     """One number: how many clients run another bundle than the one that is served now."""
-    below: Annotated[float, Field(gt=0)] = 1.0
+    below: Annotated[float, Bound(gt=0)] = 1.0
     """They count as gone while fewer than this are left; some pages are never reloaded."""
     owner: Line | None = None
     """Whom to ask about those who are left."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flag(Table):
     """One switch between the sides."""
 
@@ -216,13 +229,13 @@ class Flag(Table):
     """What the screen calls it."""
     service: Name
     """Which [flag_service.NAME] holds it."""
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    stages: Annotated[tuple[Stage, ...], Size(1)]
     """The way forward; percentages rise."""
     depends_on: tuple[FlagKey, ...] = ()
     """Flags that must be ahead of this one. A rollback takes this flag back before them."""
     propagation: Length = 30.0
     """How long a change takes to reach every client; until then a difference is not a fault."""
-    tolerance_pct: Annotated[float, Field(gt=0, le=50)] = 3.0
+    tolerance_pct: Annotated[float, Bound(gt=0, le=50)] = 3.0
     """By how many percentage points configured and observed share may differ."""
     traffic: Traffic | None = None
     """Without it the observed share of this flag is unknown, and drain cannot be seen."""
@@ -234,6 +247,7 @@ class Flag(Table):
     """Offered in a rollback when the first lever fails, or at once when its service is down."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteCounter(Table):
     """A growing counter of writes on the new side, read at the flip and after it."""
 
@@ -245,6 +259,7 @@ class WriteCounter(Table):
     """The counter."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready(Table):
     """A figure that the way back stands on; above its limit, or unseen, no flag goes forward."""
 
@@ -256,12 +271,13 @@ class Ready(Table):
     """Which [monitor.NAME] answers the query."""
     query: Query
     """One number."""
-    at_most: Annotated[float, Field(ge=0)]
+    at_most: Annotated[float, Bound(ge=0)]
     """The highest value with which one can still go back."""
-    unit: Annotated[str, Field(max_length=12)] = ""
+    unit: Annotated[str, Size(0, 12)] = ""
     """Of the number; "s" is shown as a length of time."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drain(Table):
     """What besides traffic has to run out in a rollback: open sockets, queued jobs, undelivered webhooks.
 
@@ -276,12 +292,13 @@ class Drain(Table):
     """Which [monitor.NAME] answers the query."""
     query: Query
     """One number: how many are left."""
-    below: Annotated[float, Field(gt=0)]
+    below: Annotated[float, Bound(gt=0)]
     """It is drained while fewer than this are left, such as 1 for none at all."""
     owner: Line | None = None
     """Whom to ask about what is left."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step(Table):
     """A change to the steps of the rollback.
 
@@ -302,6 +319,7 @@ class Step(Table):
     """Leave the step out. Not possible for declare, freeze, prove, flip and close."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback(Table):
     """The way back and its countdown."""
 
@@ -311,9 +329,9 @@ class Rollback(Table):
     """When to call for backup if the way back is not proven by then. Default: four fifths of the budget."""
     side_limit: Length = 2.0
     """Longest time that one of the checks beside the flip is waited for."""
-    drain_below_pct: Annotated[float, Field(gt=0, le=50)] = 0.5
+    drain_below_pct: Annotated[float, Bound(gt=0, le=50)] = 0.5
     """A flag is drained when its observed share on the new side is below this."""
-    drain_polls: Annotated[int, Field(ge=1, le=100)] = 2
+    drain_polls: Annotated[int, Bound(ge=1, le=100)] = 2
     """For so many polls in a row."""
     point_of_no_return: Instant | None = None
     """From this instant on the legacy side cannot take the users back."""
@@ -335,6 +353,7 @@ class Rollback(Table):
     """Changes to the steps; see the step table."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Announce(Table):
     """Who is told, and when. The settings of its kind stand in the same table."""
 
@@ -342,12 +361,13 @@ class Announce(Table):
     """Short name, unique."""
     kind: str
     """How the message is delivered."""
-    on: Annotated[tuple[HookMoment, ...], Field(min_length=1)]
+    on: Annotated[tuple[HookMoment, ...], Size(1)]
     """The moments that are announced; `lost` is a driver's terminal that went while a rollback is open."""
     timeout: Length = 5.0
     """How long one delivery may take."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document(Table):
     """A cutover plan: what moves from where to where, how one sees that it goes well, and the way back."""
 
@@ -355,28 +375,28 @@ class Document(Table):
     """What this migration is called."""
     environment: Line
     """Where it happens, such as "production". Stands in the banner."""
-    approvals: Annotated[int, Field(ge=1, le=5)] = 1
+    approvals: Annotated[int, Bound(ge=1, le=5)] = 1
     """How many people must approve a forward move: the driver and others, each in a cockpit of their own. A
     rollback never needs more than one."""
-    poll: Poll = Field(default_factory=Poll)
+    poll: Poll = field(default_factory=Poll)
     """How often the cockpit asks."""
-    judge: Judge = Field(default_factory=Judge)
+    judge: Judge = field(default_factory=Judge)
     """How sure the judge must be."""
-    flag_service: Annotated[dict[Name, Source], Field(min_length=1)]
+    flag_service: Annotated[dict[Name, Source], Size(1)]
     """Flag services by name."""
-    monitor: dict[Name, Source] = Field(default_factory=dict)
+    monitor: dict[Name, Source] = field(default_factory=dict)
     """Monitoring sources by name."""
     backend: Backends
     """The two sides."""
-    flag: Annotated[tuple[Flag, ...], Field(min_length=1)]
+    flag: Annotated[tuple[Flag, ...], Size(1)]
     """The switches, at least one."""
     signal: tuple[Signal, ...] = ()
     """What is compared between the sides."""
-    rollback: Rollback = Field(default_factory=Rollback)
+    rollback: Rollback = field(default_factory=Rollback)
     """The way back."""
     announce: tuple[Announce, ...] = ()
     """Who is told."""
-    store: dict[Name, Store] = Field(default_factory=dict)
+    store: dict[Name, Store] = field(default_factory=dict)
     """Where the data lie, by name: what parity checks count and read."""
     parity: tuple[Parity, ...] = ()
     """Whether the data of both sides agree."""

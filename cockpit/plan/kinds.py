@@ -11,20 +11,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
 from cockpit.core.dataclass import dataclass
+from cockpit.core.tables import Written
 from cockpit.plan.fields import Announce, Probe, Source
 from cockpit.plan.locate import TomlPath
 from cockpit.plan.parity_fields import Store
 from cockpit.plan.problems import Report, unknown
-from cockpit.plan.shape import known_keys, shaped
+from cockpit.plan.reading import read_table
+from cockpit.plan.shape import known_keys
 from cockpit.plan.tree import Document, items, subtables
 from cockpit.plan.values import shown
-from cockpit.plan.words import explain
 from cockpit.plan.written import Table
 
-Family = Mapping[str, type[BaseModel]]
+Family = Mapping[str, type[Written]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +37,7 @@ class Kinds:
     stores: Family = field(default_factory=dict)
 
 
-def settings_class(kind: str, family: Family, own: type[Table]) -> type[BaseModel]:
+def settings_class(kind: str, family: Family, own: type[Table]) -> type[Written]:
     """Of a kind that is known. Raises ValueError for a class that takes a key of the plan's own."""
     settings = family[kind]
     taken = sorted({*known_keys(own)} & {*known_keys(settings)})
@@ -58,7 +57,7 @@ class KindTable:
     word: str
 
     @property
-    def settings(self) -> type[BaseModel] | None:
+    def settings(self) -> type[Written] | None:
         """The settings class of the table's kind, None when the kind is not known."""
         kind = self.table.get("kind")
         if not isinstance(kind, str) or kind not in self.family:
@@ -83,9 +82,9 @@ def kind_tables(document: Document, kinds: Kinds) -> Iterator[KindTable]:
         yield KindTable(path=path, table=table, own=Store, family=kinds.stores, word="store")
 
 
-def read_settings(document: Document, kinds: Kinds, report: Report) -> Mapping[TomlPath, BaseModel]:
+def read_settings(document: Document, kinds: Kinds, report: Report) -> Mapping[TomlPath, Written]:
     """The settings of every kind table by its path; what is wrong is reported and left out."""
-    found: dict[TomlPath, BaseModel] = {}
+    found: dict[TomlPath, Written] = {}
     for place in kind_tables(document, kinds):
         _judge_keys(place, report)
         if place.settings is None:
@@ -136,11 +135,7 @@ def _report_kind(place: KindTable, report: Report) -> None:
         report.add((*place.path, "kind"), f"{shown(kind)} is no kind; expected one of: {names}")
 
 
-def _settings(place: KindTable, model: type[BaseModel], report: Report) -> BaseModel | None:
+def _settings(place: KindTable, model: type[Written], report: Report) -> Written | None:
     keys = known_keys(model)
     own = {key: value for key, value in place.table.items() if key in keys}
-    try:
-        return model.model_validate(shaped(own, model, place.path, report))
-    except ValidationError as refused:
-        explain(refused, model, own, place.path, report)
-        return None
+    return read_table(own, model, place.path, report)

@@ -6,12 +6,9 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
-
-from pydantic import ValidationError
 
 from cockpit.core.clean import clean_text
 from cockpit.core.spec import Plan
@@ -22,8 +19,7 @@ from cockpit.plan.kinds import Kinds, own_part, read_settings
 from cockpit.plan.locate import locate
 from cockpit.plan.opening import open_at_once
 from cockpit.plan.problems import PlanProblems, Problem, Report
-from cockpit.plan.shape import shaped
-from cockpit.plan.words import explain
+from cockpit.plan.reading import read_table
 
 SIZE_LIMIT: Final = 256 * 1024
 DEPTH_LIMIT: Final = 16
@@ -57,21 +53,12 @@ def parse(content: bytes, path: Path, kinds: Kinds) -> Plan:
     document = _toml(text, path)
     report = Report(_shown(path), document, lambda: locate(text))
     settings = read_settings(document, kinds, report)
-    written = _written(document, kinds, report)
+    written = read_table(own_part(document, kinds), Document, (), report)
     check(document, kinds, report)
     if report.problems or written is None:
         raise PlanProblems(report.problems)
     builder = Builder(document=written, settings=settings)
     return builder.plan(digest=sha256(content).hexdigest(), source=str(path.absolute()))
-
-
-def _written(document: Mapping[str, Any], kinds: Kinds, report: Report) -> Document | None:
-    own = own_part(document, kinds)
-    try:
-        return Document.model_validate(shaped(own, Document, (), report))
-    except ValidationError as refused:
-        explain(refused, Document, own, (), report)
-        return None
 
 
 def _decoded(content: bytes, path: Path) -> str:

@@ -12,6 +12,7 @@ from cockpit.core.parity_rows import FieldKind, FieldRule
 from cockpit.core.parity_spec import ParitySpec, Question, SideQuery
 from cockpit.plan import parity_fields, values
 from cockpit.plan.problems import Report, unknown
+from cockpit.plan.shape import default
 from cockpit.plan.tree import Document, Placed, inner, inner_items, items, read, subtables, texts
 
 _SIDES: Final = ("legacy", "new")
@@ -72,7 +73,7 @@ def _check_patience(check: Placed, report: Report) -> None:
 
 
 def _default(key: str) -> str:
-    return values.duration_text(parity_fields.Parity.model_fields[key].default)
+    return values.duration_text(default(parity_fields.Parity, key))
 
 
 def _check_field(rule: Placed, report: Report) -> None:

@@ -1,25 +1,24 @@
-"""TOML values in the shape that strict models want, and models asked about their fields.
+"""What a class says about its table: which keys there are, and what may stand at each.
 
-TOML knows lists and text; strict models want tuples, enum members and `SecretRef` values. The walk
-follows the annotations, so that the plan's own tables and every adapter's settings are treated alike.
+The annotations of a class are looked at once and kept; the plan's own tables and every adapter's settings
+are treated alike.
 """
 
 from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
 from enum import Enum
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
-
-from pydantic import BaseModel, BeforeValidator
-from pydantic.fields import FieldInfo
+from functools import cache
+from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from cockpit.core.clean import parse_duration
+from cockpit.core.dataclass import dataclass
 from cockpit.core.secret import SecretRef
+from cockpit.core.tables import Before, Written
 from cockpit.plan import values
-from cockpit.plan.locate import TomlPath
-from cockpit.plan.problems import Report
-from cockpit.plan.secrets import SECRET, read_reference
+from cockpit.plan.secrets import SECRET
 from cockpit.plan.values import Expected
 
 _SCALARS: Final[Mapping[object, str]] = {
@@ -28,138 +27,112 @@ _SCALARS: Final[Mapping[object, str]] = {
     int: "a whole number",
     float: "a number",
 }
+_LISTS: Final = (tuple, list, frozenset)
 
 
-def shaped(value: object, annotation: Any, path: TomlPath, report: Report) -> object:
-    """`value` with tuples, enum members and secret references where `annotation` wants them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of the types that may stand at a place, with its marks in the order in which they are asked.
 
-    What does not fit is left as it is, for the model to refuse. Secrets are judged here, because a
-    model would repeat the text that it refuses.
+    inner: the annotations of what is inside a list (one) or a table of any keys (of keys and values); the
+    choices of a Literal or an enum, as they are written.
     """
-    members = tuple(alternatives(annotation))
-    if SecretRef in members and not (isinstance(value, str) and str in members):
-        return read_reference(value, path, report)
-    if isinstance(value, dict):
-        return _shaped_table(value, members, path, report)
-    if isinstance(value, list):
-        return _shaped_list(value, members, path, report)
-    for member in members:
-        if isinstance(member, type) and issubclass(member, Enum) and value in _enum_values(member):
-            return member(value)
-    return value
+
+    base: Any
+    origin: Any
+    inner: tuple[Any, ...]
+    marks: tuple[object, ...]
+
+    @property
+    def is_list(self) -> bool:
+        return self.origin in _LISTS
+
+    @property
+    def is_mapping(self) -> bool:
+        return self.origin is Mapping
 
 
-def _shaped_table(
-    value: dict[str, object], members: tuple[Any, ...], path: TomlPath, report: Report
-) -> object:
-    for member in members:
-        if isinstance(member, type) and issubclass(member, BaseModel):
-            fields = fields_of(member)
-            return {
-                key: shaped(item, fields[key], (*path, key), report) if key in fields else item
-                for key, item in value.items()
-            }
-        if get_origin(member) in (dict, Mapping):
-            inner = get_args(member)[1]
-            return {key: shaped(item, inner, (*path, key), report) for key, item in value.items()}
-    return value
+def fields_of(model: type[Written]) -> Mapping[str, Any]:
+    """The annotations of a table's keys with their marks, in the order of the class."""
+    return _look(cast(Any, model))[0]
 
 
-def _shaped_list(value: list[object], members: tuple[Any, ...], path: TomlPath, report: Report) -> object:
-    for member in members:
-        origin = get_origin(member)
-        if origin in (tuple, list, frozenset):
-            inner = get_args(member)[0]
-            items = [shaped(item, inner, (*path, place), report) for place, item in enumerate(value)]
-            return items if origin is list else tuple(items)
-    return value
+def needed(model: type[Written]) -> frozenset[str]:
+    """The keys that a table cannot do without."""
+    return _look(cast(Any, model))[1]
 
 
-def fields_of(model: type[BaseModel]) -> dict[str, Any]:
-    """The annotations of a model's fields with their marks, by the key that stands in the file."""
-    return {field.alias or name: _marked(field) for name, field in model.model_fields.items()}
+@cache
+def _look(model: Any) -> tuple[Mapping[str, Any], frozenset[str]]:
+    hints = get_type_hints(model, include_extras=True)
+    known = {field.name: hints[field.name] for field in fields(model)}
+    without = (each for each in fields(model) if each.default is MISSING and each.default_factory is MISSING)
+    return known, frozenset(field.name for field in without)
 
 
-def _marked(field: FieldInfo) -> Any:
-    if not field.metadata:
-        return field.annotation
-    return Annotated[(field.annotation, *field.metadata)]
+def default(model: type[Written], key: str) -> Any:
+    """What counts where the plan does not say; None for a table, and for a key that must be there."""
+    found = next(field.default for field in fields(model) if field.name == key)
+    return None if found is MISSING else found
 
 
-def annotation_at(annotation: Any, path: TomlPath) -> Any:
-    """The annotation of the value at `path` inside `annotation`; None where the models name none."""
-    for part in path:
-        annotation = _step_into(annotation, part)
-        if annotation is None:
-            return None
-    return annotation
+def is_table(base: object) -> bool:
+    return isinstance(base, type) and issubclass(base, Written)
 
 
-def _step_into(annotation: Any, part: str | int) -> Any:
-    for member in alternatives(annotation):
-        if isinstance(member, type) and issubclass(member, BaseModel):
-            if isinstance(part, str) and part in (fields := fields_of(member)):
-                return fields[part]
-        elif get_origin(member) in (dict, Mapping) and isinstance(part, str):
-            return get_args(member)[1]
-        elif get_origin(member) in (tuple, list, frozenset) and isinstance(part, int):
-            return get_args(member)[0]
-    return None
+@cache
+def choices(annotation: Any) -> tuple[Choice, ...]:
+    """The types that may stand where `annotation` says; None is left out, because TOML has none."""
+    return tuple(_choices(annotation, ()))
+
+
+def _choices(annotation: Any, marks: tuple[object, ...]) -> Iterator[Choice]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        inner, *own = get_args(annotation)
+        yield from _choices(inner, (*own, *marks))
+    elif origin in (Union, types.UnionType):
+        for member in get_args(annotation):
+            yield from _choices(member, marks)
+    elif annotation is not None and annotation is not type(None):
+        yield _choice(annotation, origin, marks)
+
+
+def _choice(base: Any, origin: Any, marks: tuple[object, ...]) -> Choice:
+    inner = get_args(base)
+    if isinstance(base, type) and issubclass(base, Enum):
+        origin, inner = Enum, tuple(str(member.value) for member in base)
+    elif origin in _LISTS:
+        inner = inner[:1]
+    elif isinstance(origin, type) and issubclass(origin, Mapping):
+        origin = Mapping
+    return Choice(base=base, origin=origin, inner=inner, marks=marks)
 
 
 def known_keys(annotation: Any) -> tuple[str, ...]:
     """The keys of the table that `annotation` describes."""
-    models = (m for m in alternatives(annotation) if isinstance(m, type) and issubclass(m, BaseModel))
-    return tuple(key for model in models for key in fields_of(model))
+    return tuple(key for each in choices(annotation) if is_table(each.base) for key in fields_of(each.base))
 
 
 def expected(annotation: Any) -> str:
     """What belongs at a place, in words: `a duration such as "30s"`, `one of: a, b`."""
-    for mark in _marks(annotation):
-        if isinstance(mark, Expected):
-            return mark.words
-        if isinstance(mark, BeforeValidator) and mark.func is parse_duration:
-            return values.DURATION.words
-    words = dict.fromkeys(_expected_member(member) for member in alternatives(annotation))
-    *others, last = words or ("another value",)
+    found = dict.fromkeys(_expected(choice) for choice in choices(annotation))
+    *others, last = found or ("another value",)
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _expected_member(member: Any) -> str:
-    if member is SecretRef:
+def _expected(choice: Choice) -> str:
+    for mark in choice.marks:
+        if isinstance(mark, Expected):
+            return mark.words
+        if isinstance(mark, Before) and mark.function is parse_duration:
+            return values.DURATION.words
+    if choice.base is SecretRef:
         return SECRET.words
-    if get_origin(member) is Literal:
-        return f"one of: {', '.join(str(choice) for choice in get_args(member))}"
-    if get_origin(member) in (tuple, list, frozenset):
-        return "a list of tables" if known_keys(get_args(member)[0]) else "a list"
-    if isinstance(member, type) and issubclass(member, Enum):
-        return f"one of: {', '.join(_enum_values(member))}"
-    if get_origin(member) in (dict, Mapping) or (isinstance(member, type) and issubclass(member, BaseModel)):
+    if choice.origin in (Literal, Enum):
+        return f"one of: {', '.join(choice.inner)}"
+    if choice.is_list:
+        return "a list of tables" if known_keys(choice.inner[0]) else "a list"
+    if choice.is_mapping or is_table(choice.base):
         return "a table"
-    return _SCALARS.get(member, "another value")
-
-
-def alternatives(annotation: Any) -> Iterator[Any]:
-    """The alternatives of an annotation, without marks and without None."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        yield from alternatives(get_args(annotation)[0])
-    elif origin in (Union, types.UnionType):
-        for member in get_args(annotation):
-            yield from alternatives(member)
-    elif annotation is not None and annotation is not type(None):
-        yield annotation
-
-
-def _marks(annotation: Any) -> Iterator[object]:
-    if get_origin(annotation) is Annotated:
-        inner, *marks = get_args(annotation)
-        yield from marks
-        yield from _marks(inner)
-    elif get_origin(annotation) in (Union, types.UnionType):
-        for member in get_args(annotation):
-            yield from _marks(member)
-
-
-def _enum_values(member: type[Enum]) -> tuple[str, ...]:
-    return tuple(str(item.value) for item in member)
+    return _SCALARS.get(choice.base, "another value")

@@ -11,6 +11,7 @@ from typing import Final
 from cockpit.plan import fields, values
 from cockpit.plan.locate import TomlPath
 from cockpit.plan.problems import Report, unknown
+from cockpit.plan.shape import default
 from cockpit.plan.steps import ALWAYS, MACHINE_IDS, usual_budget_s
 from cockpit.plan.tree import Document, Placed, at, items, read
 from cockpit.plan.values import duration_text
@@ -28,8 +29,8 @@ def check_rollback(document: Document, report: Report) -> None:
 
 def _budget_s(document: Document) -> float | None:
     given = at(document, "rollback", "budget")
-    default: float = fields.Rollback.model_fields["budget"].default
-    return default if given is None else read(values.budget, given)
+    usual: float = default(fields.Rollback, "budget")
+    return usual if given is None else read(values.budget, given)
 
 
 def _check_escalation(document: Document, budget_s: float | None, report: Report) -> None:

@@ -5,6 +5,7 @@ Each walker passes over what is not of the type it looks for; the models report 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -66,7 +67,10 @@ def read(reader: Callable[[object], T], value: object) -> T | None:
 
 
 def number(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A number that can be counted with: not those that are no number, or too large for one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) <= sys.float_info.max else None
 
 
 def _items(path: TomlPath, value: object) -> Iterator[Placed]:

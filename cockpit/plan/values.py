@@ -31,6 +31,8 @@ LONGEST_S: Final = 366 * 86_400.0
 LINE_LIMIT: Final = 200
 TEXT_LIMIT: Final = 2_000
 QUERY_LIMIT: Final = 4_000
+_PRINTED_BITS: Final = 1024
+"""More than a float can hold. TOML reads 0xfff... of any length; Python refuses to print the longest."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.:/-]{0,63}")
 _QUERY_SPACES: Final = str.maketrans("", "", "\n\t\r")
 
@@ -55,6 +57,8 @@ def shown(value: object) -> str:
         return f'"{clean_text(value, limit=60)}"'
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > _PRINTED_BITS:
+        return "a number of hundreds of digits"
     if isinstance(value, int | float | datetime | date | time):
         return clean_text(value, limit=60)
     return toml_type(value)

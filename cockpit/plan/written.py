@@ -1,30 +1,29 @@
-"""What every table of the plan is made of: how single values are read, and the base of the models."""
+"""What every table of the plan is made of: how single values are read, and their base."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
-
 from cockpit.core.clean import Percent
+from cockpit.core.tables import After, Before, Written
 from cockpit.plan import values
 
-Duration = Annotated[float, BeforeValidator(values.duration), values.DURATION]
-Length = Annotated[float, BeforeValidator(values.positive_duration), values.DURATION]
-Interval = Annotated[float, BeforeValidator(values.interval), values.DURATION]
-Budget = Annotated[float, BeforeValidator(values.budget), values.DURATION]
-Share = Annotated[Percent, BeforeValidator(values.percent), values.PERCENT]
-Instant = Annotated[datetime, BeforeValidator(values.instant), values.INSTANT]
-Line = Annotated[str, AfterValidator(values.line)]
-Text = Annotated[str, AfterValidator(values.text)]
-Name = Annotated[str, AfterValidator(values.name)]
-FlagKey = Annotated[str, AfterValidator(values.flag_key)]
-Query = Annotated[str, AfterValidator(values.query)]
-Zone = Annotated[str, AfterValidator(values.zone)]
+Duration = Annotated[float, Before(values.duration), values.DURATION]
+Length = Annotated[float, Before(values.positive_duration), values.DURATION]
+Interval = Annotated[float, Before(values.interval), values.DURATION]
+Budget = Annotated[float, Before(values.budget), values.DURATION]
+Share = Annotated[Percent, Before(values.percent), values.PERCENT]
+Instant = Annotated[datetime, Before(values.instant), values.INSTANT]
+Line = Annotated[str, After(values.line)]
+Text = Annotated[str, After(values.text)]
+Name = Annotated[str, After(values.name)]
+FlagKey = Annotated[str, After(values.flag_key)]
+Query = Annotated[str, After(values.query)]
+Zone = Annotated[str, After(values.zone)]
 
 
-class Table(BaseModel):
+class Table(Written):
     """Base of every table of the plan."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+    __slots__ = ()

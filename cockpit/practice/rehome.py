@@ -7,16 +7,15 @@ that this room needs no adapter.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
-
-from pydantic import BaseModel
 
 from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Side
 from cockpit.core.secret import SecretRef
 from cockpit.core.spec import AnnounceSpec, BackendSpec, FlagSpec, Plan, ProbeSpec, SecondLever, ServiceSpec
+from cockpit.core.tables import Written
 from cockpit.practice.convex import DEFAULT_INSTANCE
 from cockpit.practice.convex_flags import TableFunctions
 from cockpit.practice.faults import Service
@@ -36,7 +35,7 @@ _TABLE: Final = ("list_query", "set_mutation", "kill_mutation")
 _NO_TLS: Final = {"ca_file": None, "tls_days": None, "base_path": ""}
 
 
-StandIn = Callable[[str], BaseModel]
+StandIn = Callable[[str], Written]
 """Settings of one adapter from its address."""
 
 
@@ -113,7 +112,7 @@ def _page(settings: Mapping[str, Any]) -> HealthPage:
 
 def told(settings: object) -> Mapping[str, Any]:
     """Settings as a plan would write them; empty for what are no settings."""
-    return settings.model_dump(by_alias=True) if isinstance(settings, BaseModel) else {}
+    return asdict(settings) if isinstance(settings, Written) else {}
 
 
 def rehome(plan: Plan, urls: Mapping[str, str], stand_ins: StandIns | None = None) -> Plan:
@@ -200,8 +199,8 @@ def _hook(hook: AnnounceSpec) -> AnnounceSpec:
 
 
 def _at(settings: object, url: object) -> object:
-    if not isinstance(settings, BaseModel):
+    if not isinstance(settings, Written):
         return settings
-    known = type(settings).model_fields
+    known = {field.name for field in fields(settings)}
     moved = {name: value for name, value in _NO_TLS.items() if name in known}
-    return settings.model_copy(update={**moved, "url": url})
+    return replace(settings, **{**moved, "url": url})

@@ -19,6 +19,7 @@ from cockpit.adapters.signals import convex as counts
 from cockpit.core.secret import Secret, SecretRef
 from cockpit.engine.clock import SystemClock
 from tests.adapters.probes.scripted import Request, Step, as_json, as_text, scripted
+from tests.tables import written
 
 
 def secret(ref: SecretRef) -> Secret:
@@ -53,22 +54,20 @@ async def test_lever_probes_and_monitor_take_turns() -> None:
     async with scripted(busy) as server:
         ours = {"url": server.url, "instance": "happy-otter-1"}
         keyed = {**ours, "key": {"env": "K"}}
-        lever = ConvexTableSettings.model_validate(
-            {**ours, "token": {"env": "R"}, "write_token": {"env": "W"}}
-        )
+        lever = written(ConvexTableSettings, {**ours, "token": {"env": "R"}, "write_token": {"env": "W"}})
         reader = convex_table.build_reader(lever, web, secret, 20.0)
         writer = convex_table.build_writer(lever, web, secret, 20.0)
         assert writer is not None
         probes = (
             convex.build(
-                ConvexProbeSettings.model_validate({**ours, "admin_key": {"env": "K"}}), web, secret, 20.0
+                written(ConvexProbeSettings, {**ours, "admin_key": {"env": "K"}}), web, secret, 20.0
             ),
             convex_metrics.build(
-                ConvexMetricsSettings.model_validate({**keyed, "functions": ["a:b"]}), web, secret, 20.0
+                written(ConvexMetricsSettings, {**keyed, "functions": ["a:b"]}), web, secret, 20.0
             ),
-            convex_jobs.build(ConvexJobsSettings.model_validate(keyed), web, secret, 20.0),
+            convex_jobs.build(written(ConvexJobsSettings, keyed), web, secret, 20.0),
         )
-        monitor = counts.build(ConvexMonitorSettings.model_validate(keyed), web, secret, 20.0)
+        monitor = counts.build(written(ConvexMonitorSettings, keyed), web, secret, 20.0)
         await asyncio.gather(
             reader.read(["chat"]),
             monitor.query(["table_size:chats"]),

@@ -27,7 +27,7 @@ from tests.bench.goals import Row, all_met, read
 
 ROOT: Final = Path(__file__).parents[2]
 LIMIT_S: Final = 2 * 3600.0
-TOLD: Final = ["textual", "httpx", "pydantic"]
+TOLD: Final = ["textual", "httpx"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ from tests.real.nginx_server import nginx
 from tests.real.ofrep_server import ofrep
 from tests.real.postgres_server import cluster
 from tests.real.redis_server import redis
+from tests.tables import written
 
 TIMEOUT_S: Final = 10.0
 FLAGS: Final = ("chat_writes", "chat_reads", "chat_realtime")
@@ -69,18 +70,18 @@ class Bench:
 
     def probe(self, kind: str, settings: Mapping[str, Any], bare: str | None = None) -> Case:
         row = PROBES[kind]
-        probe = row.build(row.settings.model_validate(settings), self.web, self._secret, TIMEOUT_S)
+        probe = row.build(written(row.settings, settings), self.web, self._secret, TIMEOUT_S)
         return self._case(f"probe {kind}", probe.probe, probe.aclose, bare)
 
     def flags(self, kind: str, settings: Mapping[str, Any], *keys: str, bare: str | None = None) -> Case:
         row = FLAG_SERVICES[kind]
-        reader = row.reader(row.settings.model_validate(settings), self.web, self._secret, TIMEOUT_S)
+        reader = row.reader(written(row.settings, settings), self.web, self._secret, TIMEOUT_S)
         name = f"flags {kind}, {len(keys)} flag{'s' if len(keys) > 1 else ''}"
         return self._case(name, lambda: reader.read(keys), reader.aclose, bare)
 
     def monitor(self, kind: str, settings: Mapping[str, Any], asked: str, bare: str | None = None) -> Case:
         row = MONITORS[kind]
-        monitor = row.build(row.settings.model_validate(settings), self.web, self._secret, TIMEOUT_S)
+        monitor = row.build(written(row.settings, settings), self.web, self._secret, TIMEOUT_S)
         return self._case(f"monitor {kind}", lambda: monitor.query((asked,)), monitor.aclose, bare)
 
     def _case(

@@ -20,6 +20,7 @@ from cockpit.engine.clock import SystemClock
 from tests.adapters.flags import launchdarkly_double, posthog_double
 from tests.adapters.probes.rig import StandingClock
 from tests.adapters.probes.scripted import Reply, Request, Reset, Step, scripted
+from tests.tables import written
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -121,7 +122,7 @@ async def test_the_first_round_of_a_lever_counts_as_the_later_ones(kind: str) ->
     web = Web(clock=SystemClock(), heard=hosts.heard)
     async with scripted(answer) as server:
         row = FLAG_SERVICES[kind]
-        wanted = row.settings.model_validate({**settings, "url": server.url, "token": {"env": "TOKEN"}})
+        wanted = written(row.settings, {**settings, "url": server.url, "token": {"env": "TOKEN"}})
         reader = row.reader(wanted, web, lambda ref: Secret(token))
         await hosts.polled("first", 60.0, reader.preflight(["reads"]), lever=True)
         sent = len(server.requests)

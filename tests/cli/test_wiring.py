@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,10 @@ def test_a_second_lever_without_its_secret_keeps_nobody_from_the_first(tmp_path:
     """Its reader says why it cannot be read, its writer is not there, and the first lever works."""
     plan = load_text(SMALL, tmp_path)
     settings: Any = plan.flag_services[0].settings
-    first = settings.model_copy(update={"write_token": SecretRef(env="THERE")})
-    gone = {name: SecretRef(env="GONE") for name, value in first if isinstance(value, SecretRef)}
-    backup = replace(plan.flag_services[0], name="backup", settings=first.model_copy(update=gone))
+    first = replace(settings, write_token=SecretRef(env="THERE"))
+    secrets = (each.name for each in fields(first) if isinstance(getattr(first, each.name), SecretRef))
+    gone = {name: SecretRef(env="GONE") for name in secrets}
+    backup = replace(plan.flag_services[0], name="backup", settings=replace(first, **gone))
     plan = replace(plan, flag_services=(replace(plan.flag_services[0], settings=first), backup))
 
     def secret(ref: SecretRef) -> Secret:

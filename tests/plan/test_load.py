@@ -14,6 +14,7 @@ from cockpit.core.spec import HookMoment
 from cockpit.plan.load import SIZE_LIMIT, load
 from cockpit.plan.problems import PlanProblems
 from tests.plan.plans import KINDS, SMALL, changed, load_text, problems_of
+from tests.tables import written
 
 
 def _only_problem(path: Path) -> str:
@@ -135,7 +136,7 @@ def test_hooks_keep_their_moments_and_settings(tmp_path: Path) -> None:
     )
     (hook,) = plan.announce
     assert hook.moments == (HookMoment.FLIPPED, HookMoment.CLOSED)
-    assert hook.settings == KINDS.announcers["command"].model_validate({"command": ("page",)})
+    assert hook.settings == written(KINDS.announcers["command"], {"command": ("page",)})
 
 
 def test_a_note_of_several_lines_becomes_one_clean_line(tmp_path: Path) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 import pytest
-from pydantic import BaseModel
 
 from cockpit.core.clean import FULL, Percent
 from cockpit.core.model import Side
 from cockpit.core.spec import StepKey
+from cockpit.core.tables import Written
 from cockpit.plan.fields import Document, Judge, Limit, Rollback, WriteCounter
 from cockpit.plan.load import load
 from cockpit.plan.problems import PlanProblems
-from cockpit.plan.shape import alternatives, annotation_at, fields_of, known_keys
+from cockpit.plan.shape import choices, fields_of, is_table
 from tests.plan.plans import KINDS, SAMPLES, WHOLE
 
 MIGRATIONS = {"lms-flags.toml", "neon-auth.toml", "tutor-bake.toml", "tutor-bluegreen.toml"}
@@ -64,24 +65,25 @@ def test_the_broken_plan_plants_a_mistake_at_every_key_of_the_plan() -> None:
     assert keys - broken - together - tables_alone == set()
 
 
-def _tables(table: type[BaseModel]) -> set[type[BaseModel]]:
+def _tables(table: type[Written]) -> set[type[Written]]:
     """The table with all tables inside it."""
     inner = (_inner_table(annotation) for annotation in fields_of(table).values())
     return {table}.union(*(_tables(one) for one in inner if one))
 
 
-def _inner_table(annotation: object) -> type[BaseModel] | None:
+def _inner_table(annotation: object) -> type[Written] | None:
     """The table that stands at a place, directly or in a list or by name."""
-    for inside in (annotation, annotation_at(annotation, (0,)), annotation_at(annotation, ("*",))):
-        found = [one for one in alternatives(inside) if isinstance(one, type) and issubclass(one, BaseModel)]
-        if found:
-            return found[0]
+    for choice in choices(annotation):
+        if is_table(choice.base):
+            return cast(type[Written], choice.base)
+        if choice.is_list or choice.is_mapping:
+            return _inner_table(choice.inner[-1])
     return None
 
 
-def _owner(label: str) -> tuple[type[BaseModel], str]:
+def _owner(label: str) -> tuple[type[Written], str]:
     """The table and the key that a label such as `flag[chat_reads].stages[2].percent` means."""
-    table: type[BaseModel] = Document
+    table: type[Written] = Document
     owner = (table, "")
     by_name = False
     for word in re.sub(r"\[[^\]]*\]", "", label).split("."):
@@ -90,7 +92,7 @@ def _owner(label: str) -> tuple[type[BaseModel], str]:
             continue
         owner = (table, word)
         annotation = fields_of(table)[word]
-        by_name = annotation_at(annotation, ("*",)) is not None and not known_keys(annotation)
+        by_name = any(choice.is_mapping for choice in choices(annotation))
         table = _inner_table(annotation) or table
     return owner
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
+from cockpit.core.dataclass import dataclass
 from cockpit.core.secret import SecretRef
+from cockpit.core.tables import Written
 from cockpit.plan.kinds import Kinds
 from cockpit.plan.schema import json_schema
 from tests.plan.json_check import faults
@@ -101,12 +102,16 @@ def test_patterns_and_names_are_sound() -> None:
             assert set(schema["required"]) <= known.keys()
 
 
+def _class(name: str, module: str, field: str, annotation: object) -> type[Written]:
+    plain = type(name, (Written,), {"__annotations__": {field: annotation}, "__module__": module})
+    return dataclass(frozen=True, slots=True, kw_only=True)(plain)
+
+
 def test_kinds_may_bring_tables_of_the_same_name() -> None:
     """Two adapters that each call an inner table `Auth` must not be given one another's."""
 
-    def settings(field: str) -> type[BaseModel]:
-        inner = type("Auth", (BaseModel,), {"__annotations__": {field: SecretRef}, "__module__": field})
-        return type("Settings", (BaseModel,), {"__annotations__": {"auth": inner}, "__module__": field})
+    def settings(field: str) -> type[Written]:
+        return _class("Settings", field, "auth", _class("Auth", field, field, SecretRef))
 
     kinds = Kinds(
         flag_services={"a": settings("one"), "b": settings("two")}, probes={}, monitors={}, announcers={}
@@ -118,6 +123,6 @@ def test_kinds_may_bring_tables_of_the_same_name() -> None:
 
 
 def test_a_kind_may_not_take_a_key_of_the_plan() -> None:
-    greedy = type("Greedy", (BaseModel,), {"__annotations__": {"interval": int}})
+    greedy = _class("Greedy", "greedy", "interval", int)
     with pytest.raises(ValueError, match="settings of x take the plan's own keys: interval"):
         json_schema(Kinds(flag_services={"x": greedy}, probes={}, monitors={}, announcers={}))

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from pydantic import BaseModel, ConfigDict
 
 from cockpit.adapters.flags.http_json_settings import HttpJsonSettings
 from cockpit.core.clean import Percent
@@ -24,7 +23,9 @@ from cockpit.core.spec import (
     ServiceSpec,
     Stage,
 )
+from cockpit.core.tables import Written
 from cockpit.practice.server import PracticeServer
+from tests.tables import written
 
 ADMIN = {"Authorization": "practice-admin"}
 
@@ -48,10 +49,9 @@ class HandClock:
             self._passed_s += seconds
 
 
-class PlainSettings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainSettings(Written):
     """Settings as adapters have them: frozen, with a `url`."""
-
-    model_config = ConfigDict(frozen=True)
 
     url: str
     project: str = "default"
@@ -158,12 +158,13 @@ def clock() -> HandClock:
 
 def at_home() -> ServiceSpec:
     """A home-grown flag endpoint beside the plan's own service."""
-    settings = HttpJsonSettings.model_validate(
+    settings = written(
+        HttpJsonSettings,
         {
             "url": "https://flags.example.com",
             "token": {"env": "HOME_TOKEN"},
             "read": {"path": "/flags/{key}", "percent": "/percent", "revision": "/version"},
-        }
+        },
     )
     return ServiceSpec(name="home", kind="http_json", settings=settings, interval_s=2, timeout_s=2)
 

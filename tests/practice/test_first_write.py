@@ -65,7 +65,7 @@ def led_by(way: Relay, plan: Plan, practice: PracticeServer) -> Plan:
 
 
 def _elsewhere(settings: Any, url: str) -> object:
-    return settings.model_copy(update={"url": url})
+    return replace(settings, url=url)
 
 
 def poll_is_in(engine: Engine) -> bool:

@@ -6,35 +6,33 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
 
 from cockpit.core.model import Side
 from cockpit.core.secret import SecretRef
 from cockpit.core.spec import AnnounceSpec, HookMoment, ProbeSpec
+from cockpit.core.tables import Written
 from cockpit.practice.faults import Service
 from cockpit.practice.rehome import told
 from cockpit.practice.server import PracticeServer
 from tests.practice.conftest import HandClock, Lab, PlainSettings, a_plan
 
 
-class HookSettings(BaseModel):
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookSettings(Written):
     url: SecretRef
     command: tuple[str, ...] = ()
 
 
-class JsonProbeSettings(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonProbeSettings(Written):
     url: str
     expect_status: tuple[int, ...] = (204, 200)
-    body: dict[str, str | bool] | None = Field(default=None, alias="json")
+    json: dict[str, str | bool] | None = None
     tls_days: int | None = 14
 
 

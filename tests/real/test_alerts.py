@@ -20,6 +20,7 @@ from tests.adapters.probes.rig import the_token
 from tests.real.alertmanager_server import alertmanager, api, raise_alert, silence
 from tests.real.prometheus_server import BASE_PATH, MetricsTarget, prometheus
 from tests.real.servers import Server
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -78,7 +79,7 @@ def health(source: Server, name: str) -> str:
 
 def alerts(web: Web, source: Server, **settings: Any) -> PrometheusAlertsProbe:
     table = {"url": source.url, "base_path": BASE_PATH, **settings}
-    return build_alerts(PrometheusAlertsSettings.model_validate(table), web, the_token, 20.0)
+    return build_alerts(written(PrometheusAlertsSettings, table), web, the_token, 20.0)
 
 
 def told(value: ProbeValue) -> tuple[Health, str]:
@@ -129,7 +130,7 @@ async def test_a_frozen_source_is_unknown_and_not_down(web: Web, source: Server)
 
 def quiet(web: Web, manager: Server, *matchers: dict[str, Any]) -> AlertmanagerProbe:
     table = {"url": f"{manager.url}/alerts", "matchers": list(matchers), "heartbeat": "Watchdog"}
-    return build_alertmanager(AlertmanagerSettings.model_validate(table), web, the_token, 20.0)
+    return build_alertmanager(written(AlertmanagerSettings, table), web, the_token, 20.0)
 
 
 async def test_silence_counts_only_while_the_heartbeat_is_on(web: Web, manager: Server) -> None:

@@ -26,6 +26,7 @@ from cockpit.core.secret import Secret, SecretRef
 from cockpit.engine.parity_look import look
 from tests.real.convex_server import INSTANCE, READ_KEY, ConvexTest, convex_test
 from tests.real.postgres_server import Cluster, cluster
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -137,7 +138,7 @@ Stores = tuple[postgres.PostgresStore, convex.ConvexStore]
 async def stores(legacy: Cluster, functions: ConvexTest) -> AsyncIterator[Stores]:
     web = Web()
     old = postgres.build(
-        PostgresSettings.model_validate({"dsn": {"env": "X"}}), web, lambda _: Secret(legacy.dsn()), 30.0
+        written(PostgresSettings, {"dsn": {"env": "X"}}), web, lambda _: Secret(legacy.dsn()), 30.0
     )
     settings = ConvexStoreSettings(url=functions.url, instance=INSTANCE, key=SecretRef(env="X"))
     new = convex.build(settings, web, lambda _: Secret(READ_KEY), 30.0)

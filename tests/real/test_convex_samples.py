@@ -22,6 +22,7 @@ from cockpit.core.secret import Secret, SecretRef
 from cockpit.engine.clock import SystemClock
 from tests.real.convex_server import FOLDER, INSTANCE, READ_KEY, WRITE_KEY, ConvexTest, convex_test
 from tests.real.servers import program
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -73,7 +74,7 @@ def test_a_key_that_may_only_read_kills_nothing(functions: ConvexTest) -> None:
 
 async def test_the_lever_and_the_official_client_see_the_same_flag(functions: ConvexTest, web: Web) -> None:
     given = {"url": functions.url, "instance": INSTANCE, "token": {"env": "R"}, "write_token": {"env": "W"}}
-    settings = ConvexTableSettings.model_validate(given)
+    settings = written(ConvexTableSettings, given)
 
     def secret(ref: SecretRef) -> Secret:
         return Secret(READ_KEY if ref.env == "R" else WRITE_KEY)

@@ -16,6 +16,7 @@ from cockpit.core.clean import FULL, ZERO, Percent
 from cockpit.core.model import FlagValue, Sample, WriteOutcome
 from cockpit.core.secret import Secret, SecretRef
 from tests.real.ofrep_server import Ofrep, ofrep
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -42,7 +43,7 @@ class Served:
         self.path, self._flagd = path, flagd
         path.write_text(FLAGS)
         given = {"path": str(path), "format": "flagd", "new": "convex", "legacy": "old", "write": True}
-        settings = FlagFileSettings.model_validate(given)
+        settings = written(FlagFileSettings, given)
         writer = build_writer(settings, web, no_secret, 5.0)
         assert writer is not None
         self.writer, self._reader = writer, build_reader(settings, web, no_secret, 5.0)
@@ -57,8 +58,8 @@ class Served:
         """What the core serves to synthetic users, percent of them on the new side."""
         self._flagd.load(self.path.read_bytes())
         more = {} if without_value is None else {"without_value": without_value}
-        settings = OfrepSettings.model_validate(
-            {"url": self._flagd.url, "identities": IDENTITIES, "per_poll": IDENTITIES, **more}
+        settings = written(
+            OfrepSettings, {"url": self._flagd.url, "identities": IDENTITIES, "per_poll": IDENTITIES, **more}
         )
         monitor: OfrepMonitor = build(settings, self._web, no_secret, 60.0)
         found = (await monitor.query(["reads share"]))["reads share"]

@@ -21,6 +21,7 @@ from cockpit.core.model import Fault, FlagValue, Health, WriteOutcome
 from cockpit.engine.clock import SystemClock
 from tests.adapters.probes.rig import the_token
 from tests.real.http_server import Secured, Service, secured_service, service
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -45,7 +46,7 @@ async def web() -> AsyncIterator[Web]:
 
 
 def probe_of(web: Web, url: str, **settings: object) -> HttpProbe:
-    return build(HttpProbeSettings.model_validate({"url": url, **settings}), web, the_token, 20.0)
+    return build(written(HttpProbeSettings, {"url": url, **settings}), web, the_token, 20.0)
 
 
 async def test_the_days_of_the_certificate_are_a_fact(web: Web, secured: Secured) -> None:
@@ -115,7 +116,8 @@ async def test_a_stopped_service_refuses_and_is_down(web: Web) -> None:
 
 
 async def test_a_flag_is_moved_over_tls_and_its_guard_holds(web: Web, secured: Secured) -> None:
-    wanted = HttpJsonSettings.model_validate(
+    wanted = written(
+        HttpJsonSettings,
         {
             "url": secured.url,
             "ca_file": secured.ca_file,
@@ -124,7 +126,7 @@ async def test_a_flag_is_moved_over_tls_and_its_guard_holds(web: Web, secured: S
             "guard": "etag",
             "read": {"path": "/flags/{key}", "percent": "/percent"},
             "write": {"path": "/flags/{key}", "body": {"percent": "{percent}"}},
-        }
+        },
     )
     reader, writer = build_reader(wanted, web, the_token, 20.0), build_writer(wanted, web, the_token, 20.0)
     seen = (await reader.read(["chat"]))["chat"]

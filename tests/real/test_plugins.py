@@ -16,6 +16,7 @@ from cockpit.core.model import Health, ProbeValue
 from tests.adapters.probes.rig import the_token
 from tests.real.http_server import Service, service
 from tests.real.servers import free_port, program
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -37,7 +38,7 @@ async def web() -> AsyncIterator[Web]:
 
 def probe_of(web: Web, name: str, *arguments: str, **settings: object) -> PluginProbe:
     command = [program(name, FOLDER), *arguments]
-    return build(PluginSettings.model_validate({"command": command, **settings}), web, the_token, 30.0)
+    return build(written(PluginSettings, {"command": command, **settings}), web, the_token, 30.0)
 
 
 async def check_http(web: Web, port: int, *arguments: str) -> ProbeValue:

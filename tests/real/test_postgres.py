@@ -20,6 +20,7 @@ from cockpit.core.secret import Secret
 from tests.adapters.probes.hostile import assert_harmless
 from tests.real.postgres_server import GUARDED, Cluster, cluster, pooler
 from tests.real.servers import free_port
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -46,7 +47,7 @@ def run(on: Cluster, statement: str, *, database: str = "postgres") -> None:
 
 @asynccontextmanager
 async def probing(dsn: str, *, timeout_s: float = 30.0, **more: object) -> AsyncIterator[PostgresProbe]:
-    settings = PostgresProbeSettings.model_validate({"dsn": {"env": "LEGACY_DSN"}, **more})
+    settings = written(PostgresProbeSettings, {"dsn": {"env": "LEGACY_DSN"}, **more})
     probe = build(settings, Web(), lambda _: Secret(dsn), timeout_s)
     try:
         yield probe

@@ -17,6 +17,7 @@ from cockpit.core.model import Fault, Quality, Sample
 from cockpit.core.secret import Secret
 from tests.adapters.probes.hostile import assert_harmless
 from tests.real.postgres_server import Cluster, cluster
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -44,7 +45,7 @@ def legacy() -> Iterator[Cluster]:
 async def monitoring(
     legacy: Cluster, timeout_s: float = 30.0, *, user: str | None = None
 ) -> AsyncIterator[PostgresMonitor]:
-    settings = PostgresSettings.model_validate({"dsn": {"env": "LEGACY_DSN"}})
+    settings = written(PostgresSettings, {"dsn": {"env": "LEGACY_DSN"}})
     dsn = legacy.dsn(user) if user else legacy.dsn()
     monitor = build(settings, Web(), lambda _: Secret(dsn), timeout_s)
     try:

@@ -19,6 +19,7 @@ from cockpit.core.parity import Count, Exactness, Match, Tolerance, compare_coun
 from cockpit.core.secret import Secret
 from tests.adapters.probes.hostile import assert_harmless
 from tests.real.postgres_server import Cluster, cluster
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -83,7 +84,7 @@ def legacy() -> Iterator[Cluster]:
 
 @asynccontextmanager
 async def store(legacy: Cluster, timeout_s: float = 30.0, dsn: str = "") -> AsyncIterator[PostgresStore]:
-    settings = PostgresSettings.model_validate({"dsn": {"env": "LEGACY_DSN"}})
+    settings = written(PostgresSettings, {"dsn": {"env": "LEGACY_DSN"}})
     made = build(settings, Web(), lambda _: Secret(dsn or legacy.dsn()), timeout_s)
     try:
         yield made

@@ -16,6 +16,7 @@ from cockpit.core.model import Fault, Quality, Sample
 from tests.adapters.probes.rig import the_token
 from tests.real.prometheus_server import BASE_PATH, MetricsTarget, prometheus, result_of
 from tests.real.servers import Server
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -36,7 +37,7 @@ def server(target: MetricsTarget) -> Iterator[Server]:
 @pytest_asyncio.fixture
 async def monitor(server: Server) -> AsyncIterator[PrometheusMonitor]:
     web = Web()
-    settings = PrometheusSettings.model_validate({"url": server.url, "base_path": BASE_PATH})
+    settings = written(PrometheusSettings, {"url": server.url, "base_path": BASE_PATH})
     yield build(settings, web, the_token, 20.0)
     await web.aclose()
 

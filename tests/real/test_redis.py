@@ -18,6 +18,7 @@ from tests.adapters.probes.rig import the_token
 from tests.real.http_server import make_certificates
 from tests.real.redis_server import redis, say
 from tests.real.servers import Server, free_port, scratch
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -45,7 +46,7 @@ async def web() -> AsyncIterator[Web]:
 
 
 def probe_of(web: Web, port: int, *, timeout_s: float = 30.0, **more: object) -> RedisProbe:
-    settings = RedisProbeSettings.model_validate({"host": "127.0.0.1", "port": port, **more})
+    settings = written(RedisProbeSettings, {"host": "127.0.0.1", "port": port, **more})
     return build(settings, web, the_token, timeout_s)
 
 

@@ -17,6 +17,7 @@ from tests.adapters.probes.rig import the_token
 from tests.adapters.probes.sockets import saying, silence, talking
 from tests.real.http_server import Secured, secured_service
 from tests.real.servers import free_port
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -36,7 +37,7 @@ async def web() -> AsyncIterator[Web]:
 
 def probe_of(web: Web, secured: Secured, *, timeout_s: float = 20.0, **more: object) -> TlsProbe:
     settings = {"host": "127.0.0.1", "port": int(secured.url.rpartition(":")[2]), "ca_file": secured.ca_file}
-    return build(TlsProbeSettings.model_validate({**settings, **more}), web, the_token, timeout_s)
+    return build(written(TlsProbeSettings, {**settings, **more}), web, the_token, timeout_s)
 
 
 async def ask(web: Web, secured: Secured, **more: object) -> ProbeValue:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
+from cockpit.adapters.signals.settings import PrometheusSettings
 from cockpit.cli.plans import load_plan
 from cockpit.cli.wiring import Builder
 from cockpit.core.model import Mode, Quality, Verdict
@@ -51,9 +51,9 @@ def between(practice: PracticeServer, prometheus: Monitoring) -> Plan:
     monitors = []
     for each in plan.monitors:
         settings = each.settings
-        assert isinstance(settings, BaseModel)
         if each.name == "prom":
-            settings = settings.model_copy(update={"url": prometheus.server.url})
+            assert isinstance(settings, PrometheusSettings)
+            settings = replace(settings, url=prometheus.server.url)
         monitors.append(replace(each, settings=settings, interval_s=1.0, timeout_s=0.9))
     return replace(plan, monitors=tuple(monitors), signals=(replace(signal, new=counted, limit=None),))
 

@@ -11,6 +11,7 @@ from cockpit.cli.preflight_hosts import Hosts
 from cockpit.core.secret import Secret
 from cockpit.engine.clock import SystemClock
 from tests.real.unleash_server import Unleash
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.real
 def reader(url: str, token: str, web: Web) -> FlagReader:
     row = FLAG_SERVICES["unleash"]
     plan = {"url": url, "environment": "production", "token": {"env": "TOKEN"}}
-    return row.reader(row.settings.model_validate(plan), web, lambda _: Secret(token), 20.0)
+    return row.reader(written(row.settings, plan), web, lambda _: Secret(token), 20.0)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal, Self
-
-from pydantic import AfterValidator, Field, model_validator
+from typing import Annotated, Final, Literal
 
 from cockpit.adapters.alertmanager import Matcher
 from cockpit.adapters.base import Seconds, Settings
 from cockpit.adapters.fields import Argument, BaseUrl, Reference, Variable
+from cockpit.core.dataclass import dataclass
+from cockpit.core.tables import After, Bound, Size
 
 _DASHBOARD: Final = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
 _LONGEST_SILENCE_S: Final = 86_400.0
@@ -33,6 +33,7 @@ def _tag(tag: str) -> str:
     return tag
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings(Settings):
     """A web address that takes JSON by POST."""
 
@@ -44,22 +45,25 @@ class WebhookSettings(Settings):
     """Trust this PEM file alone instead of the usual authorities."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandSettings(Settings):
     """A program that takes the announcement as JSON on standard input. Never a shell."""
 
-    command: tuple[Argument, ...] = Field(min_length=1, strict=False)
+    command: Annotated[tuple[Argument, ...], Size(1)]
     """The program and its arguments; exit code 0 means delivered."""
-    pass_env: tuple[Variable, ...] = Field(default=(), strict=False)
+    pass_env: tuple[Variable, ...] = ()
     """Variables that the program gets beside a plain environment (PATH, HOME, LANG and their like)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileSettings(Settings):
     """A file that gets one line of JSON per announcement."""
 
-    path: Annotated[str, AfterValidator(_path)]
+    path: Annotated[str, After(_path)]
     """Where it lies; made for its owner alone if it is not there."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlackSettings(Settings):
     """A Slack channel, by incoming webhook."""
 
@@ -69,6 +73,7 @@ class SlackSettings(Settings):
     """Trust this PEM file alone instead of the usual authorities."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PagerDutySettings(Settings):
     """A PagerDuty service, by Events API v2. Only a declared rollback pages anybody."""
 
@@ -84,6 +89,7 @@ class PagerDutySettings(Settings):
     """Trust this PEM file alone instead of the usual authorities."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GrafanaSettings(Settings):
     """Annotations in Grafana's charts."""
 
@@ -91,33 +97,30 @@ class GrafanaSettings(Settings):
     """Grafana's address, with the sub-path it is served under, without /api."""
     token: Reference
     """A service account's token with the right to create annotations."""
-    tags: tuple[Annotated[str, AfterValidator(_tag)], ...] = Field(
-        default=("cutover",), min_length=1, strict=False
-    )
+    tags: Annotated[tuple[Annotated[str, After(_tag)], ...], Size(1)] = ("cutover",)
     """A dashboard shows the annotation when it asks for one of these tags."""
-    dashboard_uid: Annotated[str, AfterValidator(_dashboard)] | None = None
+    dashboard_uid: Annotated[str, After(_dashboard)] | None = None
     """Only on this dashboard, instead of wherever the tags are asked for."""
     ca_file: str | None = None
     """Trust this PEM file alone instead of the usual authorities."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SilenceSettings(Settings):
     """A silence in Alertmanager for the alerts that the cutover itself sets off."""
 
     url: BaseUrl
     """Alertmanager's address, with the sub-path it is served under, without /api."""
-    matchers: tuple[Matcher, ...] = Field(min_length=1, strict=False)
+    matchers: Annotated[tuple[Matcher, ...], Size(1)]
     """Which alerts: all of these must hold. Silence only what the cutover itself provokes."""
-    length: Annotated[Seconds, Field(ge=60, le=_LONGEST_SILENCE_S)] = 3600.0
+    length: Annotated[Seconds, Bound(ge=60, le=_LONGEST_SILENCE_S)] = 3600.0
     """How long it lasts after the last announced moment when nobody ends it; a day at most."""
     token: Reference | None = None
     """Sent as Authorization: Bearer."""
     ca_file: str | None = None
     """Trust this PEM file alone instead of the usual authorities."""
 
-    @model_validator(mode="after")
-    def _not_everything(self) -> Self:
+    def __post_init__(self) -> None:
         """What every alert fulfils would make the cutover blind."""
         if not any(each.narrows for each in self.matchers):
             raise ValueError("at least one matcher must name a value; this would silence every alert")
-        return self

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from shutil import which
-from typing import TYPE_CHECKING, Final
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cockpit.adapters.base import (
     AdapterError,
@@ -32,8 +31,10 @@ from cockpit.adapters.flags.turns import Turn, Turns
 from cockpit.adapters.leaving import must_be_wanted
 from cockpit.adapters.program import Ended, plain_environment, program_name, run, said_lines
 from cockpit.core.clean import ZERO, Percent, clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault, FlagValue, WriteResult
 from cockpit.core.secret import Secret
+from cockpit.core.tables import Size
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web
@@ -42,19 +43,20 @@ REFUSED_CODE: Final = 3
 _NO_NUMBER: Final = "no single percentage"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandFlagSettings(Settings):
     """A program that reads and writes flags. Never a shell.
 
     Its arguments can be seen by everybody on this host: a secret goes into `env` or `write_env`.
     """
 
-    read: tuple[Argument, ...] = Field(min_length=1, strict=False)
+    read: Annotated[tuple[Argument, ...], Size(1)]
     """The program that tells how flags are set, and its arguments."""
-    write: tuple[Argument, ...] = Field(default=(), strict=False)
+    write: tuple[Argument, ...] = ()
     """The program that sets them; it may be the same. Without it this service can only be read."""
-    env: Mapping[Variable, Reference] = Field(default_factory=dict)
+    env: Mapping[Variable, Reference] = field(default_factory=dict)
     """Secrets for both, by reference: variable = { env = "NAME" } and so on."""
-    write_env: Mapping[Variable, Reference] = Field(default_factory=dict)
+    write_env: Mapping[Variable, Reference] = field(default_factory=dict)
     """Secrets for `write` alone; a cockpit that only watches never reads them."""
 
 

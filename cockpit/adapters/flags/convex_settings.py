@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
-
 from cockpit.adapters.base import Settings
 from cockpit.adapters.convex_names import FunctionPath, InstanceName
 from cockpit.adapters.fields import BaseUrl, Reference
+from cockpit.core.dataclass import dataclass
+from cockpit.core.tables import Size
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConvexTableSettings(Settings):
     """Flags in a table of one Convex deployment, read and written by functions of its own.
 
@@ -33,7 +34,7 @@ class ConvexTableSettings(Settings):
     """Takes { key, percent, enabled, expectedVersion, updatedBy }; else throws VERSION_CONFLICT."""
     kill_mutation: FunctionPath = "cutoverFlags:kill"
     """Takes { key, updatedBy }; switches off and raises the version, whatever it was."""
-    updated_by: Annotated[str, Field(min_length=1, max_length=80)] = "cutover-cockpit"
+    updated_by: Annotated[str, Size(1, 80)] = "cutover-cockpit"
     """The name that writes leave in the table."""
     ca_file: str | None = None
     """Trust this PEM file alone instead of the usual authorities."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
-
-from pydantic import AfterValidator, Field, model_validator
+from typing import Annotated, Final, Literal
 
 from cockpit.adapters.base import Settings
 from cockpit.adapters.fields import Pointer, needs_extra
 from cockpit.core.clean import FULL, Percent
+from cockpit.core.dataclass import dataclass
+from cockpit.core.tables import After, Form, Size
 
 KEY: Final = "{key}"
 UPPER_KEY: Final = "{KEY}"
@@ -49,35 +49,36 @@ def _step(step: float) -> float:
     return step
 
 
-PointerOfOne = Annotated[Pointer, AfterValidator(_with_key)]
+PointerOfOne = Annotated[Pointer, After(_with_key)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlagFileSettings(Settings):
     """Flags in a file on this host, which something else (flagd, a relay proxy, your program) watches."""
 
-    path: Annotated[str, AfterValidator(_path)]
+    path: Annotated[str, After(_path)]
     """An absolute path. A symbolic link is followed once, and what it leads to is replaced."""
-    format: FileFormat = Field(strict=False)
+    format: FileFormat
     """flagd (JSON), goff (GO Feature Flag, YAML), or json, toml, env: a percentage of your own."""
     write: bool = False
     """Whether the cockpit may change the file; without it, it only watches."""
-    new: str | None = Field(default=None, min_length=1, max_length=100)
+    new: Annotated[str, Size(1, 100)] | None = None
     """flagd and goff: the variant that sends users to the new side."""
-    legacy: str | None = Field(default=None, min_length=1, max_length=100)
+    legacy: Annotated[str, Size(1, 100)] | None = None
     """flagd and goff: the variant that leaves users on legacy."""
     percent: PointerOfOne | None = None
     """json and toml: where the percentage stands, such as "/flags/{key}/percent"."""
     on: PointerOfOne | None = None
     """json and toml: where the switch stands. Without it a flag is always on."""
-    variable: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_{}]{1,200}$")
+    variable: Annotated[str, Form(r"^[A-Za-z0-9_{}]{1,200}$")] | None = None
     """env: the variable of a flag; {key} is its key and {KEY} its key in capitals."""
-    on_value: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,40}$")
+    on_value: Annotated[str, Form(r"^[A-Za-z0-9_.-]{1,40}$")] | None = None
     """env: what stands for everybody, such as "true"; then only 0 and 100 % can be asked."""
-    off_value: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,40}$")
+    off_value: Annotated[str, Form(r"^[A-Za-z0-9_.-]{1,40}$")] | None = None
     """env: what stands for nobody."""
     unit: Literal["percent", "fraction", "basis_points"] = "percent"
     """json, toml and env: what everybody is: 100, 1 or 10000."""
-    step: Annotated[float, AfterValidator(_step)] = 0.01
+    step: Annotated[float, After(_step)] = 0.01
     """The finest percentage that can be served; anything between is refused, not rounded."""
 
     @property
@@ -88,14 +89,12 @@ class FlagFileSettings(Settings):
     def finest(self) -> Percent:
         return FULL if self.on_value is not None else Percent.parse(self.step)
 
-    @model_validator(mode="after")
-    def _fits_the_format(self) -> Self:
+    def __post_init__(self) -> None:
         for wrong, words in self._misfits():
             if wrong:
                 raise ValueError(words)
         if self.format is FileFormat.GOFF:
             needs_extra("ruamel", "yaml")
-        return self
 
     def _misfits(self) -> Iterator[tuple[bool, str]]:
         variants = self.new is not None and self.legacy is not None and self.new != self.legacy

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator
-
 from cockpit.adapters.base import Settings
 from cockpit.adapters.flags.haproxy_socket import SocketAddress
+from cockpit.core.dataclass import dataclass
+from cockpit.core.tables import After
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 
@@ -19,9 +19,10 @@ def _name(name: str) -> str:
     return name
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, After(_name)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HaproxySettings(Settings):
     """One HAProxy process, asked on its runtime socket. The key of a flag is the name of a backend."""
 

@@ -12,12 +12,11 @@ import re
 from contextlib import suppress
 from typing import Annotated, Final
 
-from pydantic import AfterValidator
-
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, Unreachable
 from cockpit.adapters.leaving import must_be_wanted
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault
+from cockpit.core.tables import After
 
 _LARGEST: Final = 2_000_000
 _PORT: Final = re.compile(r"(?P<host>[0-9.]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})\Z")
@@ -39,7 +38,7 @@ def _socket(text: str) -> str:
     return text
 
 
-SocketAddress = Annotated[str, AfterValidator(_socket)]
+SocketAddress = Annotated[str, After(_socket)]
 
 
 class RuntimeSocket:

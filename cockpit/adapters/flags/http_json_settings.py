@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
-
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from typing import Annotated, Final, Literal
 
 from cockpit.adapters.base import Settings
 from cockpit.adapters.fields import BaseUrl, HeaderName, Headers, JsonScalar, Pointer, Reference
 from cockpit.core.clean import FULL, Percent
+from cockpit.core.dataclass import dataclass
+from cockpit.core.tables import After, JsonValue
 
 KEY: Final = "{key}"
 PERCENT: Final = "{percent}"
@@ -67,11 +68,12 @@ def texts(value: object) -> Iterator[str]:
         yield from texts(each)
 
 
-Path = Annotated[str, AfterValidator(_path)]
-PathOfOne = Annotated[str, AfterValidator(_path_of_one)]
-Body = Annotated[Mapping[str, JsonValue], AfterValidator(_template)]
+Path = Annotated[str, After(_path)]
+PathOfOne = Annotated[str, After(_path_of_one)]
+Body = Annotated[Mapping[str, JsonValue], After(_template)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFlag(Settings):
     """Where one flag is read, and where in the answer its parts stand (JSON Pointer, RFC 6901)."""
 
@@ -89,16 +91,15 @@ class ReadFlag(Settings):
     """When: ISO 8601 with a zone, or seconds or milliseconds since 1970."""
     key: Pointer | None = None
     """Where the answer says which flag it is about; another one is refused."""
-    expect: Mapping[Pointer, JsonScalar] = Field(default_factory=dict)
+    expect: Mapping[Pointer, JsonScalar] = field(default_factory=dict)
     """What the answer must say besides, such as { "/environment" = "production" }."""
 
-    @model_validator(mode="after")
-    def _something_to_read(self) -> Self:
+    def __post_init__(self) -> None:
         if self.percent is None and self.on is None:
             raise ValueError("percent or on is needed: there would be nothing to read")
-        return self
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadAll(Settings):
     """One request for all flags. Their parts stand where `read` says, inside each flag."""
 
@@ -110,6 +111,7 @@ class ReadAll(Settings):
     """Where a flag in a list says its key."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRights(Settings):
     """Where the service tells what the write token may do, such as a page about who asks."""
 
@@ -121,6 +123,7 @@ class ReadRights(Settings):
     """The right that a write takes, such as "flags:write"."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteFlag(Settings):
     """How one flag is written. In its body "{percent}", "{on}", "{revision}" and "{key}" stand for values
     with their type.
@@ -131,6 +134,7 @@ class WriteFlag(Settings):
     body: Body
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpJsonSettings(Settings):
     """A home-grown flag endpoint that speaks JSON over HTTP."""
 
@@ -142,7 +146,7 @@ class HttpJsonSettings(Settings):
     """Sent with every write and the reads around it. Without it the cockpit only watches."""
     token_header: HeaderName = "Authorization"
     """Authorization carries it as a Bearer token, any other header as it is."""
-    headers: Headers = Field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
     """Sent with everything; a secret value comes by reference."""
     ca_file: str | None = None
     """Trust this PEM file alone instead of the usual authorities."""
@@ -156,12 +160,12 @@ class HttpJsonSettings(Settings):
     """Where the service tells whether the write token may write. Without it `check` leaves that open."""
     kill: WriteFlag | None = None
     """How a flag is switched off at once, unguarded. Without it: percent 0 and off, by `write`."""
-    guard: Guard = Field(default=Guard.NONE, strict=False)
+    guard: Guard = Guard.NONE
     """etag: If-Match with the ETag of the read before. version: "{revision}" in the body. none: the last
     one wins."""
     unit: Literal["percent", "fraction", "basis_points"] = "percent"
     """What the service calls everybody: 100, 1 or 10000."""
-    step: Annotated[float, AfterValidator(_step)] = 0.01
+    step: Annotated[float, After(_step)] = 0.01
     """The finest percentage that the service can serve; anything between is refused, not rounded."""
 
     @property
@@ -172,12 +176,10 @@ class HttpJsonSettings(Settings):
     def finest(self) -> Percent:
         return FULL if self.read.percent is None else Percent.parse(self.step)
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def __post_init__(self) -> None:
         for wrong, words in self._misfits():
             if wrong:
                 raise ValueError(words)
-        return self
 
     def _misfits(self) -> Iterator[tuple[bool, str]]:
         read, write = self.read, self.write

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import AfterValidator
-
 from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.base import Settings, Throttled
 from cockpit.adapters.fields import BaseUrl, Reference
 from cockpit.adapters.flags.launchdarkly_answers import Sides, StoredFlag, newest_change, stored_flag
 from cockpit.adapters.http_path import segment
+from cockpit.core.dataclass import dataclass
 from cockpit.core.secret import Secret
+from cockpit.core.tables import After
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Answer, HttpHost, Web
@@ -30,9 +30,10 @@ def _name(name: str) -> str:
     return name
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, After(_name)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchDarklySettings(Settings):
     """One project and environment.
 

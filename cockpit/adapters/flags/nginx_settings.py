@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field
-
 from cockpit.adapters.base import Settings
+from cockpit.core.dataclass import dataclass
+from cockpit.core.tables import After, Size
 
 _VALUE: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,200}")
 
@@ -30,11 +30,12 @@ def _argv(argv: tuple[str, ...]) -> tuple[str, ...]:
     return argv
 
 
-FilePath = Annotated[str, AfterValidator(_path)]
-Value = Annotated[str, AfterValidator(_value)]
-Program = Annotated[tuple[str, ...], Field(min_length=1, strict=False), AfterValidator(_argv)]
+FilePath = Annotated[str, After(_path)]
+Value = Annotated[str, After(_value)]
+Program = Annotated[tuple[str, ...], Size(1), After(_argv)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NginxSettings(Settings):
     """One nginx on this host. The key of a flag is the variable (without $) that its block sets."""
 

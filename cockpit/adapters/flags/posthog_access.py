@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import Field
-
 from cockpit.adapters.base import RefusedByService, Settings
 from cockpit.adapters.credentials import bearer
 from cockpit.adapters.fields import BaseUrl, Reference
 from cockpit.adapters.flags.posthog_answers import StoredFlag, find_id, newest_change, stored_flag
 from cockpit.adapters.once import asked_once
+from cockpit.core.dataclass import dataclass
 from cockpit.core.secret import Secret
+from cockpit.core.tables import Bound
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import HttpHost, Web
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _MOST: Final = "100"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostHogSettings(Settings):
     """One project: PostHog knows no environments, so production is a project of its own.
 
@@ -30,7 +31,7 @@ class PostHogSettings(Settings):
 
     url: BaseUrl = "https://us.posthog.com"
     """Not the host that takes events (us.i.posthog.com)."""
-    project: Annotated[int, Field(ge=1)]
+    project: Annotated[int, Bound(ge=1)]
     """The number of the project."""
     token: Reference
     write_token: Reference | None = None

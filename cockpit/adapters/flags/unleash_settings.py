@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator
-
 from cockpit.adapters.base import Settings
 from cockpit.adapters.fields import BaseUrl, Reference
+from cockpit.core.dataclass import dataclass
+from cockpit.core.tables import After
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,99}")
 
@@ -23,9 +23,10 @@ def _server(url: str) -> str:
     return url.removesuffix("/").removesuffix("/admin").removesuffix("/api")
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, After(_name)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnleashSettings(Settings):
     """One project and environment of one Unleash server.
 
@@ -34,7 +35,7 @@ class UnleashSettings(Settings):
     (client, frontend) cannot be used.
     """
 
-    url: Annotated[BaseUrl, AfterValidator(_server)]
+    url: Annotated[BaseUrl, After(_server)]
     project: Name = "default"
     environment: Name
     token: Reference

@@ -21,6 +21,7 @@ from cockpit.adapters.flags.vercel_host import Name, VercelSettings, open_host
 from cockpit.adapters.http_path import plan_fault, segment
 from cockpit.core.agreement import setting_words
 from cockpit.core.clean import ZERO, Percent, clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, FlagValue, WriteResult
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _GLANCE_S: Final = 1.0
 _KEY: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VercelEdgeSettings(VercelSettings):
     """One Edge Config. The key of a flag is the key of an item that holds a number from 0 to 100."""
 

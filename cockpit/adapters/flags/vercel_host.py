@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import AfterValidator
-
 from cockpit.adapters.base import Settings
 from cockpit.adapters.credentials import bearer
 from cockpit.adapters.fields import BaseUrl, Reference
 from cockpit.adapters.http_path import segment
+from cockpit.core.dataclass import dataclass
 from cockpit.core.secret import Secret
+from cockpit.core.tables import After
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import HttpHost, Web
@@ -26,9 +26,10 @@ def _name(name: str) -> str:
     return name
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, After(_name)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VercelSettings(Settings):
     """Vercel has no tokens that only read; give the two keys two tokens all the same, so that a cockpit
     that watches never holds the one that writes.

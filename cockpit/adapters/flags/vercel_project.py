@@ -21,12 +21,14 @@ from cockpit.adapters.flags.vercel_answers import (
 )
 from cockpit.adapters.flags.vercel_host import Name, VercelSettings
 from cockpit.adapters.http_path import segment
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import FlagValue
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import HttpHost
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VercelEnvSettings(VercelSettings):
     """Variables of one project, as production has them. The key of a flag is the name of a variable.
 

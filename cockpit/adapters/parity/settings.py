@@ -5,8 +5,10 @@ from __future__ import annotations
 from cockpit.adapters.base import Settings
 from cockpit.adapters.convex_names import InstanceName
 from cockpit.adapters.fields import BaseUrl, Reference
+from cockpit.core.dataclass import dataclass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConvexStoreSettings(Settings):
     """Data of one Convex deployment, read through its own query functions.
 

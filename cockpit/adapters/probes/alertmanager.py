@@ -13,9 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NoReturn
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.alertmanager import Matcher
@@ -23,7 +21,9 @@ from cockpit.adapters.base import BrokenAnswer, Settings
 from cockpit.adapters.credentials import Secrets, bearer
 from cockpit.adapters.fields import BaseUrl, Reference
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Health, ProbeValue
+from cockpit.core.tables import Size
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Answer, HttpHost, Web
@@ -34,14 +34,15 @@ _NAME_LIMIT: Final = 60
 _SUMMARY_LIMIT: Final = 120
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertmanagerSettings(Settings):
     """Alerts in Alertmanager: an active one is down, silenced ones are still told."""
 
     url: BaseUrl
     """Alertmanager's address, with the sub-path it is served under, without /api."""
-    matchers: tuple[Matcher, ...] = Field(min_length=1, strict=False)
+    matchers: Annotated[tuple[Matcher, ...], Size(1)]
     """Which alerts count: those for which all of these hold."""
-    heartbeat: str = Field(min_length=1, max_length=200)
+    heartbeat: Annotated[str, Size(1, 200)]
     """An alert that is always on, such as "Watchdog"; while it is absent, silence means nothing."""
     token: Reference | None = None
     """Sent as Authorization: Bearer."""

@@ -13,15 +13,15 @@ import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
-
 from cockpit.adapters.aside import Aside
 from cockpit.adapters.base import Seconds, Settings
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.fields import Host
 from cockpit.adapters.stream import lookup
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Health, ProbeValue
+from cockpit.core.tables import After, Bound
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web
@@ -37,16 +37,17 @@ def _address(text: str) -> str:
         raise ValueError('not an address such as "192.0.2.7" or "2001:db8::7"') from None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DnsProbeSettings(Settings):
     """A name, as this host resolves it. Its resolver may answer from a cache."""
 
     host: Host
     """The name."""
-    expect: tuple[Annotated[str, AfterValidator(_address)], ...] = Field(default=(), strict=False)
+    expect: tuple[Annotated[str, After(_address)], ...] = ()
     """The addresses that it must lead to, no others; without them any answer is good."""
     family: Literal["any", "ipv4", "ipv6"] = "any"
     """Which addresses are asked for."""
-    latency_limit: Annotated[Seconds, Field(gt=0)] | None = None
+    latency_limit: Annotated[Seconds, Bound(gt=0)] | None = None
     """An answer slower than this is degraded."""
 
 

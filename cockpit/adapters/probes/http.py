@@ -107,7 +107,7 @@ class HttpProbe:
 
     def _look_into(self, answer: Answer) -> tuple[str | None, str]:
         """The value at the pointer as clean text, and what is wrong with it."""
-        check = self._settings.body
+        check = self._settings.json
         if check is None:
             return None, ""
         try:

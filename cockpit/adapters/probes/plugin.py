@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Final
-
-from pydantic import AfterValidator, Field
 
 from cockpit.adapters.base import ServiceTrouble, Settings, Unreachable
 from cockpit.adapters.credentials import Secrets, blanked
@@ -23,8 +22,10 @@ from cockpit.adapters.fields import Argument, Reference, Variable
 from cockpit.adapters.probes.plugin_output import Said, read_output
 from cockpit.adapters.program import Ended, plain_environment, program_name, run, said_lines
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault, Health, ProbeValue
 from cockpit.core.secret import Secret
+from cockpit.core.tables import After, Size
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web
@@ -50,25 +51,22 @@ def _open_values(env: Mapping[str, object]) -> Mapping[str, object]:
     return env
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginSettings(Settings):
     """A program that follows the monitoring-plugin (Nagios) convention. Never a shell.
 
     Its arguments can be seen by everybody on this host: a secret goes into `env`.
     """
 
-    command: tuple[Argument, ...] = Field(min_length=1, strict=False)
+    command: Annotated[tuple[Argument, ...], Size(1)]
     """The program and its arguments, such as ["/usr/lib/nagios/plugins/check_tcp", "-H", "db"]."""
-    env: Annotated[Mapping[Variable, str | Reference], AfterValidator(_open_values)] = Field(
-        default_factory=dict
-    )
+    env: Annotated[Mapping[Variable, str | Reference], After(_open_values)] = field(default_factory=dict)
     """Variables for the program; a secret value comes by reference. LC_ALL is C.UTF-8 unless set here."""
-    pass_env: tuple[Variable, ...] = Field(default=(), strict=False)
+    pass_env: tuple[Variable, ...] = ()
     """Variables of ours that it gets beside a plain environment (PATH, HOME and their like)."""
     latency: str | None = None
     """The label of the number that is the latency, such as "time" for check_http or "rta" for check_ping."""
-    could_not_ask: tuple[Annotated[str, Field(min_length=3)], ...] = Field(
-        default=_COULD_NOT_ASK, strict=False
-    )
+    could_not_ask: tuple[Annotated[str, Size(3)], ...] = _COULD_NOT_ASK
     """A CRITICAL with one of these words means that the plugin could not ask: unknown, not down."""
 
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final
 
 import psutil
-from pydantic import AfterValidator, Field, model_validator
 
 from cockpit.adapters.aside import Aside
 from cockpit.adapters.base import RefusedByService, Settings, Unreachable
 from cockpit.adapters.credentials import Secrets
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault, Health, ProbeValue
+from cockpit.core.tables import After, Bound, Size
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web
@@ -36,27 +37,26 @@ def _absolute(path: str) -> str:
     return path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessProbeSettings(Settings):
     """A program on the host on which the cockpit runs, by `program`, `pid` or `pid_file`."""
 
-    program: Annotated[str, Field(min_length=1)] | None = None
+    program: Annotated[str, Size(1)] | None = None
     """The program's name, such as "postgres"; with pid or pid_file, what must run under that number."""
-    argument: Annotated[str, Field(min_length=1)] | None = None
+    argument: Annotated[str, Size(1)] | None = None
     """One of its arguments must be this, to tell programs of one name apart ("manage.py")."""
-    pid: Annotated[int, Field(ge=1, lt=_PID_LIMIT)] | None = None
+    pid: Annotated[int, Bound(ge=1, lt=_PID_LIMIT)] | None = None
     """Its number; it is another one after every restart."""
-    pid_file: Annotated[str, AfterValidator(_absolute)] | None = None
+    pid_file: Annotated[str, After(_absolute)] | None = None
     """The file in which it leaves its number."""
-    memory_limit_mb: Annotated[int, Field(ge=1)] | None = None
+    memory_limit_mb: Annotated[int, Bound(ge=1)] | None = None
     """More memory (resident, all matches together, in MB) is degraded."""
 
-    @model_validator(mode="after")
-    def _one_way_to_find_it(self) -> Self:
+    def __post_init__(self) -> None:
         if self.pid is not None and self.pid_file is not None:
             raise ValueError("pid or pid_file, not both")
         if self.program is None and self.pid is None and self.pid_file is None:
             raise ValueError("program, pid or pid_file is missing")
-        return self
 
 
 def build(settings: ProcessProbeSettings, web: Web, secret: Secrets, timeout_s: float) -> ProcessProbe:

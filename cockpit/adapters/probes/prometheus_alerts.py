@@ -12,10 +12,9 @@ Protocol: `GET /api/v1/rules?type=alert`, which brings the rules with their aler
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NoReturn
-
-from pydantic import Field
 
 from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.alertmanager import Label
@@ -39,12 +38,13 @@ _NAME_LIMIT: Final = 60
 _SUMMARY_LIMIT: Final = 120
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrometheusAlertsSettings(PrometheusSettings):
     """Alerts of a server that speaks the Prometheus HTTP API: firing is down, pending is degraded."""
 
-    alerts: tuple[str, ...] = Field(default=(), strict=False)
+    alerts: tuple[str, ...] = ()
     """Names of the alerting rules that count, each of which must exist; empty means every rule that fits."""
-    labels: Mapping[Label, str] = Field(default_factory=dict)
+    labels: Mapping[Label, str] = field(default_factory=dict)
     """Only alerts with these labels count, such as { cutover = "abort" }."""
 
 

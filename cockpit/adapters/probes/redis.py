@@ -15,9 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
-
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cockpit.adapters.base import (
     BrokenAnswer,
@@ -34,6 +32,7 @@ from cockpit.core.dataclass import dataclass
 from cockpit.core.figures import length
 from cockpit.core.model import Failure, Health, ProbeValue
 from cockpit.core.secret import Secret
+from cockpit.core.tables import Bound, Size
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web
@@ -55,21 +54,21 @@ _FACTS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Queue(Settings):
     """Limits of one list, stream, sorted set, set or hash."""
 
-    degraded: Annotated[int, Field(ge=0)] | None = None
+    degraded: Annotated[int, Bound(ge=0)] | None = None
     """Longer than this is degraded."""
-    down: Annotated[int, Field(ge=0)] | None = None
+    down: Annotated[int, Bound(ge=0)] | None = None
     """Longer than this is down."""
 
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def __post_init__(self) -> None:
         if self.degraded is not None and self.down is not None and self.down < self.degraded:
             raise ValueError("down is not below degraded")
-        return self
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RedisProbeSettings(Settings):
     """A Redis or Valkey server."""
 
@@ -81,17 +80,17 @@ class RedisProbeSettings(Settings):
     """Whether the port speaks TLS."""
     ca_file: str | None = None
     """With tls: trust this PEM file alone instead of the usual authorities."""
-    user: Annotated[str, Field(min_length=1)] | None = None
+    user: Annotated[str, Size(1)] | None = None
     """With an ACL: who asks. It needs +ping +info +type and the length commands of its queues."""
     password: Reference | None = None
     """Sent with AUTH."""
-    database: Annotated[int, Field(ge=0, le=65535)] = 0
+    database: Annotated[int, Bound(ge=0, le=65535)] = 0
     """The database in which the queues are."""
     role: Literal["primary", "replica"] | None = None
     """What it must be; another role is down."""
-    queues: Mapping[Annotated[str, Field(min_length=1, max_length=500)], Queue] = Field(default_factory=dict)
+    queues: Mapping[Annotated[str, Size(1, 500)], Queue] = field(default_factory=dict)
     """Keys whose length is told, each with its limits: { "bull:mail:wait" = { degraded = 100 } }."""
-    latency_limit: Annotated[Seconds, Field(gt=0)] | None = None
+    latency_limit: Annotated[Seconds, Bound(gt=0)] | None = None
     """A PING slower than this is degraded."""
 
 

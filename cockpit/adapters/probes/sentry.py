@@ -19,15 +19,15 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
-from pydantic import AfterValidator, Field
-
 from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Seconds, Settings, Throttled
 from cockpit.adapters.credentials import Secrets, bearer
 from cockpit.adapters.fields import BaseUrl, Reference
 from cockpit.adapters.http_path import plan_fault
 from cockpit.core.clean import clean_text, finite_number
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Health, ProbeValue
+from cockpit.core.tables import After, Bound
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Answer, HttpHost, Web
@@ -49,10 +49,11 @@ def _slug(name: str) -> str:
     return name
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SentrySettings(Settings):
     """New issues of a Sentry organization: errors nobody saw before are down, warnings degraded."""
 
-    organization: Annotated[str, AfterValidator(_slug)]
+    organization: Annotated[str, After(_slug)]
     """The organization's slug, as in its address."""
     token: Reference
     """A token with event:read and org:read."""
@@ -62,9 +63,9 @@ class SentrySettings(Settings):
     """Only issues of this environment, such as "production"."""
     query: str = ""
     """More search terms, such as "backend:convex" or "project:shop"."""
-    new_within: Annotated[Seconds, Field(ge=60, le=86_400)] = 3600.0
+    new_within: Annotated[Seconds, Bound(ge=60, le=86_400)] = 3600.0
     """How long ago an issue may have been seen first and still be new."""
-    min_events: Annotated[int, Field(ge=1)] = 1
+    min_events: Annotated[int, Bound(ge=1)] = 1
     """Issues with fewer events than this do not count."""
     ca_file: str | None = None
     """Trust this PEM file alone instead of the usual authorities."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import Field
-
 from cockpit.adapters.base import Seconds, Settings
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.fields import Host, Port
 from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.adapters.stream import Dialer, Stream
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Health, ProbeValue
+from cockpit.core.tables import Bound, Size
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 GREETING_LIMIT: Final = 4096
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TcpProbeSettings(Settings):
     """A port that takes connections. Every poll is a connection, which the service may log."""
 
@@ -32,11 +33,11 @@ class TcpProbeSettings(Settings):
     """A name or an address."""
     port: Port
     """The port that is connected to."""
-    send: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    send: Annotated[str, Size(1, 1000)] | None = None
     """Text that is sent once connected, such as "PING\\r\\n"."""
-    expect: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    expect: Annotated[str, Size(1, 1000)] | None = None
     """Text that the first 4096 bytes of the greeting must hold, such as "SSH-2.0" or "220 "."""
-    latency_limit: Annotated[Seconds, Field(gt=0)] | None = None
+    latency_limit: Annotated[Seconds, Bound(gt=0)] | None = None
     """Connecting slower than this is degraded."""
 
 

@@ -11,15 +11,15 @@ import ssl
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import Field
-
 from cockpit.adapters.base import Seconds, Settings
 from cockpit.adapters.credentials import Secrets
 from cockpit.adapters.fields import Host, Port
 from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.adapters.stream import Dialer, Stream, tls_context
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Health, ProbeValue
+from cockpit.core.tables import Bound, Size
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web
@@ -31,6 +31,7 @@ _OTHER_NAME: Final = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V
 _NAMES_SHOWN: Final = 4
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TlsProbeSettings(Settings):
     """A port that speaks TLS from the first byte."""
 
@@ -40,11 +41,11 @@ class TlsProbeSettings(Settings):
     """The port that is connected to."""
     server_name: Host | None = None
     """The name that is asked for and that the certificate must bear; without it, `host`."""
-    tls_days: Annotated[int, Field(ge=1, le=3650)] = 14
+    tls_days: Annotated[int, Bound(ge=1, le=3650)] = 14
     """Fewer days than this until the certificate ends is degraded."""
-    issuer: Annotated[str, Field(min_length=1)] | None = None
+    issuer: Annotated[str, Size(1)] | None = None
     """Text that the issuer's name must hold; another issuer is degraded."""
-    latency_limit: Annotated[Seconds, Field(gt=0)] | None = None
+    latency_limit: Annotated[Seconds, Bound(gt=0)] | None = None
     """Connecting, with TLS, slower than this is degraded."""
     ca_file: str | None = None
     """Trust this PEM file alone instead of the usual authorities."""

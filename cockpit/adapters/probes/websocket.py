@@ -13,10 +13,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Final, Self
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
-
-from pydantic import AfterValidator, Field, model_validator
 
 from cockpit.adapters.base import Seconds, Settings
 from cockpit.adapters.credentials import Secrets, bearer
@@ -25,8 +24,10 @@ from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.adapters.pointer import find
 from cockpit.adapters.stream import Dialer, tls_context
 from cockpit.core.clean import clean_text, finite_number
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Health, ProbeValue
 from cockpit.core.secret import Secret
+from cockpit.core.tables import After, Bound, Form, Size
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import Web
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _DEADLINE_SHARE: Final = 0.95
 _MESSAGES: Final = 20
 _PORTS: Final = {"ws": 80, "wss": 443}
-_Subprotocol = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
+_Subprotocol = Annotated[str, Form(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
 
 
 def _websocket_url(url: str) -> str:
@@ -47,30 +48,29 @@ def _websocket_url(url: str) -> str:
     return url
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebSocketProbeSettings(Settings):
     """A WebSocket service. Needs the extra: pip install 'cutover-cockpit[websocket]'."""
 
-    url: Annotated[str, AfterValidator(_websocket_url)]
+    url: Annotated[str, After(_websocket_url)]
     """The whole address, such as "wss://api.example.com/socket"."""
-    subprotocols: tuple[_Subprotocol, ...] = Field(default=(), strict=False)
+    subprotocols: tuple[_Subprotocol, ...] = ()
     """Of these it must speak one."""
-    headers: Headers = Field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
     """Sent with the upgrade; a secret value comes by reference."""
     token: Reference | None = None
     """Sent with the upgrade as Authorization: Bearer."""
-    send: Annotated[str, Field(min_length=1, max_length=10_000)] | None = None
+    send: Annotated[str, Size(1, 10_000)] | None = None
     """Text that is sent first, such as a subscription."""
     gauge: Pointer | None = None
     """Where a message holds a number worth showing, such as "/online"; the first that has it counts."""
-    latency_limit: Annotated[Seconds, Field(gt=0)] | None = None
+    latency_limit: Annotated[Seconds, Bound(gt=0)] | None = None
     """A pong slower than this is degraded."""
     ca_file: str | None = None
     """Trust this PEM file alone instead of the usual authorities."""
 
-    @model_validator(mode="after")
-    def _library(self) -> Self:
+    def __post_init__(self) -> None:
         needs_extra("websockets", "websocket")
-        return self
 
 
 def build(settings: WebSocketProbeSettings, web: Web, secret: Secrets, timeout_s: float) -> WebSocketProbe:

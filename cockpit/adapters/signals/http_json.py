@@ -14,6 +14,7 @@ from cockpit.adapters.pointer import find, split_pointer
 from cockpit.adapters.signals.page import Outcome, PageMonitor, open_page, refused
 from cockpit.adapters.signals.settings import PageSettings
 from cockpit.core.clean import clean_text, finite_number
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Quality, Sample
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _LONGEST_NUMBER: Final = 64
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JsonPageSettings(PageSettings):
     """A JSON page that holds growing counters; expressions are JSON pointers such as "/orders/failed"."""
 

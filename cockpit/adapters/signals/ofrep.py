@@ -23,8 +23,6 @@ from itertools import islice
 from math import sqrt
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import Field
-
 from cockpit.adapters.again import once_more_after_reset
 from cockpit.adapters.base import (
     AdapterError,
@@ -41,6 +39,7 @@ from cockpit.adapters.signals.preflight import in_words
 from cockpit.core.clean import clean_text
 from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault, Quality, Sample
+from cockpit.core.tables import Bound
 
 if TYPE_CHECKING:
     from cockpit.adapters.http import HttpHost, Web
@@ -54,6 +53,7 @@ _WORDS: Final = ("legacy", "new", "share")
 _Z_95: Final = 1.959964
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfrepSettings(Settings):
     """A service that evaluates flags over OFREP."""
 
@@ -69,11 +69,11 @@ class OfrepSettings(Settings):
     """The value that means the new side."""
     without_value: Literal["legacy", "new"] | None = None
     """What your code does when the service gives no value (a disabled flag); without it such do not count."""
-    identities: Annotated[int, Field(ge=50, le=10_000)] = 400
+    identities: Annotated[int, Bound(ge=50, le=10_000)] = 400
     """How many synthetic users there are."""
-    per_poll: Annotated[int, Field(ge=4, le=400)] = 40
+    per_poll: Annotated[int, Bound(ge=4, le=400)] = 40
     """How many of them are evaluated for each flag at each poll, four at a time."""
-    context: dict[str, str] = Field(default_factory=dict)
+    context: dict[str, str] = field(default_factory=dict)
     """What every synthetic user has beside its targeting key."""
     ca_file: str | None = None
 

@@ -24,6 +24,7 @@ from cockpit.adapters.signals.exposition import (
 from cockpit.adapters.signals.page import Outcome, PageMonitor, open_page, refused
 from cockpit.adapters.signals.settings import PageSettings
 from cockpit.core.clean import clean_text
+from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _ACCEPT: Final = f"text/plain;version=0.0.4, {_OPEN_METRICS};version=1.0.0;q=0.7
 _KNOWN: Final = frozenset({"text/plain", _OPEN_METRICS, ""})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PromTextSettings(PageSettings):
     """An exporter's page of metrics, in the Prometheus text format or in OpenMetrics."""
 

@@ -23,12 +23,13 @@ from cockpit.core.model import Fault
 from tests.adapters.announce.test_webhook import NEWS
 from tests.adapters.probes.hostile import EVIL, assert_harmless
 from tests.adapters.probes.rig import the_token
+from tests.tables import written
 
 
 def announcer(
     web: Web, *argv: str, timeout_s: float = 20.0, pass_env: tuple[str, ...] = ()
 ) -> CommandAnnouncer:
-    settings = CommandSettings.model_validate({"command": list(argv), "pass_env": list(pass_env)})
+    settings = written(CommandSettings, {"command": list(argv), "pass_env": list(pass_env)})
     return build(settings, web, the_token, timeout_s)
 
 

@@ -39,6 +39,7 @@ from tests.adapters.probes.scripted import (
     as_text,
     scripted,
 )
+from tests.tables import written
 
 PATH = "/services/T000/B000/kjh3-SECRET-PATH-wxyz"
 MOMENTS = tuple(HookMoment)
@@ -62,7 +63,7 @@ def make(web: Web, kind: str, url: str, timeout_s: float = 5.0, **more: Any) -> 
     def secret(reference: SecretRef) -> Secret:
         return secrets[reference.env or ""]
 
-    return found.build(found.settings.model_validate({**tables[kind], **more}), web, secret, timeout_s)
+    return found.build(written(found.settings, {**tables[kind], **more}), web, secret, timeout_s)
 
 
 async def outcome(announcer: Announcer, news: Announcement = ROLLBACK) -> str | AdapterError:
@@ -183,7 +184,7 @@ async def test_an_alert_under_another_name_is_no_success(web: Web) -> None:
 async def test_pagerduty_has_a_house_in_europe(web: Web) -> None:
     kind = ANNOUNCERS["pagerduty"]
     table = {"routing_key": {"env": "TOKEN"}, "region": "eu", "ca_file": "/no/such/authority.pem"}
-    announcer = kind.build(kind.settings.model_validate(table), web, lambda reference: Secret(TOKEN), 5.0)
+    announcer = kind.build(written(kind.settings, table), web, lambda reference: Secret(TOKEN), 5.0)
     error = await outcome(announcer)
     assert isinstance(error, AdapterError) and not error.sent, "nothing leaves without an authority"
 

@@ -29,6 +29,7 @@ from tests.adapters.probes.hostile import EVIL, TROUBLES, assert_harmless
 from tests.adapters.probes.practice import practice
 from tests.adapters.probes.rig import NOW
 from tests.adapters.probes.scripted import Hang, Reply, Step, as_text, scripted
+from tests.tables import written
 
 PATH = "/services/T000/B000/kjh3-SECRET-PATH-wxyz"
 KEY = "shared-throwaway-key"
@@ -52,7 +53,7 @@ def announcer(web: Web, url: str, *, timeout_s: float = 5.0, signed: bool = True
         return secrets[reference.env or ""]
 
     tables = {"url": {"env": "HOOK"}, **({"secret": {"env": "KEY"}} if signed else {})}
-    return build(WebhookSettings.model_validate(tables), web, secret, timeout_s)
+    return build(written(WebhookSettings, tables), web, secret, timeout_s)
 
 
 async def send(web: Web, reply: Step, timeout_s: float = 5.0) -> str | AdapterError:
@@ -190,7 +191,7 @@ async def test_a_short_path_shows_nothing_of_itself(web: Web) -> None:
 
 async def test_the_practice_world_takes_it(web: Web) -> None:
     with practice() as server:
-        settings = WebhookSettings.model_validate({"url": {"env": HOOK_VARIABLE}, "secret": {"env": "KEY"}})
+        settings = written(WebhookSettings, {"url": {"env": HOOK_VARIABLE}, "secret": {"env": "KEY"}})
         receipt = await build(settings, web, server.secret, 20.0).announce(NEWS)
         (body,) = server.hooks
     assert receipt.startswith("204 from 127.0.0.1:")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, ServiceTrouble, Unreachable
 from cockpit.adapters.flags.command import (
@@ -22,7 +21,9 @@ from cockpit.adapters.http import Web
 from cockpit.core.clean import Percent
 from cockpit.core.model import FlagValue, WriteOutcome
 from cockpit.core.secret import Secret, SecretRef
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.probes.hostile import EVIL, TOKEN, assert_harmless
+from tests.tables import written
 
 STORE = """
 import json, sys
@@ -50,7 +51,7 @@ def secret(ref: SecretRef) -> Secret:
 
 
 def both(*argv: str, timeout_s: float = 20.0, **more: object) -> tuple[CommandReader, CommandWriter]:
-    settings = CommandFlagSettings.model_validate({"read": list(argv), "write": list(argv), **more})
+    settings = written(CommandFlagSettings, {"read": list(argv), "write": list(argv), **more})
     writer = build_writer(settings, Web(), secret, timeout_s)
     assert writer is not None
     return build_reader(settings, Web(), secret, timeout_s), writer
@@ -200,9 +201,7 @@ async def test_no_escape_line_or_cut_brings_a_secret_back(told: str) -> None:
         "print(json.dumps({'chat': {'error': key}})); sys.exit(3 if 'kill' in sys.stdin.read() else 0)"
     )
     argv = [sys.executable, "-c", program]
-    settings = CommandFlagSettings.model_validate(
-        {"read": argv, "write": argv, "env": {"KEY": {"env": "KEY"}}}
-    )
+    settings = written(CommandFlagSettings, {"read": argv, "write": argv, "env": {"KEY": {"env": "KEY"}}})
     reader = build_reader(settings, Web(), lambda ref: Secret(told), 20.0)
     found = (await reader.read(["chat"]))["chat"]
     assert isinstance(found, AdapterError) and found.failure.title.endswith("[secret]")
@@ -211,7 +210,7 @@ async def test_no_escape_line_or_cut_brings_a_secret_back(told: str) -> None:
     result = await writer.kill("chat")
     assert "[secret]" in result.detail
     cut = [*sh('printf "%0150d%s" 0 "$KEY" >&2; exit 3')]
-    settings = CommandFlagSettings.model_validate({"read": cut, "write": cut, "env": {"KEY": {"env": "KEY"}}})
+    settings = written(CommandFlagSettings, {"read": cut, "write": cut, "env": {"KEY": {"env": "KEY"}}})
     writer = build_writer(settings, Web(), lambda ref: Secret(told), 20.0)
     assert writer is not None
     assert told[:6] not in (await writer.kill("chat")).detail
@@ -225,7 +224,7 @@ def test_without_a_program_to_write_with_there_is_no_writer() -> None:
         return Secret(TOKEN)
 
     given = {"read": ["lever"], "env": {"A": {"env": "READ"}}, "write_env": {"B": {"env": "WRITE"}}}
-    settings = CommandFlagSettings.model_validate(given)
+    settings = written(CommandFlagSettings, given)
     assert build_writer(settings, Web(), counted, 1.0) is None
     build_reader(settings, Web(), counted, 1.0)
     assert asked == ["env READ"], "who only reads asks for no secret to write with"
@@ -236,5 +235,5 @@ def test_without_a_program_to_write_with_there_is_no_writer() -> None:
     [{"read": []}, {"read": "lb show"}, {"read": ["lb"], "env": {"TOKEN": "plain"}}, {"write": ["lb"]}],
 )
 def test_settings_take_argument_lists_and_secrets_by_reference_only(broken: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        CommandFlagSettings.model_validate(broken)
+    with pytest.raises(PlanProblems):
+        written(CommandFlagSettings, broken)

@@ -32,6 +32,7 @@ from cockpit.core.secret import Secret, SecretRef
 from tests.adapters.probes.hostile import assert_harmless, mutated
 from tests.adapters.probes.scripted import Hang, Request, Scripted, Step, as_json, as_text, scripted
 from tests.real.convex_server import ConvexTest
+from tests.tables import written
 
 DONE, REFUSED, UNKNOWN = WriteOutcome.DONE, WriteOutcome.REFUSED, WriteOutcome.UNKNOWN
 INSTANCE = "happy-otter-1"
@@ -99,7 +100,7 @@ async def crew(web: Web) -> AsyncIterator[Crew]:
     table = Table()
     async with scripted(table) as server:
         given = {"url": server.url, "instance": INSTANCE, "token": {"env": "R"}, "write_token": {"env": "W"}}
-        settings = ConvexTableSettings.model_validate(given)
+        settings = written(ConvexTableSettings, given)
         writer = build_writer(settings, web, secret, 2.0)
         assert writer is not None
         yield Crew(table, server, build_reader(settings, web, secret, 2.0), writer)

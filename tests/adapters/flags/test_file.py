@@ -32,7 +32,9 @@ from cockpit.adapters.http import Web
 from cockpit.core.clean import FULL, ZERO, Percent
 from cockpit.core.model import FlagValue, WriteOutcome, WriteResult
 from cockpit.core.secret import Secret
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.flags.crew import until
+from tests.tables import written
 
 DONE, REFUSED, UNKNOWN = WriteOutcome.DONE, WriteOutcome.REFUSED, WriteOutcome.UNKNOWN
 TEN, QUARTER = Percent.parse(10), Percent.parse(25)
@@ -80,7 +82,7 @@ class File:
         self.path = folder / "flags.cfg"
         self.write(TEXTS[kind] if text is None else text)
         table = {**SETTINGS[kind], "path": str(self.path), "write": True, **more}
-        wanted, web = FlagFileSettings.model_validate(table), Web()
+        wanted, web = written(FlagFileSettings, table), Web()
         writer = build_writer(wanted, web, lambda ref: Secret("x"), 5.0)
         assert isinstance(writer, FileWriter)
         self.writer, self.reader = writer, build_reader(wanted, web, lambda ref: Secret("x"), 5.0)
@@ -574,12 +576,12 @@ WRONG: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
-        FlagFileSettings.model_validate({"path": "/x/flags", **wrong})
+    with pytest.raises(PlanProblems):
+        written(FlagFileSettings, {"path": "/x/flags", **wrong})
 
 
 def test_without_write_in_the_plan_there_is_no_writer() -> None:
-    wanted = FlagFileSettings.model_validate({"path": "/x/flags", **SETTINGS["json"]})
+    wanted = written(FlagFileSettings, {"path": "/x/flags", **SETTINGS["json"]})
     assert build_writer(wanted, Web(), lambda ref: Secret("x"), 1.0) is None
 
 

@@ -24,6 +24,7 @@ from cockpit.core.model import FlagValue, WriteOutcome, WriteResult
 from cockpit.core.secret import Secret, SecretRef
 from tests.adapters.flags.haproxy_double import haproxy_double
 from tests.real.haproxy_server import Haproxy
+from tests.tables import written
 
 
 class World(Protocol):
@@ -46,7 +47,7 @@ def no_secret(ref: SecretRef) -> Secret:
 class Crew:
     def __init__(self, socket: str, web: Web, *, timeout_s: float = 5.0, **more: object) -> None:
         given = {"socket": socket, "write_socket": socket, **more}
-        settings = HaproxySettings.model_validate(given)
+        settings = written(HaproxySettings, given)
         self.reader: HaproxyReader = build_reader(settings, web, no_secret, timeout_s)
         writer = build_writer(settings, web, no_secret, timeout_s)
         assert writer is not None

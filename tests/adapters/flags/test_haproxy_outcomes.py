@@ -9,7 +9,6 @@ import pytest
 import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer
 from cockpit.adapters.flags.haproxy import build_writer
@@ -18,9 +17,11 @@ from cockpit.adapters.flags.haproxy_state import HEAVIEST, Weights, read_split, 
 from cockpit.adapters.http import Web
 from cockpit.core.clean import Percent
 from cockpit.core.model import WriteOutcome
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.flags.haproxy_double import HaproxyDouble, haproxy_double
 from tests.adapters.flags.test_haproxy import Crew, no_secret
 from tests.adapters.flags.test_unleash_mutations import assert_clean
+from tests.tables import written
 
 TEN = Percent.parse(10)
 
@@ -196,11 +197,11 @@ def test_a_weight_that_is_none_is_no_weight(cell: str) -> None:
     ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        HaproxySettings.model_validate({"socket": "/run/haproxy.sock", **wrong})
+    with pytest.raises(PlanProblems):
+        written(HaproxySettings, {"socket": "/run/haproxy.sock", **wrong})
 
 
 @pytest.mark.parametrize("socket", ["/run/haproxy/admin.sock", "127.0.0.1:9999", "[::1]:9999"])
 def test_settings_that_can(socket: str, web: Web) -> None:
-    settings = HaproxySettings.model_validate({"socket": socket})
+    settings = written(HaproxySettings, {"socket": socket})
     assert build_writer(settings, web, no_secret, 5.0) is None

@@ -23,11 +23,13 @@ from cockpit.adapters.http import Web
 from cockpit.core.clean import Percent
 from cockpit.core.model import Fault, FlagValue, WriteOutcome, WriteResult
 from cockpit.core.secret import Secret, SecretRef
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.flags.crew import until
 from tests.adapters.flags.rigs.http_json import SHAPES, settings
 from tests.adapters.flags.suite import EVIL, READ_SECRET, WRITE_SECRET, clean
 from tests.adapters.flags.test_unleash_mutations import JSON, paths, put
 from tests.adapters.probes.scripted import Hang, Request, Scripted, Step, as_json, as_text, scripted
+from tests.tables import written
 
 DONE, REFUSED, UNKNOWN = WriteOutcome.DONE, WriteOutcome.REFUSED, WriteOutcome.UNKNOWN
 TEN, QUARTER = Percent.parse(10), Percent.parse(25)
@@ -251,8 +253,8 @@ async def test_a_kill_drops_its_guard_in_the_end_where_it_can(web: Web) -> None:
 async def test_off_is_not_raised_where_the_plan_cannot_switch_on(web: Web) -> None:
     async with scripted(lambda request: Hang()) as server:
         given = {**SHAPES["etag"], "write": {"path": "/{key}", "body": {"p": "{percent}"}}}
-        wanted = HttpJsonSettings.model_validate(
-            {"url": server.url, **given, "write_token": WRITE_SECRET, "token": READ_SECRET}
+        wanted = written(
+            HttpJsonSettings, {"url": server.url, **given, "write_token": WRITE_SECRET, "token": READ_SECRET}
         )
         server.handler = lambda request: as_json({**FLAG, "enabled": False}, etag=GUARDED)
         writer, reader = build_writer(wanted, web, _secret, 0.5), build_reader(wanted, web, _secret, 0.5)
@@ -441,8 +443,8 @@ WRONG: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
 def test_settings_that_cannot_be(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
-        HttpJsonSettings.model_validate({"url": "https://h.example", **SHAPES["etag"], **wrong})
+    with pytest.raises(PlanProblems):
+        written(HttpJsonSettings, {"url": "https://h.example", **SHAPES["etag"], **wrong})
 
 
 def test_without_a_write_token_or_a_way_to_write_there_is_no_writer(web: Web) -> None:

@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError, RefusedByService, Throttled
 from cockpit.adapters.flags.launchdarkly_access import LaunchDarklySettings
@@ -19,10 +18,12 @@ from cockpit.adapters.flags.launchdarkly_answers import Sides, newest_change, st
 from cockpit.adapters.flags.launchdarkly_rights import approvals
 from cockpit.core.clean import FULL, ZERO, Percent
 from cockpit.core.model import Fault, WriteOutcome
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.flags.launchdarkly_double import ENVIRONMENT, WRITER, LaunchDarklyDouble
 from tests.adapters.flags.rigs.launchdarkly import DoubleRig
 from tests.adapters.flags.suite import Lever
 from tests.adapters.flags.test_unleash_mutations import JSON, assert_clean, paths, put
+from tests.tables import written
 
 KEY = "reads"
 SIDES = Sides(legacy=False, new=True)
@@ -223,8 +224,8 @@ def test_an_audit_log_is_an_author_or_our_error(entry: Any) -> None:
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
     good = {"project": "chat", "environment": "production", "token": {"env": "LD"}}
-    with pytest.raises(ValidationError):
-        LaunchDarklySettings.model_validate({**good, **wrong})
+    with pytest.raises(PlanProblems):
+        written(LaunchDarklySettings, {**good, **wrong})
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from cockpit.core.model import FlagValue, WriteOutcome, WriteResult
 from cockpit.core.secret import Secret, SecretRef
 from tests.adapters.flags.crew import until
 from tests.real.nginx_server import FLAGS, Nginx, Splitter, blocks
+from tests.tables import written
 
 pytestmark = pytest.mark.real
 
@@ -33,7 +34,7 @@ def no_secret(ref: SecretRef) -> Secret:
 class Crew:
     def __init__(self, nginx: Splitter, web: Web, *, timeout_s: float = 30.0, **more: object) -> None:
         given = {"file": str(nginx.split), "pid_file": str(nginx.pid_file), "test": nginx.test, **more}
-        settings = NginxSettings.model_validate(given)
+        settings = written(NginxSettings, given)
         self.reader: NginxReader = build_reader(settings, web, no_secret, timeout_s)
         writer = build_writer(settings, web, no_secret, timeout_s)
         assert writer is not None

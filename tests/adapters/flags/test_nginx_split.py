@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError
 from cockpit.adapters.flags.nginx_settings import NginxSettings
 from cockpit.adapters.flags.nginx_split import Names, find_block, told_percent, with_percent, without_new
 from cockpit.core.clean import FULL, ZERO, Percent
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.flags.test_unleash_mutations import assert_clean
+from tests.tables import written
 
 NAMES = Names(legacy="legacy", new="new")
 PLAIN = 'split_clients "${remote_addr}x" $reads {\n    25% new;\n    * legacy;\n}\n'
@@ -125,5 +126,5 @@ def test_a_kill_leaves_other_blocks_alone() -> None:
     ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        NginxSettings.model_validate({"file": "/etc/s.conf", "pid_file": "/run/nginx.pid", **wrong})
+    with pytest.raises(PlanProblems):
+        written(NginxSettings, {"file": "/etc/s.conf", "pid_file": "/run/nginx.pid", **wrong})

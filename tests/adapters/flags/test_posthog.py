@@ -11,17 +11,18 @@ import pytest
 import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError
 from cockpit.adapters.flags.posthog_access import PostHogSettings
 from cockpit.adapters.flags.posthog_answers import find_id, newest_change, stored_flag
 from cockpit.core.clean import ZERO, Percent
 from cockpit.core.model import WriteOutcome
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.flags.posthog_double import WRITER, PostHogDouble
 from tests.adapters.flags.rigs.posthog import DoubleRig
 from tests.adapters.flags.suite import Lever
 from tests.adapters.flags.test_unleash_mutations import JSON, assert_clean, paths, put
+from tests.tables import written
 
 KEY = "reads"
 DONE, REFUSED = WriteOutcome.DONE, WriteOutcome.REFUSED
@@ -182,8 +183,8 @@ def test_lists_are_read_or_our_error(body: Any) -> None:
 
 @pytest.mark.parametrize("wrong", [{"project": 0}, {"project": "7"}, {"token": "phx_1"}, {"colour": "red"}])
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        PostHogSettings.model_validate({"project": 7, "token": {"env": "PH"}, **wrong})
+    with pytest.raises(PlanProblems):
+        written(PostHogSettings, {"project": 7, "token": {"env": "PH"}, **wrong})
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from tests.adapters.probes.scripted import (
     as_text,
     scripted,
 )
+from tests.tables import written
 
 FLAG = "convex_courses"
 TOKEN = "*:*.tok-5e1f7a90c3"
@@ -67,13 +68,14 @@ class Service:
 
     def __init__(self, server: Scripted, web: Web) -> None:
         self.server = server
-        settings = UnleashSettings.model_validate(
+        settings = written(
+            UnleashSettings,
             {
                 "url": server.url,
                 "environment": "production",
                 "token": {"env": "R"},
                 "write_token": {"env": "W"},
-            }
+            },
         )
         built = build_writer(settings, web, secret, 0.5)
         assert built is not None

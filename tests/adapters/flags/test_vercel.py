@@ -9,7 +9,6 @@ import pytest
 import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError, RefusedByService
 from cockpit.adapters.flags.vercel_answers import (
@@ -23,10 +22,12 @@ from cockpit.adapters.flags.vercel_edge import VercelEdgeSettings, item_value
 from cockpit.adapters.flags.vercel_project import VercelEnvSettings
 from cockpit.core.clean import FULL, ZERO, Percent
 from cockpit.core.model import WriteOutcome
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.flags.rigs.vercel import EdgeRig, EnvRig, VercelRig
 from tests.adapters.flags.suite import Lever, Trouble
 from tests.adapters.flags.test_unleash_mutations import JSON, assert_clean, paths, put
 from tests.adapters.flags.vercel_double import VercelDouble
+from tests.tables import written
 
 KEY = "NEXT_PUBLIC_USE_CONVEX"
 DONE, REFUSED, UNKNOWN = WriteOutcome.DONE, WriteOutcome.REFUSED, WriteOutcome.UNKNOWN
@@ -205,11 +206,11 @@ def test_an_item_is_a_number_or_not_plain(stored: Any) -> None:
 
 @pytest.mark.parametrize("wrong", [{"project": "a/b"}, {"rollback_to": ""}, {"team": "../x"}, {"token": "t"}])
 def test_settings_of_variables_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        VercelEnvSettings.model_validate({"project": "chat", "token": {"env": "V"}, **wrong})
+    with pytest.raises(PlanProblems):
+        written(VercelEnvSettings, {"project": "chat", "token": {"env": "V"}, **wrong})
 
 
 @pytest.mark.parametrize("wrong", [{"edge_config": "a b"}, {"colour": "red"}])
 def test_settings_of_items_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        VercelEdgeSettings.model_validate({"edge_config": "ecfg_1", "token": {"env": "V"}, **wrong})
+    with pytest.raises(PlanProblems):
+        written(VercelEdgeSettings, {"edge_config": "ecfg_1", "token": {"env": "V"}, **wrong})

@@ -17,6 +17,7 @@ from cockpit.engine.clock import SystemClock
 from cockpit.practice.faults import FaultName, Param, make_fault
 from cockpit.practice.server import PracticeServer
 from cockpit.practice.world import World
+from tests.tables import written
 
 INSTANCE = "happy-otter-1"
 HEALTH: Mapping[str, Any] = {"json": {"pointer": "/status", "equals": "ok"}}
@@ -27,11 +28,12 @@ def _probe(name: str, kind: str, side: Side, settings: object) -> ProbeSpec:
 
 
 def a_plan() -> Plan:
-    http = HttpProbeSettings.model_validate({"url": "https://legacy.example/health", **HEALTH})
-    convex = ConvexProbeSettings.model_validate(
-        {"url": "https://x.example", "instance": INSTANCE, "health_query": "health:check"}
+    http = written(HttpProbeSettings, {"url": "https://legacy.example/health", **HEALTH})
+    convex = written(
+        ConvexProbeSettings,
+        {"url": "https://x.example", "instance": INSTANCE, "health_query": "health:check"},
     )
-    monitor = PrometheusSettings.model_validate({"url": "https://prometheus.example"})
+    monitor = written(PrometheusSettings, {"url": "https://prometheus.example"})
     return Plan(
         title="Adapters",
         environment="production",

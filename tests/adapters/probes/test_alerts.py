@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Probe, RefusedByService, ServiceTrouble
 from cockpit.adapters.http import Web
 from cockpit.adapters.table import PROBES
 from cockpit.core.model import Health, ProbeValue
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.probes.hostile import EVIL, TROUBLES, assert_harmless, mutated
 from tests.adapters.probes.rig import the_token
 from tests.adapters.probes.scripted import HTML, Reply, Request, Step, as_json, as_text, scripted
+from tests.tables import written
 
 FIRING = {
     "labels": {"alertname": "Errors", "cutover": "abort", "instance": "a"},
@@ -60,7 +61,7 @@ def probe(web: Web, kind: str, url: str, timeout_s: float = 5.0, **more: Any) ->
             "token": {"env": "X"},
         },
     }
-    settings = found.settings.model_validate({**tables[kind], **more})
+    settings = written(found.settings, {**tables[kind], **more})
     return found.build(settings, web, the_token, timeout_s)
 
 
@@ -262,9 +263,9 @@ def test_without_matchers_or_a_heartbeat_there_is_no_probe(table: dict[str, Any]
         "heartbeat": "Watchdog",
     }
     settings = PROBES["alertmanager"].settings
-    settings.model_validate(valid)
-    with pytest.raises(ValidationError):
-        settings.model_validate({**valid, **table})
+    written(settings, valid)
+    with pytest.raises(PlanProblems):
+        written(settings, {**valid, **table})
 
 
 # --- both -------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from cockpit.practice.faults import FaultName
 from tests.adapters.probes.practice import INSTANCE, practice, struck
 from tests.real.convex_server import ADMIN_KEY, ConvexTest, convex_test
 from tests.real.convex_server import INSTANCE as REAL_INSTANCE
+from tests.tables import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[ConvexWorld]:
 
 def probe_of(web: Web, world: ConvexWorld, timeout_s: float = 20.0, **more: Any) -> ConvexProbe:
     settings = {"url": world.url, "instance": world.instance, "health_query": "health:check", **more}
-    return build(ConvexProbeSettings.model_validate(settings), web, world.secret, timeout_s)
+    return build(written(ConvexProbeSettings, settings), web, world.secret, timeout_s)
 
 
 KEY: dict[str, Any] = {"admin_key": {"env": "KEY"}}

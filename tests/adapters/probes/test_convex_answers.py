@@ -27,6 +27,7 @@ from cockpit.core.model import Fault, Health, ProbeValue
 from tests.adapters.probes.hostile import EVIL, TOKEN, TROUBLES, assert_harmless, mutated
 from tests.adapters.probes.rig import the_token
 from tests.adapters.probes.scripted import HTML, Hang, Request, Step, as_json, as_text, scripted
+from tests.tables import written
 
 RUNNING = {"system": "none", "usage_limit": "none", "user": "none"}
 PLAN: Mapping[str, Any] = {"instance": "happy-otter-1", "health_query": "health:check"}
@@ -68,7 +69,7 @@ class Deployment:
 
 
 def probe_of(web: Web, url: str, timeout_s: float = 5.0, **settings: Any) -> ConvexProbe:
-    return build(ConvexProbeSettings.model_validate({"url": url, **settings}), web, the_token, timeout_s)
+    return build(written(ConvexProbeSettings, {"url": url, **settings}), web, the_token, timeout_s)
 
 
 async def look(web: Web, deployment: Deployment, timeout_s: float = 5.0, **settings: Any) -> ProbeValue:

@@ -42,6 +42,7 @@ from tests.adapters.probes.hostile import EVIL, assert_harmless, mutated
 from tests.adapters.probes.practice import INSTANCE, practice, struck
 from tests.adapters.probes.rig import NOW, the_token
 from tests.adapters.probes.scripted import Hang, Reply, Request, Scripted, Step, as_json, as_text, scripted
+from tests.tables import written
 
 KEY: Mapping[str, Any] = {"instance": INSTANCE, "key": {"env": "K"}}
 NOW_NS = int(NOW.timestamp()) * 10**9
@@ -97,19 +98,15 @@ async def inside(**answers: Step) -> AsyncIterator[Scripted]:
 
 def metrics(web: Web, url: str, **more: Any) -> Probe:
     given = {"url": url, **KEY, "functions": ["chats:list"], **more}
-    return convex_metrics.build(ConvexMetricsSettings.model_validate(given), web, the_token, 5.0)
+    return convex_metrics.build(written(ConvexMetricsSettings, given), web, the_token, 5.0)
 
 
 def jobs(web: Web, url: str, **more: Any) -> Probe:
-    return convex_jobs.build(
-        ConvexJobsSettings.model_validate({"url": url, **KEY, **more}), web, the_token, 5.0
-    )
+    return convex_jobs.build(written(ConvexJobsSettings, {"url": url, **KEY, **more}), web, the_token, 5.0)
 
 
 def logs(web: Web, url: str, **more: Any) -> convex_logs.ConvexLogsProbe:
-    return convex_logs.build(
-        ConvexLogsSettings.model_validate({"url": url, **KEY, **more}), web, the_token, 5.0
-    )
+    return convex_logs.build(written(ConvexLogsSettings, {"url": url, **KEY, **more}), web, the_token, 5.0)
 
 
 # --- metrics -----------------------------------------------------------------------------------------
@@ -503,7 +500,7 @@ PRACTICE_KEY = Secret(f"prod:{INSTANCE}|viewer-key")
 
 
 def practised(build: Callable[..., Probe], settings: type[Settings], web: Web, **more: Any) -> Probe:
-    return build(settings.model_validate({**KEY, **more}), web, lambda ref: PRACTICE_KEY, 5.0)
+    return build(written(settings, {**KEY, **more}), web, lambda ref: PRACTICE_KEY, 5.0)
 
 
 async def test_the_practice_world_answers_them_all(web: Web) -> None:

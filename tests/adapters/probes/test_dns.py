@@ -7,19 +7,20 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from pydantic import ValidationError
 
 from cockpit.adapters.http import Web
 from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.adapters.probes.dns import DnsProbe, DnsProbeSettings, build
 from cockpit.core.model import Health
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.probes.rig import the_token
+from tests.tables import written
 
 Answer = Callable[[], list[str]]
 
 
 def probe_of(web: Web, host: str = "api.example", *, timeout_s: float = 20.0, **more: object) -> DnsProbe:
-    return build(DnsProbeSettings.model_validate({"host": host, **more}), web, the_token, timeout_s)
+    return build(written(DnsProbeSettings, {"host": host, **more}), web, the_token, timeout_s)
 
 
 @pytest.fixture
@@ -140,5 +141,5 @@ async def test_a_name_that_no_resolver_can_be_asked_for(web: Web) -> None:
     "wrong", [{"expect": ["db.example"]}, {"expect": ["192.0.2.0/24"]}, {"family": "ipv5"}]
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        DnsProbeSettings.model_validate({"host": "a.example", **wrong})
+    with pytest.raises(PlanProblems):
+        written(DnsProbeSettings, {"host": "a.example", **wrong})

@@ -18,6 +18,7 @@ from cockpit.practice.faults import FaultName
 from tests.adapters.probes.practice import HEALTH, practice, struck
 from tests.adapters.probes.rig import the_token
 from tests.real.http_server import Service, service
+from tests.tables import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def probe_of(
     web: Web, world: HttpWorld, timeout_s: float = 20.0, path: str = "/health", **more: Any
 ) -> HttpProbe:
     settings = {"url": world.url + path, **more}
-    return build(HttpProbeSettings.model_validate(settings), web, the_token, timeout_s)
+    return build(written(HttpProbeSettings, settings), web, the_token, timeout_s)
 
 
 async def test_a_well_backend_is_ok(web: Web, world: HttpWorld) -> None:

@@ -16,12 +16,13 @@ from cockpit.core.model import Fault, Health, ProbeValue
 from tests.adapters.probes.hostile import EVIL, TOKEN, TROUBLES, assert_harmless
 from tests.adapters.probes.rig import NOW, the_token
 from tests.adapters.probes.scripted import HTML, Hang, Reply, Reset, Step, as_json, as_text, scripted
+from tests.tables import written
 
 OK = as_json({"status": "ok", "checks": {"db": [{"up": True, "a/b": 1, "m~n": None}]}})
 
 
 def probe_of(web: Web, url: str, timeout_s: float = 5.0, **settings: Any) -> HttpProbe:
-    return build(HttpProbeSettings.model_validate({"url": url, **settings}), web, the_token, timeout_s)
+    return build(written(HttpProbeSettings, {"url": url, **settings}), web, the_token, timeout_s)
 
 
 async def look(web: Web, reply: Step, timeout_s: float = 5.0, **settings: Any) -> ProbeValue:

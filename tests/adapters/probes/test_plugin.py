@@ -7,18 +7,19 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError, RefusedByService, ServiceTrouble, Unreachable
 from cockpit.adapters.http import Web
 from cockpit.adapters.probes.plugin import PluginProbe, PluginSettings, build
 from cockpit.core.model import Fault, Health
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.probes.hostile import EVIL, TOKEN, assert_harmless
 from tests.adapters.probes.rig import the_token
+from tests.tables import written
 
 
 def probe_of(web: Web, *argv: str, timeout_s: float = 20.0, **settings: object) -> PluginProbe:
-    given = PluginSettings.model_validate({"command": list(argv), **settings})
+    given = written(PluginSettings, {"command": list(argv), **settings})
     return build(given, web, the_token, timeout_s)
 
 
@@ -155,9 +156,9 @@ async def test_the_environment_is_plain_and_in_one_language(
     ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError) as caught:
-        PluginSettings.model_validate({"command": ["true"], **wrong})
-    assert "hunter2" not in "".join(error["msg"] for error in caught.value.errors())
+    with pytest.raises(PlanProblems) as caught:
+        written(PluginSettings, {"command": ["true"], **wrong})
+    assert "hunter2" not in str(caught.value)
 
 
 def _runs(pid: int) -> bool:

@@ -17,6 +17,7 @@ from cockpit.core.model import Health
 from cockpit.core.secret import Secret
 from tests.adapters.probes.hostile import EVIL, TOKEN, assert_harmless
 from tests.adapters.probes.sockets import Talk, chatter, hang_up, saying, silence, talking
+from tests.tables import written
 
 READY = b"R" + struct.pack("!ii", 8, 0) + b"Z" + struct.pack("!ic", 5, b"I")
 
@@ -47,7 +48,7 @@ def after_the_start(said: bytes, *, then: bytes = b"") -> Talk:
 
 
 def probe_of(port: int, timeout_s: float = 20.0) -> PostgresProbe:
-    settings = PostgresProbeSettings.model_validate({"dsn": {"env": "LEGACY_DSN"}})
+    settings = written(PostgresProbeSettings, {"dsn": {"env": "LEGACY_DSN"}})
     dsn = f"postgresql://someone:{TOKEN}@127.0.0.1:{port}/somewhere"
     return build(settings, Web(), lambda _: Secret(dsn), timeout_s)
 

@@ -12,18 +12,19 @@ from secrets import token_hex
 
 import psutil
 import pytest
-from pydantic import ValidationError
 
 from cockpit.adapters.base import RefusedByService, Unreachable
 from cockpit.adapters.http import Web
 from cockpit.adapters.probes.process import ProcessProbe, ProcessProbeSettings, build
 from cockpit.core.model import Fault, Health
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.probes.hostile import assert_harmless
 from tests.adapters.probes.rig import the_token
+from tests.tables import written
 
 
 def probe_of(web: Web, *, timeout_s: float = 20.0, **settings: object) -> ProcessProbe:
-    return build(ProcessProbeSettings.model_validate(settings), web, the_token, timeout_s)
+    return build(written(ProcessProbeSettings, settings), web, the_token, timeout_s)
 
 
 @pytest.fixture
@@ -159,5 +160,5 @@ async def test_a_process_table_that_hangs_is_unknown(web: Web, tmp_path: Path) -
     [{}, {"pid": 0}, {"pid": 2**31}, {"pid": 1, "pid_file": "/x"}, {"pid_file": "x.pid"}, {"program": ""}],
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        ProcessProbeSettings.model_validate(wrong)
+    with pytest.raises(PlanProblems):
+        written(ProcessProbeSettings, wrong)

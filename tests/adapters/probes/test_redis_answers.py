@@ -7,16 +7,17 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError
 from cockpit.adapters.http import Web
 from cockpit.adapters.probes.redis import RedisProbe, RedisProbeSettings, build
 from cockpit.adapters.resp import read_info
 from cockpit.core.model import Health
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.probes.hostile import EVIL, assert_harmless
 from tests.adapters.probes.rig import the_token
 from tests.adapters.probes.sockets import Talk, chatter, hang_up, saying, silence, talking
+from tests.tables import written
 
 RUBBISH = EVIL.encode("utf-8", "replace").replace(b"\r", b"").replace(b"\n", b"")
 
@@ -38,7 +39,7 @@ def bulk(text: bytes) -> bytes:
 
 
 def probe_of(web: Web, port: int, timeout_s: float = 20.0, **more: object) -> RedisProbe:
-    settings = RedisProbeSettings.model_validate({"host": "127.0.0.1", "port": port, **more})
+    settings = written(RedisProbeSettings, {"host": "127.0.0.1", "port": port, **more})
     return build(settings, web, the_token, timeout_s)
 
 
@@ -147,6 +148,6 @@ def test_information_is_read_line_by_line() -> None:
     ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError) as caught:
-        RedisProbeSettings.model_validate({"host": "cache", **wrong})
-    assert "hunter2" not in "".join(error["msg"] for error in caught.value.errors())
+    with pytest.raises(PlanProblems) as caught:
+        written(RedisProbeSettings, {"host": "cache", **wrong})
+    assert "hunter2" not in str(caught.value)

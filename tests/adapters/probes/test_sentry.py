@@ -15,13 +15,14 @@ from tests.adapters.probes.hostile import EVIL, TOKEN, TROUBLES, assert_harmless
 from tests.adapters.probes.rig import NOW, the_token
 from tests.adapters.probes.scripted import Reply, Request, as_json, as_text, scripted
 from tests.adapters.probes.sentry_double import Sentry
+from tests.tables import written
 
 MINUTE = timedelta(minutes=1)
 
 
 def probe(web: Web, url: str, timeout_s: float = 5.0, **more: Any) -> SentryProbe:
     table = {"organization": "shop", "url": url, "token": {"env": "X"}, **more}
-    return build(SentrySettings.model_validate(table), web, the_token, timeout_s)
+    return build(written(SentrySettings, table), web, the_token, timeout_s)
 
 
 async def ask(web: Web, answer: Any, timeout_s: float = 5.0, **more: Any) -> ProbeValue | AdapterError:

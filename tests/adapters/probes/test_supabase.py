@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError, RefusedByService, Throttled
 from cockpit.adapters.http import Web
@@ -16,16 +15,18 @@ from cockpit.adapters.probes.supabase import SupabaseProbe, build, read_total
 from cockpit.adapters.probes.supabase_settings import SupabaseProbeSettings
 from cockpit.core.model import Health, ProbeValue
 from cockpit.core.secret import Secret
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.probes.hostile import EVIL, TROUBLES, assert_harmless
 from tests.adapters.probes.scripted import Reply, Scripted, Step, as_json, as_text, scripted
 from tests.adapters.probes.supabase_double import LEGACY_KEY, SECRET_KEY, Project
 from tests.real.servers import free_port
+from tests.tables import written
 
 
 def probe_of(
     web: Web, url: str, *, key: str = SECRET_KEY, timeout_s: float = 20.0, **more: object
 ) -> SupabaseProbe:
-    settings = SupabaseProbeSettings.model_validate({"url": url, "key": {"env": "SUPABASE_KEY"}, **more})
+    settings = written(SupabaseProbeSettings, {"url": url, "key": {"env": "SUPABASE_KEY"}, **more})
     return build(settings, web, lambda _: Secret(key), timeout_s)
 
 
@@ -266,6 +267,6 @@ def test_the_total_of_a_content_range(text: str, total: int | None) -> None:
     ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError) as caught:
-        SupabaseProbeSettings.model_validate({"url": "https://x", "key": {"env": "K"}, **wrong})
-    assert "hunter2" not in "".join(error["msg"] for error in caught.value.errors())
+    with pytest.raises(PlanProblems) as caught:
+        written(SupabaseProbeSettings, {"url": "https://x", "key": {"env": "K"}, **wrong})
+    assert "hunter2" not in str(caught.value)

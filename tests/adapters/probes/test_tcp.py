@@ -6,22 +6,23 @@ import socket
 import threading
 
 import pytest
-from pydantic import ValidationError
 
 from cockpit.adapters.http import Web
 from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.adapters.probes.tcp import TcpProbe, TcpProbeSettings, build
 from cockpit.core.model import Health
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.probes.hostile import EVIL, assert_harmless
 from tests.adapters.probes.rig import the_token
 from tests.adapters.probes.sockets import chatter, copy, hang_up, saying, silence, talking
 from tests.real.servers import free_port
+from tests.tables import written
 
 
 def probe_of(
     web: Web, port: int, *, host: str = "127.0.0.1", timeout_s: float = 20.0, **more: object
 ) -> TcpProbe:
-    settings = TcpProbeSettings.model_validate({"host": host, "port": port, **more})
+    settings = written(TcpProbeSettings, {"host": host, "port": port, **more})
     return build(settings, web, the_token, timeout_s)
 
 
@@ -144,12 +145,12 @@ async def test_a_resolver_that_hangs_is_unknown_and_holds_nobody_up(
     ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        TcpProbeSettings.model_validate({"host": "db", "port": 5432, **wrong})
+    with pytest.raises(PlanProblems):
+        written(TcpProbeSettings, {"host": "db", "port": 5432, **wrong})
 
 
 @pytest.mark.parametrize(
     "host", ["db", "db-1.example.com", "192.0.2.7", "2001:db8::7", "::1", "fe80::1%eth0", "_x.y"]
 )
 def test_names_and_addresses_are_hosts(host: str) -> None:
-    assert TcpProbeSettings.model_validate({"host": host, "port": 1}).host == host
+    assert written(TcpProbeSettings, {"host": host, "port": 1}).host == host

@@ -11,7 +11,6 @@ from http import HTTPStatus
 
 import pytest
 import pytest_asyncio
-from pydantic import ValidationError
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
@@ -22,11 +21,13 @@ from cockpit.adapters.http import Web
 from cockpit.adapters.no_answer import Cause, NoAnswer
 from cockpit.adapters.probes.websocket import WebSocketProbe, WebSocketProbeSettings, build, read_gauge
 from cockpit.core.model import Health, ProbeValue
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.probes.hostile import EVIL, TOKEN, assert_harmless
 from tests.adapters.probes.rig import the_token
 from tests.adapters.probes.sockets import chatter, hang_up, saying, silence, talking
 from tests.real.http_server import make_certificates
 from tests.real.servers import free_port, scratch
+from tests.tables import written
 
 ACCEPT = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 Serve = Callable[[ServerConnection], Awaitable[None]]
@@ -41,7 +42,7 @@ async def web() -> AsyncIterator[Web]:
 
 def probe_of(web: Web, port: int, *, timeout_s: float = 20.0, **more: object) -> WebSocketProbe:
     settings = {"url": f"ws://127.0.0.1:{port}/socket?v=1", **more}
-    return build(WebSocketProbeSettings.model_validate(settings), web, the_token, timeout_s)
+    return build(written(WebSocketProbeSettings, settings), web, the_token, timeout_s)
 
 
 async def trouble_of(probe: WebSocketProbe) -> AdapterError:
@@ -296,6 +297,6 @@ def test_only_a_number_is_a_gauge(message: str | bytes, number: float | None) ->
     ],
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError) as caught:
-        WebSocketProbeSettings.model_validate({"url": "ws://x", **wrong})
-    assert "hunter2" not in "".join(error["msg"] for error in caught.value.errors())
+    with pytest.raises(PlanProblems) as caught:
+        written(WebSocketProbeSettings, {"url": "ws://x", **wrong})
+    assert "hunter2" not in str(caught.value)

@@ -27,6 +27,7 @@ from tests.adapters.probes.rig import the_token
 from tests.adapters.probes.scripted import Request, Step, as_json, as_text, scripted
 from tests.real.convex_server import INSTANCE as REAL_INSTANCE
 from tests.real.convex_server import READ_KEY, convex_test
+from tests.tables import written
 
 CHATS, USERS = "table_size:chats", "table_size:users"
 THROWN: Mapping[str, Any] = {"status": "error", "errorMessage": "[Request ID: 7f3c2d1e0a9b8c7d] Server Error"}
@@ -62,7 +63,7 @@ class Deployment:
 
 def monitor(web: Web, url: str, **more: Any) -> ConvexMonitor:
     given = {"url": url, "instance": INSTANCE, "key": {"env": "K"}, **more}
-    return build(ConvexMonitorSettings.model_validate(given), web, the_token, 5.0)
+    return build(written(ConvexMonitorSettings, given), web, the_token, 5.0)
 
 
 def good(raw: object) -> Sample | AdapterError:
@@ -183,7 +184,7 @@ def test_mutations_are_read_or_refused(seed: int) -> None:
 async def test_the_practice_world_tells_sizes(web: Web) -> None:
     with practice() as server:
         given = {"url": server.urls["convex"], "instance": INSTANCE, "key": {"env": "K"}}
-        settings = ConvexMonitorSettings.model_validate(given)
+        settings = written(ConvexMonitorSettings, given)
         asking = build(settings, web, lambda ref: Secret(f"prod:{INSTANCE}|viewer-key"), 5.0)
         lines = await asking.preflight([CHATS])
     assert [line.ok for line in lines] == [True, True, True]
@@ -195,7 +196,7 @@ async def test_convex_test_counts_what_was_stored(web: Web) -> None:
         functions.store("one", {})
         functions.store("two", {}, {})
         given = {"url": functions.url, "instance": REAL_INSTANCE, "key": {"env": "K"}}
-        asking = build(ConvexMonitorSettings.model_validate(given), web, lambda ref: Secret(READ_KEY), 10.0)
+        asking = build(written(ConvexMonitorSettings, given), web, lambda ref: Secret(READ_KEY), 10.0)
         counted = 'count:tamper:count {"key": "two"}'
         found = await asking.query(["table_size:cutoverFlags", counted])
         lines = await asking.preflight(["table_size:cutoverFlags", "table_size:nowhere"])

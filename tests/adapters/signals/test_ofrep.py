@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, Throttled, Unreachable
 from cockpit.adapters.http import Web
@@ -19,8 +18,10 @@ from cockpit.adapters.signals.ofrep import OfrepMonitor, OfrepSettings, build, i
 from cockpit.adapters.table import MONITORS
 from cockpit.core.model import Fault, Quality, Sample
 from cockpit.core.secret import Secret, SecretRef
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.probes.scripted import Hang, Reply, Request, Scripted, Step, as_json, as_text, scripted
 from tests.real.ofrep_server import Ofrep, ofrep
+from tests.tables import written
 
 THREE = ("reads legacy", "reads new", "reads share")
 
@@ -30,7 +31,7 @@ def vault(ref: SecretRef) -> Secret:
 
 
 def monitor(url: str, web: Web, *, timeout_s: float = 60.0, **more: Any) -> OfrepMonitor:
-    settings = OfrepSettings.model_validate({"url": url, **more})
+    settings = written(OfrepSettings, {"url": url, **more})
     return build(settings, web, vault, timeout_s)
 
 
@@ -264,8 +265,8 @@ def test_an_interval_holds_its_share_and_narrows(of: int, part: float) -> None:
     "wrong", [{"identities": 10}, {"per_poll": 1000}, {"token": "t"}, {"new": 1}, {"without_value": "maybe"}]
 )
 def test_settings_that_cannot_be(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        OfrepSettings.model_validate({"url": "https://flags.example.org", **wrong})
+    with pytest.raises(PlanProblems):
+        written(OfrepSettings, {"url": "https://flags.example.org", **wrong})
 
 
 def test_the_table_knows_it() -> None:

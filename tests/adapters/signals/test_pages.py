@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, Monitor, RefusedByService
 from cockpit.adapters.http import Web
 from cockpit.adapters.table import MONITORS
 from cockpit.core.model import Fault, Quality, Sample
+from cockpit.plan.problems import PlanProblems
 from tests.adapters.probes.hostile import EVIL, TOKEN, TROUBLES, assert_harmless, mutated
 from tests.adapters.probes.rig import the_token
 from tests.adapters.probes.scripted import Reply, as_json, as_text, scripted
 from tests.adapters.signals.test_exposition import OPEN, PAGE
+from tests.tables import written
 
 NUMBERS = {
     "orders": {"all": 1200, "failed": "17", "gone": None, "a/b": 3.5, "late": -2},
@@ -27,7 +28,7 @@ NUMBERS = {
 
 def monitor(web: Web, kind: str, url: str, timeout_s: float = 5.0, **more: Any) -> Monitor:
     found = MONITORS[kind]
-    return found.build(found.settings.model_validate({"url": url, **more}), web, the_token, timeout_s)
+    return found.build(written(found.settings, {"url": url, **more}), web, the_token, timeout_s)
 
 
 async def ask(web: Web, kind: str, reply: Reply, *expressions: str) -> Any:
@@ -165,5 +166,5 @@ async def test_a_damaged_page_is_harmless(web: Web, seed: int) -> None:
 
 @pytest.mark.parametrize("kind", ["prom_text", "http_json"])
 def test_a_secret_is_never_written_out(kind: str) -> None:
-    with pytest.raises(ValidationError):
-        MONITORS[kind].settings.model_validate({"url": "http://x/", "headers": {"Authorization": "Bearer x"}})
+    with pytest.raises(PlanProblems):
+        written(MONITORS[kind].settings, {"url": "http://x/", "headers": {"Authorization": "Bearer x"}})

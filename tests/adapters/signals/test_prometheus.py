@@ -20,6 +20,7 @@ from cockpit.practice.faults import FaultName
 from tests.adapters.probes.practice import practice, struck
 from tests.adapters.probes.rig import the_token
 from tests.real.prometheus_server import BASE_PATH, MetricsTarget, prometheus
+from tests.tables import written
 
 COUNTERS = {
     'shop_requests_total{backend="legacy"}': "100",
@@ -89,7 +90,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[MonitorWorld]:
 
 def monitor(web: Web, world: MonitorWorld, timeout_s: float = 20.0) -> PrometheusMonitor:
     settings = {"url": world.url, "base_path": world.base_path}
-    return build(PrometheusSettings.model_validate(settings), web, the_token, timeout_s)
+    return build(written(PrometheusSettings, settings), web, the_token, timeout_s)
 
 
 async def ask(web: Web, world: MonitorWorld, *expressions: str) -> Any:
@@ -205,7 +206,7 @@ async def test_a_hanging_source_is_unreachable_and_then_back(web: Web, world: Mo
 
 
 async def test_a_wrong_base_path_is_the_plans_fault(web: Web, world: MonitorWorld) -> None:
-    settings = PrometheusSettings.model_validate({"url": world.url, "base_path": "/elsewhere"})
+    settings = written(PrometheusSettings, {"url": world.url, "base_path": "/elsewhere"})
     with pytest.raises(AdapterError) as caught:
         await build(settings, web, the_token, 20.0).query([world.one])
     assert caught.value.failure.fault is Fault.PLAN

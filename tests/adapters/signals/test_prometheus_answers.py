@@ -23,6 +23,7 @@ from cockpit.core.model import Fault, Quality, Sample
 from tests.adapters.probes.hostile import TROUBLES, assert_harmless
 from tests.adapters.probes.rig import NOW, the_token
 from tests.adapters.probes.scripted import HTML, Hang, Reply, Request, as_json, as_text, scripted
+from tests.tables import written
 
 AT_S = 1795162768.403
 AT = datetime.fromtimestamp(AT_S, UTC)
@@ -38,7 +39,7 @@ def result(kind: str, value: object) -> dict[str, object]:
 
 
 def monitor(web: Web, url: str, timeout_s: float = 5.0, **settings: object) -> PrometheusMonitor:
-    return build(PrometheusSettings.model_validate({"url": url, **settings}), web, the_token, timeout_s)
+    return build(written(PrometheusSettings, {"url": url, **settings}), web, the_token, timeout_s)
 
 
 async def ask_one(web: Web, reply: Reply, timeout_s: float = 5.0) -> Sample | AdapterError:

@@ -19,6 +19,7 @@ from cockpit.adapters.program import Ended
 from cockpit.adapters.table import FLAG_SERVICES
 from cockpit.core.clean import Percent
 from tests.adapters.flags.suite import EVIL, Act, Built, Can, Lever, LeverRig, Trouble, Truth, Vault
+from tests.tables import written
 
 TOKEN: Final = "program-token-4f1c"
 _TROUBLES: Final = frozenset(
@@ -127,7 +128,7 @@ class ProgramRig(LeverRig):
         folder = self._folder.with_name("elsewhere") if how is Built.ELSEWHERE else self._folder
         argv = [str(self._program), str(folder), EVIL]
         given = {"read": argv, "write": [] if how is Built.READ_ONLY else argv}
-        wanted = CommandFlagSettings.model_validate({**given, "write_env": {"LEVER_TOKEN": {"env": "TOKEN"}}})
+        wanted = written(CommandFlagSettings, {**given, "write_env": {"LEVER_TOKEN": {"env": "TOKEN"}}})
         row, web, vault = FLAG_SERVICES["command"], Web(), Vault({"TOKEN": TOKEN})
         timeout_s = 0.5 if how is Built.IMPATIENT else 30.0
         writer = row.writer(wanted, web, vault, timeout_s)

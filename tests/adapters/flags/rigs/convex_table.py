@@ -23,6 +23,7 @@ from tests.adapters.flags.suite import READ_SECRET, WRITE_SECRET, Built, Can, Le
 from tests.adapters.probes.scripted import Request
 from tests.real import convex_server
 from tests.real.convex_server import ConvexTest
+from tests.tables import written
 
 _NUMBERS = itertools.count()
 
@@ -51,7 +52,7 @@ class ConvexTableRig(RelayedRig):
             "token": READ_SECRET,
             **({} if how is Built.READ_ONLY else {"write_token": WRITE_SECRET}),
         }
-        settings = ConvexTableSettings.model_validate(given)
+        settings = written(ConvexTableSettings, given)
         vault = Vault({"READ_TOKEN": read, "WRITE_TOKEN": write})
         timeout_s = 0.5 if how is Built.IMPATIENT else 10.0
         row = FLAG_SERVICES["convex_table"]

@@ -24,6 +24,7 @@ from cockpit.adapters.http import Web
 from cockpit.adapters.table import FLAG_SERVICES
 from cockpit.core.clean import FULL, ZERO, Percent
 from tests.adapters.flags.suite import EVIL, Act, Built, Can, Lever, LeverRig, Trouble, Truth, Vault
+from tests.tables import written
 
 _NUMBERS: Final = itertools.count()
 _BROKEN: Final[Mapping[Trouble, bytes]] = {
@@ -80,8 +81,8 @@ class FileRig(LeverRig):
 
     def build(self, how: Built = Built.USUAL) -> Lever:
         path = self.path if how is not Built.ELSEWHERE else self.path.with_name("absent")
-        wanted = FlagFileSettings.model_validate(
-            {**self.settings, "path": str(path), "write": how is not Built.READ_ONLY}
+        wanted = written(
+            FlagFileSettings, {**self.settings, "path": str(path), "write": how is not Built.READ_ONLY}
         )
         web, vault, row = Web(), Vault({}), FLAG_SERVICES["file"]
         writer = row.writer(wanted, web, vault, 5.0)

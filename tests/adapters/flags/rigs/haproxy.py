@@ -19,6 +19,7 @@ from cockpit.core.clean import Percent
 from tests.adapters.flags.haproxy_double import haproxy_double
 from tests.adapters.flags.suite import EVIL, Act, Built, Can, Lever, LeverRig, Trouble, Truth, Vault
 from tests.real.haproxy_server import FLAGS, Haproxy
+from tests.tables import written
 
 _BROKEN = {
     Trouble.HTML: f"<html>{EVIL}</html>".encode(),
@@ -129,7 +130,7 @@ class DoubleRig(LeverRig):
             **({} if how is Built.READ_ONLY else {"write_socket": str(write.path)}),
             **({"new": "convex"} if how is Built.ELSEWHERE else {}),
         }
-        settings, vault = HaproxySettings.model_validate(given), Vault({})
+        settings, vault = written(HaproxySettings, given), Vault({})
         timeout_s = 0.5 if how is Built.IMPATIENT else 5.0
         row, web = FLAG_SERVICES["haproxy"], Web()
         return Lever(

@@ -20,6 +20,7 @@ from cockpit.practice.server import PracticeServer
 from cockpit.practice.world import World
 from tests.adapters.flags.relay import RELAYED, Relay, RelayedRig, relay
 from tests.adapters.flags.suite import READ_SECRET, WRITE_SECRET, Built, Can, Lever, LeverRig, Truth, Vault
+from tests.tables import written
 
 READ_TOKEN, WRITE_TOKEN, WRONG_TOKEN = "viewer-7c21a0", "practice-91be44", "stranger-5d0f"
 _HERE: Final = {"/meta/environment": "production"}
@@ -84,7 +85,7 @@ _NUMBERS: Final = itertools.count()
 
 
 def settings(shape: str, url: str, **more: object) -> HttpJsonSettings:
-    return HttpJsonSettings.model_validate({"url": url, **SHAPES[shape], **more})
+    return written(HttpJsonSettings, {"url": url, **SHAPES[shape], **more})
 
 
 def plan_of_all_shapes() -> Plan:

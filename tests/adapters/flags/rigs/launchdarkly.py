@@ -17,6 +17,7 @@ from tests.adapters.flags.launchdarkly_double import ENVIRONMENT, PROJECT, READE
 from tests.adapters.flags.relay import RELAYED, Relay, RelayedRig, relay
 from tests.adapters.flags.suite import READ_SECRET, WRITE_SECRET, Built, Can, Lever, Truth, Vault
 from tests.adapters.probes.scripted import scripted
+from tests.tables import written
 
 STRANGER = "api-stranger-0000"
 
@@ -49,7 +50,7 @@ class DoubleRig(RelayedRig):
             "token": READ_SECRET,
             **({} if how is Built.READ_ONLY else {"write_token": WRITE_SECRET}),
         }
-        settings = LaunchDarklySettings.model_validate(given)
+        settings = written(LaunchDarklySettings, given)
         vault = Vault({"READ_TOKEN": read, "WRITE_TOKEN": write})
         timeout_s = 0.5 if how is Built.IMPATIENT else 10.0
         row = FLAG_SERVICES["launchdarkly"]

@@ -20,6 +20,7 @@ from cockpit.engine.clock import SystemClock
 from tests.adapters.flags.nginx_double import NginxDouble
 from tests.adapters.flags.suite import EVIL, Act, Built, Can, Lever, LeverRig, Trouble, Truth, Vault
 from tests.real.nginx_server import FLAGS, Splitter, blocks
+from tests.tables import written
 
 NAMES = Names(legacy="legacy", new="new")
 _BROKEN: Final[Mapping[Trouble, bytes]] = {
@@ -57,7 +58,7 @@ class RealRig(LeverRig):
             "pid_file": str(nginx.pid_file),
             **({} if how is Built.READ_ONLY else {"test": nginx.test}),
         }
-        settings, vault = NginxSettings.model_validate(given), Vault({})
+        settings, vault = written(NginxSettings, given), Vault({})
         timeout_s = 0.5 if how is Built.IMPATIENT else self.timeout_s
         row, web = FLAG_SERVICES["nginx"], Web(clock=SystemClock())
         return Lever(

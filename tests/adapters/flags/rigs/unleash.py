@@ -17,6 +17,7 @@ from tests.adapters.flags.relay import RELAYED, Relay, RelayedRig, relay
 from tests.adapters.flags.suite import READ_SECRET, WRITE_SECRET, Built, Can, Lever, Truth, Vault
 from tests.real.unleash_raw import ENVIRONMENT, RawUnleash
 from tests.real.unleash_server import Unleash
+from tests.tables import written
 
 
 class PracticeRig(RelayedRig):
@@ -51,7 +52,7 @@ class PracticeRig(RelayedRig):
             "token": READ_SECRET,
             **({} if how is Built.READ_ONLY else {"write_token": WRITE_SECRET}),
         }
-        settings = UnleashSettings.model_validate(given)
+        settings = written(UnleashSettings, given)
         vault = Vault({"READ_TOKEN": read, "WRITE_TOKEN": write})
         timeout_s = 0.5 if how is Built.IMPATIENT else 10.0
         row = FLAG_SERVICES["unleash"]

@@ -20,6 +20,7 @@ from tests.adapters.flags.relay import RELAYED, Relay, RelayedRig, relay
 from tests.adapters.flags.suite import READ_SECRET, WRITE_SECRET, Built, Can, Lever, Trouble, Truth, Vault
 from tests.adapters.flags.vercel_double import EDGE, PROJECT, READER, TEAM, WRITER, VercelDouble
 from tests.adapters.probes.scripted import scripted
+from tests.tables import written
 
 STRANGER = "vercel-stranger-0000"
 
@@ -55,7 +56,7 @@ class VercelRig(RelayedRig):
             **({} if how is Built.READ_ONLY else {"write_token": WRITE_SECRET}),
             **more,
         }
-        settings = self.settings.model_validate(given)
+        settings = written(self.settings, given)
         vault = Vault({"READ_TOKEN": read, "WRITE_TOKEN": write})
         timeout_s = 0.5 if how is Built.IMPATIENT else 10.0
         row = FLAG_SERVICES[self.kind]
