@@ -87,6 +87,9 @@ def _no_forward(snapshot: Snapshot) -> str:
     )
 
 
+NO_CHECKLIST: Final = "the plan has no checklist"
+
+
 def _advance_title(snapshot: Snapshot) -> str:
     return "Answer what is asked" if snapshot.request is not None else "Advance a flag"
 
@@ -105,7 +108,7 @@ def _no_override(snapshot: Snapshot) -> str:
 
 
 def _no_checklist(snapshot: Snapshot) -> str:
-    return "" if snapshot.checklist else "the plan has no checklist"
+    return "" if snapshot.checklist else NO_CHECKLIST
 
 
 def _no_plan_change(snapshot: Snapshot) -> str:
@@ -278,6 +281,7 @@ ACTIONS: Final = (
         title="Parity",
         group=Group.MOVE,
         tip="focus the parity panel, where the plan compares data",
+        why_not=lambda snapshot: "" if snapshot.parity else "the plan compares no data",
     ),
     Action(
         id="panel.checklist",
@@ -285,6 +289,7 @@ ACTIONS: Final = (
         title="Checklist",
         group=Group.MOVE,
         tip="the checklist on the whole screen, where the plan has one; z or escape goes back",
+        why_not=lambda snapshot: "" if snapshot.checklist or snapshot.phases else NO_CHECKLIST,
     ),
     Action(
         id="panel.journal",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Final
 from uuid import uuid4
@@ -33,11 +34,12 @@ from cockpit.face.port import Port
 from cockpit.face.screens.countdown import CountdownScreen
 from cockpit.face.screens.deck import DeckScreen, Frame
 from cockpit.face.screens.live import Live
-from cockpit.face.screens.sheet import PageScreen
+from cockpit.face.screens.sheet import COPIED, PageScreen
 from cockpit.face.themes import Inks
 from cockpit.face.view import Line, Role
 from cockpit.face.view_detail import detail_text
 from cockpit.face.view_journal import command_line
+from cockpit.face.view_lines import unfolded
 from cockpit.face.view_summary import summary_lines
 
 TICK_S: Final = 1.0
@@ -300,11 +302,11 @@ class CockpitApp(CellDiffApp):
     def _copy(self, title: str, lines: tuple[str, ...]) -> None:
         """Copy by the terminal's own means, which nobody can check: so the text is shown as well."""
         self.copy_to_clipboard("\n".join(lines))
-        shown: tuple[Line, ...] = tuple(((line, Role.TEXT),) for line in lines)
-        note = "not in the clipboard? the terminal refused; mark the text above"
-        self.push_screen(
-            PageScreen(self.port, self.clock, title=title, words=lambda _s, _n, _w: shown, note=note)
-        )
+
+        def shown(_snapshot: Snapshot, _now: datetime, width: int) -> tuple[Line, ...]:
+            return tuple(((part, Role.TEXT),) for line in lines for part in unfolded(line, width))
+
+        self.push_screen(PageScreen(self.port, self.clock, title=title, words=shown, note=COPIED))
 
     # --- themes ------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from cockpit.face.view import (
     safe,
     sparkline,
 )
+from cockpit.face.view_lines import named
 
 GUTTER: Final = 2
 _AGE: Final = 6
@@ -149,7 +150,7 @@ def probe_lines(probe: ProbeStatus, now: datetime, width: int, *, full: bool) ->
     name_width = width - 10 - _LATENCY - last_width - (3 if last_width else 2)
     first = cells(
         cell(10, word),
-        cell(name_width, probe.name, Role.TEXT if quiet is Role.TEXT else Role.STRONG),
+        cell(name_width, named(probe.name, name_width), Role.TEXT if quiet is Role.TEXT else Role.STRONG),
         cell(_LATENCY, latency, quiet, right=True),
         Cell(last_width, trend, right=True),
     )

@@ -190,10 +190,10 @@ def calm_words(snapshot: Snapshot, now: datetime, width: int) -> str:
     read = sum(flag.configured.fresh_value(now) is not None for flag in snapshot.flags)
     good = sum(signal.evidence.verdict is Verdict.NOT_WORSE for signal in snapshot.signals)
     calm = snapshot.level is Level.OK
-    numbers = (
-        f"{read} of {len(snapshot.flags)} flags read · {healthy} of {len(probes)} probes OK"
-        f" · {good} of {len(snapshot.signals)} signals NOT WORSE"
+    judged = (
+        f"{good} of {len(snapshot.signals)} signals NOT WORSE" if snapshot.signals else "no signal compared"
     )
+    numbers = f"{read} of {len(snapshot.flags)} flags read · {healthy} of {len(probes)} probes OK · {judged}"
     words = f"{'nothing tripped' if calm else 'no reason given'} · {numbers}"
     return words if not calm or cell_len(words) <= width else numbers
 

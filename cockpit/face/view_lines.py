@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 
 from cockpit.face.view import NOTHING, Line, Role, Segment, clip, cut, fit, safe, width_of
+
+_MIDDLE_FROM: Final = 8
 
 
 def row(*segments: Segment | str) -> Line:
@@ -54,6 +57,28 @@ def wrapped(text: str, width: int, *, limit: int = 1000) -> tuple[str, ...]:
     if len(rows) > limit:
         rows = [*rows[: limit - 1], cut(" ".join(rows[limit - 1 :]), width)]
     return tuple(rows)
+
+
+def unfolded(text: str, width: int) -> tuple[str, ...]:
+    """A line to read and to mark as a whole: where it is too long it goes on below, further in."""
+    if cell_len(text) <= width:
+        return (text,)
+    indent = " " * (len(text) - len(text.lstrip()))
+    first, *others = wrapped(text, max(1, width - len(indent) - 2))
+    return (f"{indent}{first}", *(f"{indent}  {each}" for each in others))
+
+
+def named(name: str, width: int) -> str:
+    """A name of at most `width` cells: of a long one the middle is left out, because names of one family
+    differ at their ends."""
+    clean = safe(name)
+    if cell_len(clean) <= width or width < _MIDDLE_FROM:
+        return cut(clean, width)
+    head = chop_cells(clean, width // 2)[0]
+    room, start = width - cell_len(head) - 1, len(clean)
+    while start and cell_len(clean[start - 1 :]) <= room:
+        start -= 1
+    return f"{head}…{clean[start:]}"
 
 
 def joined(items: Iterable[str], separator: str = " · ") -> str:

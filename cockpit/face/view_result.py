@@ -9,7 +9,7 @@ from cockpit.core.rollback import Delta, Rollback, StepState
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.view import Line, Role, age, clip, count, text_of
 from cockpit.face.view_levers import second_words
-from cockpit.face.view_lines import column, joined, mmss, row, rule, share, utc
+from cockpit.face.view_lines import column, joined, mmss, row, rule, share, unfolded, utc
 from cockpit.face.view_needs import needs
 from cockpit.face.view_rollback import before_words, countdown, flip_word, scope_words
 from cockpit.face.view_steps import budget, step_word
@@ -105,5 +105,6 @@ def incident_text(rollback: Rollback, snapshot: Snapshot, now: datetime) -> str:
 
 
 def incident_lines(rollback: Rollback, snapshot: Snapshot, now: datetime, width: int) -> tuple[Line, ...]:
-    """The same, to look at."""
-    return tuple(clip(row(each), width) for each in incident_text(rollback, snapshot, now).split("\n"))
+    """The same, to look at and to mark: nothing of it is cut."""
+    told = incident_text(rollback, snapshot, now).split("\n")
+    return tuple(row(part) for each in told for part in unfolded(each, width))

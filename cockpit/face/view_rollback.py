@@ -19,7 +19,7 @@ from cockpit.core.snapshot import ProbeStatus, Snapshot
 from cockpit.face import view
 from cockpit.face.view import Line, Role, Segment, Word, clip
 from cockpit.face.view_levers import first_lever_words, flag_id, lever_word, zero_text
-from cockpit.face.view_lines import column, joined, mmss, number_of, row, rule, share
+from cockpit.face.view_lines import column, joined, mmss, named, number_of, row, rule, share
 
 # --- time ------------------------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ def flip_row(
 
     first: what the first lever says while the second one holds the flag.
     """
-    word = flip_word(flip)
+    word, name_width = flip_word(flip), max(12, min(32, width - 58))
     foreign = "raised by someone else, fought once" if flip.fought else ""
     said = first or (flip.second.detail if flip.second is not None else "") or flip.detail or foreign
     detail: Segment = (said, Role.WARN if first else word.role)
@@ -181,7 +181,7 @@ def flip_row(
         row(
             column(str(word), 23, word.role),
             " ",
-            column(flip.flag, max(12, min(32, width - 58)), Role.ACCENT if focused else Role.STRONG),
+            column(named(flip.flag, name_width), name_width, Role.ACCENT if focused else Role.STRONG),
             " ",
             column(before_words(flip), 11),
             column(order if width >= 100 else "", 19 if width >= 100 else 0, Role.DIM),

@@ -32,10 +32,11 @@ from cockpit.face.view import (
     time_left,
 )
 from cockpit.face.view import Cell as Column
+from cockpit.face.view_lines import named
 
 T = TypeVar("T")
 WIDE: Final = 100
-_NAME: Final = 21
+_NAME: Final = 24
 _STATE: Final = 14
 _NUMBERS: Final = {"asked": 6, "configured": 10, "observed": 8}
 """The columns of a narrow line; the words above the three numbers are the same at every width."""
@@ -124,7 +125,7 @@ def _narrow_key(width: int) -> int:
 def _wide_line(flag: FlagStatus, now: datetime, width: int) -> Line:
     word = flag_word(flag, now)
     return cells(
-        Column(_key_width(width), _name(flag, word)),
+        Column(_key_width(width), _name(flag, word, _key_width(width))),
         Column(_wide_bar(width), _bar(flag, now, _wide_bar(width))),
         cell(7, percent(flag.asked), Role.TEXT, right=True),
         Column(10, (configured(flag, now),), right=True),
@@ -147,15 +148,15 @@ def _narrow_line(flag: FlagStatus, now: datetime, width: int) -> Line:
     asked: Segment = (percent(flag.asked), Role.TEXT)
     numbers = (asked, configured(flag, now), observed(flag, now))
     return cells(
-        Column(_narrow_key(width), _name(flag, word)),
+        Column(_narrow_key(width), _name(flag, word, _narrow_key(width))),
         Column(bar, _bar(flag, now, bar)),
         *(Column(each, (said,), right=True) for said, each in zip(numbers, _NUMBERS.values(), strict=True)),
         Column(_STATE, (state,)),
     )
 
 
-def _name(flag: FlagStatus, word: Word) -> Line:
-    return ((f"{word.glyph} ", word.role), (safe(flag.key), Role.STRONG))
+def _name(flag: FlagStatus, word: Word, width: int) -> Line:
+    return ((f"{word.glyph} ", word.role), (named(flag.key, width - 2), Role.STRONG))
 
 
 def _bar(flag: FlagStatus, now: datetime, width: int) -> tuple[Segment, ...]:

@@ -17,7 +17,7 @@ from cockpit.core.snapshot import FlagStatus, PlanChange, ProbeStatus, Snapshot
 from cockpit.core.spec import Stage
 from cockpit.face.view import HEALTH_WORD, NOTHING, Line, Role, age, clip, percent, safe, since
 from cockpit.face.view_banner import mode_words
-from cockpit.face.view_lines import column, joined, mmss, number_of, row, utc, wrapped
+from cockpit.face.view_lines import column, joined, mmss, named, number_of, row, utc, wrapped
 
 
 def target(snapshot: Snapshot) -> Line:
@@ -97,7 +97,8 @@ def scope_flags(snapshot: Snapshot, chosen: Scope, now: datetime, width: int) ->
 
 
 def _scope_flag(flag: FlagStatus | None, key: str, now: datetime, width: int) -> Line:
-    name = column(key, max(14, min(34, width - 42)), Role.STRONG)
+    room = max(14, min(34, width - 42))
+    name = column(named(key, room), room, Role.STRONG)
     if flag is None:
         return row(name, (" not in the picture", Role.UNKNOWN))
     value = flag.configured.value

@@ -28,7 +28,7 @@ from cockpit.face.view import (
 from cockpit.face.view_history import POINTS, history_line, plots
 from cockpit.face.view_page import LABEL
 
-WIDE = 78
+WIDE = 76
 LEFT_POLE = Verdict.REGRESSED.words.lower()
 RIGHT_POLE = Verdict.NOT_WORSE.words.lower()
 _POLE = len(LEFT_POLE)
@@ -83,33 +83,29 @@ def signal_rows(
 def column_titles(width: int) -> Line:
     """The header above the signals; its columns are those of `signal_lines`."""
     bar = bar_width(width)
+    reach = max(0, _POLE - bar // 2) if bar else 0
     titles = (
         cell(12, "verdict"),
         cell(_name_width(width), "signal"),
         cell(6, "legacy", right=True),
         cell(6, "new", right=True),
-        cell(7 if bar else 8, "ratio", right=True),
-        cell(bar + 1 + _reach(bar) if bar else 0, _poles(bar)),
-        cell(8 - _reach(bar), "due", right=True),
+        cell(8 - reach, "ratio", right=True),
+        cell(bar + 2 * reach, _poles(bar, reach)),
+        cell(8 - reach, "due", right=True),
     )
     return tuple((text, Role.DIM) for text, _ in cells(*titles))
 
 
-def _poles(bar: int) -> str:
-    """What the two ends of the bar mean, around its middle, from one cell before the bar on."""
+def _poles(bar: int, reach: int) -> str:
+    """What the two ends of the bar mean, around its middle; reach: how far they stand out over the bar."""
     half = bar // 2
     left, right = (LEFT_POLE, RIGHT_POLE) if half < _POLE + 2 else (f"◂ {LEFT_POLE}", f"{RIGHT_POLE} ▸")
-    return f"{left:>{half + 1}}┃{right}"
-
-
-def _reach(bar: int) -> int:
-    """How far a pole's word stands out over half a bar."""
-    return max(0, _POLE - bar // 2) if bar else 0
+    return f"{left:>{half + reach}}┃{right}"
 
 
 def bar_width(width: int) -> int:
     """The evidence bar in the first line, where there is room for it."""
-    return 0 if width < WIDE else min(31, (width - 62) // 2 * 2 + 1)
+    return 0 if width < WIDE else min(31, (width - 64) // 2 * 2 + 1)
 
 
 def _name_width(width: int) -> int:

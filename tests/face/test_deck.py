@@ -241,3 +241,42 @@ def _with_latency(snapshot: Snapshot, latency_ms: float) -> Snapshot:
     reading = replace(probe.reading, value=replace(value, latency_ms=latency_ms), observed_at=ago(1))
     probes = (replace(probe, reading=reading), *backend.probes[1:])
     return replace(snapshot, backends=(replace(backend, probes=probes), *snapshot.backends[1:]))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_panel_without_rows_says_why_and_calm_does_not_count_what_is_not_there(
+    fly: Fly, size: tuple[int, int]
+) -> None:
+    async with fly(replace(pictures.calm(), signals=()), size=size) as driven:
+        assert "no signal compared" in driven.lines[1]
+        assert "the plan has no signal: nothing compares" in driven.text
+
+
+async def test_hidden_rows_do_not_hide_what_a_heading_has_to_say(fly: Fly) -> None:
+    calm = pictures.calm()
+    many = tuple(replace(calm.flags[0], key=f"flag_{number:02}") for number in range(60))
+    async with fly(replace(calm, flags=many), size=(80, 24)) as driven:
+        heading = next(line for line in driven.lines if line.startswith("1 Rollout"))
+        assert "R rolls back" in heading and " more ↑↓" in heading
+
+
+async def test_a_key_for_a_panel_that_the_plan_does_not_have_says_so(fly: Fly) -> None:
+    async with fly(pictures.calm(), size=(80, 24)) as driven:
+        for key, words in (("4", "the plan compares no data"), ("5", "the plan has no checklist")):
+            await driven.pilot.press(key)
+            await driven.until(partial(_says, driven, words))
+
+
+def _says(driven: Driven, words: str) -> bool:
+    return words in driven.text
+
+
+async def test_the_list_of_commands_says_that_there_are_more(fly: Fly) -> None:
+    async with fly(pictures.calm(), size=(80, 24)) as driven:
+        await driven.pilot.press(":")
+        await driven.until(partial(_says, driven, " more"))
+        assert "↓ " in driven.lines[-1]
+    async with fly(pictures.calm(), size=(120, 40)) as driven:
+        await driven.pilot.press(":")
+        await driven.until(partial(_says, driven, "enter runs it"))
+        assert "↓ " not in driven.lines[-1].replace("↑↓", "")

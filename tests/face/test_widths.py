@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from cockpit.face.view import Role, Row, text_of
+from cockpit.face.view import Role, Row, safe, text_of
 from cockpit.face.view_backends import backend_rows
 from cockpit.face.view_countdown import Page, Watched, lines
+from cockpit.face.view_lines import named, unfolded
 from cockpit.face.view_needs import needs_row
+from cockpit.face.view_result import incident_lines, incident_text
 from cockpit.face.view_rollback import not_at_zero
 from cockpit.face.view_rollout import column_titles
 from cockpit.face.view_signals import column_titles as signal_titles
@@ -27,7 +31,7 @@ def rows_said(rows: Sequence[Row]) -> str:
     return "\n".join(text_of(line) for row in rows for line in row.lines)
 
 
-@pytest.mark.parametrize("width", [58, 63, 77, 78, 79, 92, 109, 150, 198])
+@pytest.mark.parametrize("width", [58, 63, 75, 76, 78, 79, 92, 109, 150, 198])
 def test_the_ends_of_the_evidence_bear_the_names_of_the_verdicts_at_every_width(width: int) -> None:
     titles = text_of(signal_titles(width))
     rows = [text_of(each) for each in signal_rows(pictures.calm(), NOW, width, full=True)[0].lines]
@@ -107,3 +111,35 @@ def test_what_was_cancelled_is_no_alarm_and_nothing_of_it_goes_on() -> None:
     assert text_of(line) == "FLAGS        none was written: they stand where they stood"
     assert {role for _, role in line} <= {Role.DIM, Role.TEXT}
     assert {step_word(step, ended, NOW).text for step in ended.steps if not step.settled} == {"not done"}
+
+
+def test_of_a_long_name_both_ends_are_seen() -> None:
+    europe, america = (f"chat_realtime_presence_v2_{where}" for where in ("europe", "america"))
+    for width in (18, 22, 30):
+        assert named(europe, width) != named(america, width)
+        assert named(europe, width).startswith("chat_") and named(europe, width).endswith("rope")
+    assert named("chat_writes", 22) == "chat_writes"
+
+
+@given(st.text(max_size=60), st.integers(0, 40))
+def test_a_name_never_exceeds_its_room(name: str, width: int) -> None:
+    assert cell_len(named(name, width)) <= width
+
+
+@given(st.text(max_size=200), st.integers(20, 80))
+def test_a_text_to_mark_and_copy_is_shown_whole(text: str, width: int) -> None:
+    clean = safe(text)
+    parts = unfolded(clean, width)
+    assert all(cell_len(part) <= width for part in parts)
+    if all(cell_len(word) <= width // 2 for word in clean.split()):
+        assert " ".join(parts).split() == clean.split()
+
+
+def test_the_text_for_the_incident_channel_is_wrapped_and_not_cut() -> None:
+    shown = refused()
+    assert shown.rollback is not None
+    told = incident_text(shown.rollback, shown, NOW)
+    for width in (80, 120):
+        rows = [text_of(each) for each in incident_lines(shown.rollback, shown, NOW, width)]
+        assert all(cell_len(each) <= width for each in rows)
+        assert " ".join(rows).split() == told.split()

@@ -37,6 +37,7 @@ class Panel(Paper, can_focus=True):
     title: ClassVar[str]
     topic: ClassVar[Topic]
     titled: ClassVar[bool] = True
+    empty: ClassVar[str] = ""
     loud: ClassVar[bool] = True
 
     def __init__(self, *, id: str) -> None:
@@ -117,10 +118,13 @@ class Panel(Paper, can_focus=True):
         if width < 4 or height < 1:
             return
         body, notes = self._body(width, height - self._head_lines)
-        marked = notes or self.notes(picture)
+        own = self.notes(picture)
+        marked = (*own, ("  ", Role.TEXT), *notes) if own and notes else own or notes
         lines = [heading(self.number, self.title, marked, width, focused=self.has_focus)]
         if self.titled:
             lines.append(merge(((" ", Role.TEXT), *self.titles(picture, width - 1))))
+        if not self._rows and self.empty:
+            body = [((f" {self.empty}", Role.UNKNOWN),)]
         self.write([*lines, *body][:height])
 
     def _body(self, width: int, room: int) -> tuple[list[Line], Line]:

@@ -12,6 +12,7 @@ class RolloutPanel(Panel):
     number = "1"
     title = "Rollout"
     topic = Topic.FLAG
+    empty = "the plan has no flag"
 
     def rows(self, picture: Picture, width: int, *, full: bool) -> tuple[Row, ...]:
         return rollout_rows(picture.snapshot, picture.now, width, full=full)

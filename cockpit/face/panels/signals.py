@@ -17,6 +17,7 @@ class SignalsPanel(Panel):
     number = "3"
     title = "Signals"
     topic = Topic.SIGNAL
+    empty = "the plan has no signal: nothing compares the new side with legacy"
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)

@@ -43,7 +43,7 @@ from cockpit.face.screens.rollback_forms import (
     done_form,
     explain_form,
 )
-from cockpit.face.screens.sheet import PageScreen
+from cockpit.face.screens.sheet import COPIED, PageScreen
 from cockpit.face.view import Line, Role
 from cockpit.face.view_countdown import (
     Page,
@@ -381,8 +381,8 @@ class CountdownScreen(Live[None]):
             newest = followed(snapshot, self._watched) or rollback
             return incident_lines(newest, snapshot, now, width)
 
-        note = "sent to the terminal's clipboard, where it allows that"
-        self.app.push_screen(PageScreen(self.port, self.clock, title="INCIDENT TEXT", words=shown, note=note))
+        page = PageScreen(self.port, self.clock, title="INCIDENT TEXT", words=shown, note=COPIED)
+        self.app.push_screen(page)
 
     # --- moving --------------------------------------------------------------------------------
 

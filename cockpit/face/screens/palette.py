@@ -64,7 +64,9 @@ class PaletteScreen(ModalScreen[str | None]):
         empty: Line = ((" nothing of that name", Role.WARN),)
         self._head.write([heading(":", "Commands", (), self.size.width, focused=True)])
         self._list.write(lines or [empty])
-        self._tail.write([((" enter runs it   ↑↓ choose   escape back", Role.DIM),)])
+        below = len(found) - top - height
+        more: Line = ((f"   ↓ {below} more", Role.WARN),) if below > 0 else ()
+        self._tail.write([((" enter runs it   ↑↓ choose   escape back", Role.DIM), *more)])
 
     def on_input_changed(self) -> None:
         self._chosen = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,9 +14,11 @@ from cockpit.core.clock import Clock
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.port import Port
 from cockpit.face.screens.live import Live
-from cockpit.face.view import Line, Role, heading
+from cockpit.face.view import Line, Role, clip, heading
 from cockpit.face.widgets import Paper
 
+COPIED: Final = "not in the clipboard? mark the text above"
+"""Nobody can ask a terminal whether it took what was sent to its clipboard."""
 Words = Callable[[Snapshot, datetime, int], Sequence[Line]]
 
 
@@ -57,7 +59,7 @@ class PageScreen(Live[None], ModalScreen[None]):
         self._head.write([heading("", self._title, more, self.size.width, focused=True)])
         self._body.write(lines[self._top : self._top + height])
         note: Line = ((f"   {self._note}", Role.NOTE),) if self._note else ()
-        self._tail.write([((" escape back   ↑↓ scroll", Role.DIM), *note)])
+        self._tail.write([clip(((" escape back   ↑↓ scroll", Role.DIM), *note), self.size.width)])
 
     def action_scroll(self, lines: int) -> None:
         self._top = max(0, self._top + lines)
