@@ -29,6 +29,7 @@ from cockpit.adapters.base import RefusedByService
 from cockpit.adapters.http2 import ALPN, Http2, Place, installed
 from cockpit.adapters.http_answer import Answer
 from cockpit.adapters.http_clients import IDLE_S, Clients
+from cockpit.adapters.http_headers import Headers as Said
 from cockpit.adapters.http_path import plan_fault, segment
 from cockpit.adapters.http_places import OpeningPlaces, Places, SharedPlaces
 from cockpit.adapters.http_trouble import host_port, shown, timed_out
@@ -47,7 +48,7 @@ Heard = Callable[[str, Answer | None], None]
 """Told of every request that went out: `host:port`, and its answer, or None when there was none."""
 
 _MAX_REDIRECTS: Final = 3
-_MOST_URLS: Final = 1000
+_MOST_ADDRESSES: Final = 1000
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD: Final = frozenset({307, 308})
 _TRY_AGAIN: Final = frozenset({Cause.REFUSED, Cause.RESET})
@@ -176,8 +177,8 @@ class HttpHost:
         heard: Heard | None = None,
     ) -> None:
         self._base = base
-        self._urls: dict[str, httpx.URL] = {}
-        self._headers = dict(headers)
+        self._addresses: dict[str, tuple[httpx.URL, str]] = {}
+        self._headers = Said(dict(headers))
         self._timeout_s = timeout_s
         self._max_body = max_body
         self._secret_path = secret_path
@@ -264,16 +265,16 @@ class HttpHost:
             await clients.aclose()
 
     def _ask(self, method: str, path: str, headers: Headers | None, *, params: Params | None = None) -> Ask:
-        url = self._url(path)
+        url, text = self._address(path)
         if params is not None:
             url = url.copy_with(params=params if isinstance(params, Mapping) else list(params))
-        merged = {**self._headers, **(headers or {})}
-        return Ask(method=method, url=url, headers=merged, secret_path=self._secret_path)
+        worn = self._headers.also(headers or {})
+        return Ask(method=method, url=url, shown=text, headers=worn, secret_path=self._secret_path)
 
-    def _url(self, path: str) -> httpx.URL:
+    def _address(self, path: str) -> tuple[httpx.URL, str]:
         """Kept, because the same few are asked for again and again, and taking one apart costs as much as
         sending it."""
-        found = self._urls.get(path)
+        found = self._addresses.get(path)
         if found is not None:
             return found
         base_path = self._base.raw_path.decode("ascii").rstrip("/")
@@ -281,10 +282,10 @@ class HttpHost:
             url = self._base.copy_with(raw_path=f"{base_path}{path}".encode("ascii"))
         except (httpx.InvalidURL, UnicodeEncodeError):
             raise plan_fault(f"not a usable path: {clean_text(path, limit=80)}") from None
-        if len(self._urls) >= _MOST_URLS:
-            self._urls.clear()
-        self._urls[path] = url
-        return url
+        if len(self._addresses) >= _MOST_ADDRESSES:
+            self._addresses.clear()
+        self._addresses[path] = found = (url, host_port(url) if self._secret_path else shown(url))
+        return found
 
     async def _read(self, ask: Ask, *, retry: bool) -> Answer:
         return await self._within_deadline(ask, self._follow_twice if retry else self._follow)
@@ -382,7 +383,7 @@ def _redirected(ask: Ask, answer: Answer) -> Ask:
         )
     if ask.method == "POST" and answer.status not in _KEEP_METHOD:
         raise _no_redirect(ask, answer.status, f"a POST was redirected to {ask.show(target)}")
-    return replace(ask, url=target)
+    return ask.to(target)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str]:

@@ -9,29 +9,26 @@ import asyncio
 import json as json_text
 import logging
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import httpx
 
-from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService
-from cockpit.adapters.credentials import escaped
+from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.http_answer import Answer, parse_http_date
 from cockpit.adapters.http_body import read_capped
 from cockpit.adapters.http_clients import Client, Clients
+from cockpit.adapters.http_headers import Headers
 from cockpit.adapters.http_places import Places
 from cockpit.adapters.http_trouble import Phase, host_port, network_trouble, shown, timed_out
 from cockpit.adapters.leaving import must_be_wanted
 from cockpit.core.clean import clean_text
 from cockpit.core.dataclass import dataclass, replace
-from cockpit.core.model import Failure, Fault
-from cockpit.core.secret import REDACTED, Secret
+from cockpit.core.model import Failure
 
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
-_SHORTEST_BLANKED: Final = 6
-_REDACTED: Final = REDACTED.encode()
 _LONGEST_HEADER: Final = 4000
 # The transport's own timeouts end a little before the deadline does: a handshake that is cancelled
 # from outside would leave its socket open.
@@ -48,12 +45,13 @@ class Ask:
     """One request. `reads` says that repeating it changes nothing, `redirects` that reads follow them,
     `proves` that it belongs to a write.
 
-    secret_path: the path itself is a credential and appears in no text.
+    shown: the address for texts. secret_path: the path itself is a credential and appears in no text.
     """
 
     method: str
     url: httpx.URL
-    headers: Mapping[str, Secret | str]
+    shown: str
+    headers: Headers
     reads: bool = True
     redirects: bool = True
     proves: bool = False
@@ -69,41 +67,23 @@ class Ask:
         return self.with_body(str(pairs).encode(), "application/x-www-form-urlencoded")
 
     def with_body(self, body: bytes, content_type: str) -> Ask:
-        return replace(self, body=body, headers={"Content-Type": content_type, **self.headers})
+        return replace(self, body=body, headers=Headers({"Content-Type": content_type, **self.headers.said}))
+
+    def to(self, url: httpx.URL) -> Ask:
+        """The same of another address."""
+        return replace(self, url=url, shown=self.show(url))
 
     @property
     def text(self) -> str:
         """Method and address for messages."""
-        return f"{self.method} {self.show(self.url)}"
+        return f"{self.method} {self.shown}"
 
     def show(self, url: httpx.URL) -> str:
         return host_port(url) if self.secret_path else shown(url)
 
     @property
     def carries_credential(self) -> bool:
-        return self.secret_path or any(isinstance(value, Secret) for value in self.headers.values())
-
-    def wire_headers(self) -> dict[str, str]:
-        """The headers as they leave. Raises RefusedByService for a secret that no header can carry."""
-        return {name: _header_text(name, value) for name, value in self.headers.items()}
-
-    def blanked(self) -> Callable[[bytes], bytes]:
-        """Makes bytes out of bytes without our own secrets, should the service echo them."""
-        forms = [
-            form.encode()
-            for value in self.headers.values()
-            if isinstance(value, Secret)
-            for part in value.reveal().split()
-            if len(part) >= _SHORTEST_BLANKED
-            for form in escaped(part)
-        ]
-
-        def blank(body: bytes) -> bytes:
-            for form in forms:
-                body = body.replace(form, _REDACTED)
-            return body
-
-        return blank
+        return self.secret_path or self.headers.credential
 
 
 class Progress:
@@ -194,7 +174,7 @@ class Lane:
             ask.method,
             ask.url,
             content=ask.body,
-            headers=self._clients.with_ours(ask.wire_headers()),
+            headers=ask.headers.wire(self._clients.with_ours),
             extensions={"trace": progress.trace},
         )
 
@@ -215,7 +195,7 @@ def _left_s(progress: Progress) -> float:
 
 
 def _answer(ask: Ask, response: httpx.Response, body: bytes, took_s: float) -> Answer:
-    blank = ask.blanked()
+    blank = ask.headers.blank
     headers = {
         name: _clean_header(blank(value.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass"))
         for name, value in response.headers.items()
@@ -247,17 +227,3 @@ def _clean_header(value: str) -> str:
     if value.isascii() and value.isprintable() and len(value) <= _LONGEST_HEADER:
         return value
     return clean_text(value, limit=_LONGEST_HEADER)
-
-
-def _header_text(name: str, value: Secret | str) -> str:
-    text = value.reveal() if isinstance(value, Secret) else value
-    if text.isascii() and text.isprintable():
-        return text
-    raise _unsendable(name, secret=isinstance(value, Secret))
-
-
-def _unsendable(name: str, *, secret: bool) -> AdapterError:
-    """An error without the value: the library's own text would quote it."""
-    title = f"the value for header {clean_text(name, limit=40)} holds characters that no header can carry"
-    fault = Fault.CREDENTIAL if secret else Fault.PLAN
-    return RefusedByService(Failure(title=title, retryable=False, fault=fault), sent=False)

@@ -52,7 +52,7 @@ class Place:
 
 async def look(host: HttpHost, place: Place, key: str, *, proves: bool = True) -> StoredFlag:
     """The flag as it is stored now. proves: before or after a write. Raises AdapterError."""
-    answer = await host.get(place.feature(key), params={"variantEnvironments": "true"}, proves=proves)
+    answer = await host.get(f"{place.feature(key)}?variantEnvironments=true", proves=proves)
     answer.raise_for_status()
     return stored_flag(answer.json(), key=key, environment=place.environment)
 
