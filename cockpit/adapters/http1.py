@@ -17,7 +17,7 @@ from typing import Final
 import h11
 import httpx
 
-from cockpit.adapters.http_connect import connected
+from cockpit.adapters.http_connect import connected, cut_off
 from cockpit.adapters.http_trouble import Phase
 
 Reached = Callable[[Phase], None]
@@ -135,7 +135,12 @@ class Http1Connection(asyncio.Protocol):
             self.abort()
 
     def abort(self) -> None:
-        if self._transport is not None:
+        """What was not answered is given up."""
+        if self._transport is None:
+            return
+        if self._busy:
+            cut_off(self._transport)
+        else:
             self._transport.abort()
 
     async def aclose(self) -> None:

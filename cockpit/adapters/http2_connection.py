@@ -36,6 +36,7 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
 from cockpit.adapters.http2_frames import Farewell, Frames
+from cockpit.adapters.http_connect import cut_off
 from cockpit.adapters.http_trouble import BrokenOff, Phase
 from cockpit.core.dataclass import dataclass
 
@@ -105,6 +106,7 @@ class Http2Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._news = asyncio.Event()
         self._lost = asyncio.Event()
+        self._mute = False
         self.leaving = False
         self.heard_at = self._loop.time()
         self.faulty = False
@@ -171,7 +173,7 @@ class Http2Connection(asyncio.Protocol):
         self.leaving = True
         self._news.set()
         if self._transport is not None:
-            self._transport.abort()
+            cut_off(self._transport)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -263,7 +265,8 @@ class Http2Connection(asyncio.Protocol):
             with suppress(ProtocolError):  # closed in the meantime
                 self._h2.reset_stream(stream.number, ErrorCodes.CANCEL)
             self._flush()
-            self.leaving |= self.heard_at <= stream.sent_at
+            self._mute |= self.heard_at <= stream.sent_at
+            self.leaving |= self._mute
         if self.leaving and not self._streams:
             self._close()
 
@@ -317,6 +320,9 @@ class Http2Connection(asyncio.Protocol):
     def _close(self) -> None:
         self.leaving = True
         if self._transport is None or self._transport.is_closing():
+            return
+        if self._mute:  # what was given up is on its way yet
+            self.abort()
             return
         self._h2.close_connection()
         self._flush()

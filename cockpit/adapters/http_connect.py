@@ -1,10 +1,12 @@
-"""A TCP connection to the first address of a name that answers."""
+"""A TCP connection to the first address of a name that answers, and the end of one that does not answer."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final, TypeVar
 
@@ -12,6 +14,17 @@ P = TypeVar("P", bound=asyncio.Protocol)
 
 _NEXT_AFTER_S: Final = 0.25
 """How long one address is waited for before the next is tried beside it (RFC 8305)."""
+
+
+def cut_off(transport: asyncio.Transport) -> None:
+    """Close it, and let nothing arrive any more that the other host has not taken in yet. Without that the
+    kernel goes on trying for a minute or two, and a write that was given up is carried out when a network
+    comes back, although nobody asks for it by then."""
+    ends = transport.get_extra_info("socket")
+    if ends is not None:
+        with suppress(OSError):  # it is gone already
+            ends.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 async def connected(host: str, port: int, protocol: Callable[[], P]) -> P:

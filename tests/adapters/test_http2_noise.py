@@ -46,7 +46,7 @@ class Wire(asyncio.Transport):
     abort = close
 
     def get_extra_info(self, name: str, default: object = None) -> object:
-        return self
+        return self if name == "ssl_object" else default
 
     def selected_alpn_protocol(self) -> str:
         return "h2"
