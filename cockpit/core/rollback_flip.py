@@ -53,12 +53,14 @@ def bring_flags_to_zero(rollback: Rollback, facts: Facts, now: datetime) -> Iter
         yield from start(rollback, step)
     by_flag, stores = {flip.flag: flip for flip in rollback.flips}, _may_store(rollback, facts, now)
     for flip in rollback.flips:
-        fact = facts.flags.get(flip.flag, FlagFact())
+        fact = facts.flags.get(flip.flag) or FlagFact()
         before = [by_flag[flag] for flag in flip.waits_for if flag in by_flag]
         free = not (flip.in_flight or fact.busy or _must_wait(rollback, before, facts, now))
-        by_second = tuple(_by_second(rollback, flip, facts.seconds.get(flip.flag), now, may_write=free))
-        yield from by_second
-        if free and not any(isinstance(act, Write) for act in by_second):
+        if flip.second is not None:
+            by_second = tuple(_by_second(rollback, flip, facts.seconds.get(flip.flag), now, may_write=free))
+            yield from by_second
+            free = free and not any(isinstance(act, Write) for act in by_second)
+        if free:
             yield from _bring_to_zero(rollback, flip, fact, now, stores=stores)
     if step is not None and not step.settled and rollback.flipped:
         yield done(rollback, step, _flip_words(rollback))
@@ -66,7 +68,7 @@ def bring_flags_to_zero(rollback: Rollback, facts: Facts, now: datetime) -> Iter
 
 def _must_wait(rollback: Rollback, before: Sequence[Flip], facts: Facts, now: datetime) -> bool:
     """Wait for what depends on this flag, but only while the machine is still trying that."""
-    return any(not other.at_zero and _tries(rollback, other, facts, now) for other in before)
+    return bool(before) and any(not other.at_zero and _tries(rollback, other, facts, now) for other in before)
 
 
 def _tries(rollback: Rollback, flip: Flip, facts: Facts, now: datetime) -> bool:

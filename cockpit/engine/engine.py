@@ -14,8 +14,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from cockpit.core.commands import Command
+from cockpit.core.commands import Command, DeclareRollback
 from cockpit.core.snapshot import Snapshot
+from cockpit.engine.collecting import Rest
 from cockpit.engine.flying import Flying
 from cockpit.engine.pilot import Pilot
 
@@ -46,6 +47,7 @@ class Engine:
         self._snapshot: Snapshot | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pilot: Pilot | None = None
+        self._rest = Rest()
         self._stop_why: str | None = None
         self._leave_open = False
         self._thread = threading.Thread(target=self._run, name="cockpit-engine", daemon=True)
@@ -159,6 +161,7 @@ class Engine:
             self._tell_to_stop()
             await self._pilot.fly()
         finally:
+            self._rest.end()
             await self._pilot.leave()
 
     def _hand_over(self) -> None:
@@ -166,6 +169,8 @@ class Engine:
         batch: list[Command] = []
         while self._inbox:
             batch.append(self._inbox.popleft())
+        if any(isinstance(command, DeclareRollback) for command in batch):
+            self._rest.begin()
         if batch and self._pilot is not None:
             self._pilot.take(batch)
 
