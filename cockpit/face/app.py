@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 from uuid import uuid4
 
 from rich.text import Text
@@ -26,25 +28,30 @@ from cockpit.core.snapshot import Snapshot
 from cockpit.face.actions import ACTIONS, BY_ID
 from cockpit.face.cell_diff import CellDiffApp
 from cockpit.face.crash import write_crash
-from cockpit.face.doors import Doors
 from cockpit.face.dressing import Dressing
 from cockpit.face.keys import why_not
 from cockpit.face.panels.panel import Picture
 from cockpit.face.port import Port
-from cockpit.face.screens.countdown import CountdownScreen
 from cockpit.face.screens.deck import DeckScreen, Frame
 from cockpit.face.screens.live import Live
-from cockpit.face.screens.sheet import COPIED, PageScreen
 from cockpit.face.themes import Inks
 from cockpit.face.view import Line, Role
-from cockpit.face.view_detail import detail_text
 from cockpit.face.view_journal import command_line
 from cockpit.face.view_lines import unfolded
-from cockpit.face.view_summary import summary_lines
+
+if TYPE_CHECKING:
+    from cockpit.face.doors import Doors
 
 TICK_S: Final = 1.0
 COOL_DOWN_S: Final = 0.1
 NOTICE_S: Final = 8.0
+PAUSE_S: Final = 0.002
+PAGES: Final = (
+    *(f"screens.{name}" for name in ("reason", "rollback_sheet", "countdown", "quit", "detail")),
+    *("view_sheets", "doors", "view_summary"),
+)
+"""What opens from the deck, with all that it needs: loaded one by one as soon as the deck stands, because a
+rollback must not wait for it either. What a page needs comes before the page."""
 
 
 def _app_bindings() -> list[BindingType]:
@@ -98,7 +105,6 @@ class CockpitApp(CellDiffApp):
         self._woken = False
         self._cooling = False
         self._again = False
-        self.doors = Doors(self)
         self.acts = self._make_acts()
 
     def fly(self) -> int:
@@ -114,7 +120,6 @@ class CockpitApp(CellDiffApp):
     def on_mount(self) -> None:
         self._unsubscribe = self.port.subscribe(self._wake)
         self.set_interval(TICK_S, self.refresh_picture)
-        self._say_theme_problems()
         self._say_plain()
 
     def post_display_hook(self) -> None:
@@ -122,9 +127,31 @@ class CockpitApp(CellDiffApp):
         if self._stands or not (self.deck.stands or self.screen is not self.deck):
             return
         self._stands = True
+        self._load_pages(PAGES)
         self._dressing.watch(lambda: self.call_later(self._reload_themes))
+        self._say_theme_problems()
         if self._standing is not None:
             self._standing()
+
+    def _load_pages(self, names: Sequence[str]) -> None:
+        """The next page; keys have the word between two."""
+        import_module(f"cockpit.face.{names[0]}")
+        if names[1:]:
+            self.set_timer(PAUSE_S, partial(self._load_pages, names[1:]))
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Putting a theme on asks for it before there is a screen: the stylesheet is still to be parsed then,
+        and need not be twice."""
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+
+    @cached_property
+    def doors(self) -> Doors:
+        from cockpit.face.doors import Doors
+
+        return Doors(self)
 
     def on_unmount(self) -> None:
         if self._unsubscribe is not None:
@@ -225,17 +252,17 @@ class CockpitApp(CellDiffApp):
         self.say(((" ctrl+c does nothing here: ", Role.STRONG), ("q quits, ? helps", Role.TEXT)))
 
     def _make_acts(self) -> dict[str, Callable[[], None]]:
-        deck, doors = self.deck, self.doors
+        deck = self.deck
         return {
-            "rollback.open": doors.rollback,
-            "rollout.advance": doors.advance,
-            "rollout.hold": doors.hold,
-            "verdict.override": doors.override,
-            "checklist.sign": doors.sign,
-            "plan.review": doors.plan_change,
-            "driver.take": doors.seat,
-            "note.add": doors.note,
-            "detail.open": doors.detail,
+            "rollback.open": lambda: self.doors.rollback(),
+            "rollout.advance": lambda: self.doors.advance(),
+            "rollout.hold": lambda: self.doors.hold(),
+            "verdict.override": lambda: self.doors.override(),
+            "checklist.sign": lambda: self.doors.sign(),
+            "plan.review": lambda: self.doors.plan_change(),
+            "driver.take": lambda: self.doors.seat(),
+            "note.add": lambda: self.doors.note(),
+            "detail.open": lambda: self.doors.detail(),
             "poll.now": self._poll_now,
             "view.pause": self._pause,
             "copy.row": self._copy_row,
@@ -249,12 +276,12 @@ class CockpitApp(CellDiffApp):
             "panel.journal": lambda: deck.look_at(deck.journal),
             "panel.next": lambda: deck.turn(1),
             "panel.previous": lambda: deck.turn(-1),
-            "command.open": doors.palette,
-            "help.open": doors.help,
+            "command.open": lambda: self.doors.palette(),
+            "help.open": lambda: self.doors.help(),
             "theme.next": self._next_theme,
             "screen.again": self.paint_again,
-            "quit.ask": doors.quit,
-            "quit.now": doors.quit,
+            "quit.ask": lambda: self.doors.quit(),
+            "quit.now": lambda: self.doors.quit(),
             "back": self._back,
         }
 
@@ -265,7 +292,7 @@ class CockpitApp(CellDiffApp):
             return
         if self.screen is self.deck:
             self.doors.countdown()
-        elif not isinstance(self.screen, CountdownScreen):
+        elif not self.doors.on_countdown:
             return
         self._countdowns_shown.add(rollback.id)
 
@@ -291,16 +318,22 @@ class CockpitApp(CellDiffApp):
             self._pause()
 
     def _copy_row(self) -> None:
+        from cockpit.face.view_detail import detail_text
+
         subject = self.deck.subject
         if subject is not None:
             text = detail_text(subject, self.port.latest(), self.clock.now())
             self._copy("Copied row", tuple(text.splitlines()))
 
     def _copy_summary(self) -> None:
+        from cockpit.face.view_summary import summary_lines
+
         self._copy("Copied summary", summary_lines(self.port.latest(), self.clock.now()))
 
     def _copy(self, title: str, lines: tuple[str, ...]) -> None:
         """Copy by the terminal's own means, which nobody can check: so the text is shown as well."""
+        from cockpit.face.screens.sheet import COPIED, PageScreen
+
         self.copy_to_clipboard("\n".join(lines))
 
         def shown(_snapshot: Snapshot, _now: datetime, width: int) -> tuple[Line, ...]:

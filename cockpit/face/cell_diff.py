@@ -13,11 +13,12 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 
 from rich.color import ColorSystem
@@ -32,7 +33,6 @@ from textual.messages import InBandWindowResize, TerminalSupportsSynchronizedOut
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
-from textual.widgets import Input
 
 from cockpit.core.textual_release import unknown_release
 from cockpit.face.cells import PLAIN, Canvas, Frame, Pen
@@ -70,10 +70,7 @@ ATTRIBUTES: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 21, 51, 52, 53)
 
 def unfit(found: str | None = None) -> str:
     """Why this Textual is left as it is; empty when the cells can be compared."""
-    try:
-        found = found or version("textual")
-    except PackageNotFoundError:
-        found = "without a version"
+    found = found or _installed()
     release = unknown_release(found)
     if release:
         return release
@@ -85,6 +82,25 @@ def unfit(found: str | None = None) -> str:
         if list(signature.parameters) != parameters.split():
             return f"Textual {found} has another {name} than expected"
     return ""
+
+
+def _installed() -> str:
+    """Textual's release, by the name of the folder beside it: to load what reads package metadata costs more
+    than all else here, and is done where that folder is not what pip makes."""
+    import textual
+
+    beside = Path(textual.__file__).parent.parent.glob("textual-*.dist-info")
+    releases = [place.name.removeprefix("textual-").removesuffix(".dist-info") for place in beside]
+    return releases[0] if len(releases) == 1 else _by_metadata()
+
+
+def _by_metadata() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("textual")
+    except PackageNotFoundError:
+        return "without a version"
 
 
 def wanted(environ: Mapping[str, str]) -> bool:
@@ -299,7 +315,7 @@ class CellDiffApp(App[None]):
     def _show_canvas(self, easel: Easel, screen: Screen[Any], canvas: Canvas) -> None:
         place = screen.outer_size.clamp_offset(self.cursor_position)
         self._previous_cursor_position = place
-        easel.show(canvas.frame((place.x, place.y) if isinstance(screen.focused, Input) else None))
+        easel.show(canvas.frame((place.x, place.y) if _is_input(screen.focused) else None))
 
     def _display_plainly(
         self, driver: CellDiffDriver, screen: Screen[Any], renderable: RenderableType
@@ -333,6 +349,12 @@ def _unhidden(widget: Widget, visible: Mapping[Widget, tuple[Region, Region]]) -
         if region.overlaps(place[0]):
             return None
     return None
+
+
+def _is_input(widget: Widget | None) -> bool:
+    """Where nothing has loaded Textual's input yet, nothing is one."""
+    loaded = sys.modules.get("textual.widgets._input")
+    return loaded is not None and isinstance(widget, loaded.Input)
 
 
 def _pieces(strip: Strip, system: ColorSystem) -> Iterator[tuple[str, Pen]]:

@@ -20,8 +20,8 @@ from cockpit.face.screens.request import RequestSheet
 from cockpit.face.screens.rollback_sheet import RollbackSheet
 from cockpit.face.screens.seat_sheet import SeatSheet
 from cockpit.face.screens.sign import SignSheet
+from cockpit.face.subject import Topic
 from cockpit.face.view import Role
-from cockpit.face.view_detail import Topic
 from cockpit.face.view_sheets import can_widen
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ class Doors:
         self._show = app.port, app.clock
         self._act = app.port, app.clock, app.operator
 
+    @property
+    def on_countdown(self) -> bool:
+        return isinstance(self._app.screen, CountdownScreen)
+
     def rollback(self) -> None:
         """The sheet that declares; with a rollback open, its countdown, and on it the sheet that widens."""
         snapshot = self._app.port.latest()
-        widens = (
-            isinstance(self._app.screen, CountdownScreen) and can_widen(snapshot) and not snapshot.read_only
-        )
+        widens = self.on_countdown and can_widen(snapshot) and not snapshot.read_only
         if self.rollback_open() and not widens:
             self.countdown()
         elif not isinstance(self._app.screen, RollbackSheet):
@@ -49,7 +51,7 @@ class Doors:
             self._app.push_screen(RollbackSheet(*self._act, focused=flag))
 
     def countdown(self) -> None:
-        if not isinstance(self._app.screen, CountdownScreen):
+        if not self.on_countdown:
             self._app.push_screen(CountdownScreen(*self._act))
 
     def seat(self) -> None:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
 from textual.app import App
 
-from cockpit.face.themes import Inks, Skin, Wardrobe, automatic, read_wardrobe, themes_dir, watch_themes
+from cockpit.face.themes import (
+    Inks,
+    Skin,
+    ThemeProblems,
+    Wardrobe,
+    automatic,
+    read_skin,
+    read_wardrobe,
+    themes_dir,
+    watch_themes,
+)
 from cockpit.face.widgets import Paper
 
 
@@ -21,11 +32,26 @@ class Dressing:
         self._extra = extra
         self._stop = Event()
         self._watcher: Thread | None = None
-        self._wardrobe = self._read(None)
+        self._known: Wardrobe | None = None
         suits = automatic(no_color=app.no_color, color_system=app.console.color_system)
-        skin = self._wardrobe.pick(suits if asked is None else asked)
+        name = suits if asked is None else asked
+        skin = self._alone(name) or self._wardrobe.pick(name)
         self.inks: Inks = skin.inks()
         self._wear(skin)
+
+    @property
+    def _wardrobe(self) -> Wardrobe:
+        """All themes, read when they are asked for first: one is enough to begin with."""
+        if self._known is None:
+            self._known = self._read(None)
+        return self._known
+
+    def _alone(self, name: str) -> Skin | None:
+        """The theme of this name, by the file that wins; None where that needs a look at all of them."""
+        found = [path for place in self._places if (path := place / f"{name}.toml").is_file()]
+        with suppress(ThemeProblems):
+            return read_skin(found[-1]) if found and found[-1].stem == name else None
+        return None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -41,7 +67,7 @@ class Dressing:
 
     def reload(self) -> None:
         """Read all themes again; a broken one keeps its last good look."""
-        self._wardrobe = self._read(self._wardrobe)
+        self._known = self._read(self._wardrobe)
         self._wear(self._wardrobe.pick(self._app.theme))
 
     def watch(self, changed: Callable[[], object]) -> None:
@@ -57,8 +83,13 @@ class Dressing:
             self._watcher.join(timeout=1.0)
 
     def _read(self, before: Wardrobe | None) -> Wardrobe:
-        extra = () if self._extra is None else (self._extra,)
-        return read_wardrobe(themes_dir(), *extra, last_good=None if before is None else before.skins)
+        return read_wardrobe(*self._places, last_good=None if before is None else before.skins)
+
+    @property
+    def _places(self) -> Sequence[Path]:
+        """Directories of themes, each once; the later ones win."""
+        shipped = themes_dir()
+        return (shipped,) if self._extra in (None, shipped) else (shipped, self._extra)
 
     def _wear(self, skin: Skin) -> None:
         """Put a skin on, also a changed one of the name that is worn now."""

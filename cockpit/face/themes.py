@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from importlib.resources import files
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -153,7 +152,7 @@ LAST_RESORT: Final = Skin(
 
 def themes_dir() -> Path:
     """Where the shipped themes lie: inside an installed package, or beside it in a checkout."""
-    package = Path(str(files("cockpit")))
+    package = Path(__file__).resolve().parent.parent
     packed = package / "_themes"
     return packed if packed.is_dir() else package.parent / "themes"
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
-from cockpit.core.dataclass import dataclass
 from cockpit.core.figures import amount, length
 from cockpit.core.model import Quality, Side
 from cockpit.core.snapshot import (
@@ -19,6 +17,7 @@ from cockpit.core.snapshot import (
     SignalStatus,
     Snapshot,
 )
+from cockpit.face.subject import Subject, Topic
 from cockpit.face.view import (
     LEVEL_WORD,
     NOTHING,
@@ -52,23 +51,6 @@ from cockpit.face.view_rollout import alarm_lines, flag_word, stage_words
 from cockpit.face.view_signals import signal_word, to_verdict
 
 _BAR: Final = 40
-
-
-class Topic(StrEnum):
-    FLAG = "flag"
-    PROBE = "probe"
-    SIGNAL = "signal"
-    PARITY = "parity check"
-    ITEM = "check"
-    ENTRY = "journal entry"
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A row of a panel: what kind of thing, and its row key."""
-
-    topic: Topic
-    key: str
 
 
 def detail_title(subject: Subject) -> str:

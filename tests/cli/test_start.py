@@ -95,6 +95,45 @@ def test_a_deck_stands_before_anything_is_loaded_to_ask_with(stage: Stage, tmp_p
     assert "cockpit.adapters.flags.unleash" not in found
 
 
+PRESSED: Final = """
+import sys, threading
+report = sys.argv.pop(1)
+from cockpit.cli import main
+from cockpit.face.app import PAGES, CockpitApp
+load = CockpitApp._load_pages
+
+def loading(app, names):
+    load(app, names)
+    if not names[1:]:
+        with open(report, "w"):
+            sys.addaudithook(heard)
+
+def heard(event, arguments):
+    if event == "import" and threading.current_thread() is threading.main_thread():
+        with open(report, "a") as told:
+            told.write(arguments[0] + "\\n")
+
+CockpitApp._load_pages = loading
+sys.argv = ["cockpit", "fly", sys.argv[1]]
+main()
+"""
+
+
+def test_a_rollback_waits_for_nothing_to_be_loaded(stage: Stage, tmp_path: Path) -> None:
+    report = tmp_path / "loaded"
+    command = [sys.executable, "-c", PRESSED, str(report), str(stage.plan_path)]
+    with Terminal(command, env=stage.env, columns=80, rows=24) as terminal:
+        wait_until(report.exists, "every page was loaded")
+        terminal.expect("data live")
+        terminal.press("R")
+        terminal.expect("press R to roll back")
+        terminal.press("R")
+        terminal.expect("all 3 flags re-read as 0%")
+        terminal.press("q")
+        terminal.expect("ROLLBACK IS OPEN")
+    assert report.read_text() == ""
+
+
 def drive(plan: Path, place: Path) -> None:
     """Publish as a driver does, by a clock ahead of ours: a busy machine may look at it late."""
     ahead = SystemClock().now() + timedelta(seconds=0.9 * FRESH_S)

@@ -14,9 +14,10 @@ from cockpit.core.commands import SignItem, WithdrawSignature
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.app import CockpitApp
 from cockpit.face.screens.sign import SignSheet
+from cockpit.face.subject import Subject, Topic
 from cockpit.face.view import text_of, width_of
 from cockpit.face.view_checklist import checklist_rows, column_titles
-from cockpit.face.view_detail import Subject, Topic, detail_lines
+from cockpit.face.view_detail import detail_lines
 from tests.face.look import screen_text, settle
 from tests.face.parts import poisoned
 from tests.face.pictures import HOSTILE, NOW, FakeClock, ScriptedPort

@@ -11,9 +11,10 @@ from cockpit.core.model import Failure, Reading, Side
 from cockpit.core.rollback import StepState
 from cockpit.core.snapshot import Snapshot
 from cockpit.core.spec import StepKey
+from cockpit.face.subject import Subject, Topic
 from cockpit.face.view import Role, text_of, width_of
 from cockpit.face.view_countdown import Page, Watched, lines
-from cockpit.face.view_detail import Subject, Topic, detail_lines
+from cockpit.face.view_detail import detail_lines
 from cockpit.face.view_drain import direction, gauge_word, gauges_block
 from cockpit.face.view_needs import needs
 from cockpit.face.view_wall import lines as wall_lines

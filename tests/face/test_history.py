@@ -13,8 +13,9 @@ from cockpit.core.history import Blank, Point
 from cockpit.core.snapshot import SignalStatus, Snapshot
 from cockpit.face import view_wall
 from cockpit.face.app import CockpitApp
+from cockpit.face.subject import Subject, Topic
 from cockpit.face.view import text_of
-from cockpit.face.view_detail import Subject, Topic, detail_text
+from cockpit.face.view_detail import detail_text
 from cockpit.face.view_history import POINTS, history_line, history_page, scale_top, strip
 from tests.face.look import screen_text, settle
 from tests.face.parts import NOW, past, signal, wobble

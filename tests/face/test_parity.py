@@ -10,8 +10,9 @@ import pytest
 
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.app import CockpitApp
+from cockpit.face.subject import Subject, Topic
 from cockpit.face.view import Role, text_of, width_of
-from cockpit.face.view_detail import Subject, Topic, detail_lines
+from cockpit.face.view_detail import detail_lines
 from cockpit.face.view_parity import column_titles, parity_rows
 from tests.face import pictures
 from tests.face.look import screen_text, settle

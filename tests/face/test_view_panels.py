@@ -11,10 +11,11 @@ import pytest
 from cockpit.core.commands import CommandState, CommandStatus
 from cockpit.core.model import FlagValue, Quality, WriteOutcome
 from cockpit.core.snapshot import JournalHealth, Level, PlanChange, Reason, Snapshot
+from cockpit.face.subject import Subject, Topic
 from cockpit.face.view import Line, Role, Row, text_of, width_of
 from cockpit.face.view_backends import backend_rows, backend_titles, backend_word
 from cockpit.face.view_banner import banner, calm_words, level_now, reason_line, strips
-from cockpit.face.view_detail import Subject, Topic, detail_lines
+from cockpit.face.view_detail import detail_lines
 from cockpit.face.view_journal import command_line, host_line, journal_line
 from cockpit.face.view_rollout import column_titles, flag_word, rollout_rows
 from cockpit.face.view_signals import signal_rows

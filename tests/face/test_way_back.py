@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from cockpit.core.snapshot import Level, Snapshot, WayBackLine
+from cockpit.face.subject import Subject, Topic
 from cockpit.face.view import text_of
-from cockpit.face.view_detail import Subject, Topic, detail_lines
+from cockpit.face.view_detail import detail_lines
 from cockpit.face.view_rollout import rollout_notes
 from tests.face.pictures import HOSTILE, NOW, calm
 

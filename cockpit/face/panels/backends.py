@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cockpit.face.panels.panel import Panel, Picture
+from cockpit.face.subject import Topic
 from cockpit.face.view import Line, Row
 from cockpit.face.view_backends import KnownProbes, backend_rows, backend_titles, half_widths
-from cockpit.face.view_detail import Topic
 
 
 class BackendsPanel(Panel):

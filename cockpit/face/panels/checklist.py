@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cockpit.face.panels.panel import Panel, Picture
+from cockpit.face.subject import Topic
 from cockpit.face.view import Line, Role, Row
 from cockpit.face.view_checklist import checklist_rows, column_titles, summary
-from cockpit.face.view_detail import Topic
 
 
 class ChecklistPanel(Panel):

@@ -12,9 +12,9 @@ from textual.strip import Strip
 
 from cockpit.core.dataclass import dataclass
 from cockpit.core.snapshot import Snapshot
+from cockpit.face.subject import Topic
 from cockpit.face.view import Line, Role, Row, heading, merge
 from cockpit.face.view_deck import HEAD_LINES, Want, band_height, band_lines, bands, hidden_note, window
-from cockpit.face.view_detail import Topic
 from cockpit.face.widgets import Paper
 
 

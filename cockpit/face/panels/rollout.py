@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cockpit.face.panels.panel import Panel, Picture
+from cockpit.face.subject import Topic
 from cockpit.face.view import Line, Row
-from cockpit.face.view_detail import Topic
 from cockpit.face.view_rollout import column_titles, rollout_notes, rollout_rows
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cockpit.face.panels.panel import Panel, Picture
+from cockpit.face.subject import Topic
 from cockpit.face.view import Line, Row
 from cockpit.face.view_deck import Want
-from cockpit.face.view_detail import Topic
 from cockpit.face.view_signals import column_titles, signal_rows
 
 

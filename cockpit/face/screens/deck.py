@@ -26,10 +26,10 @@ from cockpit.face.panels.panel import Panel, Picture
 from cockpit.face.panels.parity import ParityPanel
 from cockpit.face.panels.rollout import RolloutPanel
 from cockpit.face.panels.signals import SignalsPanel
+from cockpit.face.subject import Subject
 from cockpit.face.view import Line, Role, split_end
 from cockpit.face.view_banner import banner, hint_lines, paused_strip, reason_line, strips
 from cockpit.face.view_deck import Plot, Shape, Want, arrange, shape_of
-from cockpit.face.view_detail import Subject
 from cockpit.face.view_journal import host_line
 from cockpit.face.widgets import Paper
 

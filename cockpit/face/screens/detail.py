@@ -5,7 +5,8 @@ from __future__ import annotations
 from cockpit.core.clock import Clock
 from cockpit.face.port import Port
 from cockpit.face.screens.sheet import PageScreen
-from cockpit.face.view_detail import Subject, detail_lines, detail_title
+from cockpit.face.subject import Subject
+from cockpit.face.view_detail import detail_lines, detail_title
 
 
 class DetailScreen(PageScreen):
