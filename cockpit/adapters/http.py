@@ -27,6 +27,7 @@ import httpx
 import cockpit
 from cockpit.adapters.base import RefusedByService
 from cockpit.adapters.http2 import ALPN, Http2, Place, installed
+from cockpit.adapters.http_address import Address
 from cockpit.adapters.http_answer import Answer
 from cockpit.adapters.http_clients import IDLE_S, Clients
 from cockpit.adapters.http_headers import Headers as Said
@@ -176,8 +177,9 @@ class HttpHost:
         writes: Lane,
         heard: Heard | None = None,
     ) -> None:
-        self._base = base
-        self._addresses: dict[str, tuple[httpx.URL, str]] = {}
+        self._base = Address(base)
+        self._base_path = base.raw_path.decode("ascii").rstrip("/")
+        self._addresses: dict[str, Address] = {}
         self._headers = Said(dict(headers))
         self._timeout_s = timeout_s
         self._max_body = max_body
@@ -191,7 +193,7 @@ class HttpHost:
     @property
     def address(self) -> str:
         """`host:port`, clean, for texts."""
-        return host_port(self._base)
+        return self._base.host_port
 
     async def get(
         self,
@@ -265,26 +267,25 @@ class HttpHost:
             await clients.aclose()
 
     def _ask(self, method: str, path: str, headers: Headers | None, *, params: Params | None = None) -> Ask:
-        url, text = self._address(path)
+        address = self._address(path)
         if params is not None:
-            url = url.copy_with(params=params if isinstance(params, Mapping) else list(params))
-        worn = self._headers.also(headers or {})
-        return Ask(method=method, url=url, shown=text, headers=worn, secret_path=self._secret_path)
+            pairs = params if isinstance(params, Mapping) else list(params)
+            address = Address(address.url.copy_with(params=pairs))
+        said = self._headers.also(headers or {})
+        return Ask(method=method, address=address, headers=said, secret_path=self._secret_path)
 
-    def _address(self, path: str) -> tuple[httpx.URL, str]:
-        """Kept, because the same few are asked for again and again, and taking one apart costs as much as
-        sending it."""
+    def _address(self, path: str) -> Address:
+        """Kept, because the same few are asked for again and again."""
         found = self._addresses.get(path)
         if found is not None:
             return found
-        base_path = self._base.raw_path.decode("ascii").rstrip("/")
         try:
-            url = self._base.copy_with(raw_path=f"{base_path}{path}".encode("ascii"))
+            found = self._base.at(f"{self._base_path}{path}")
         except (httpx.InvalidURL, UnicodeEncodeError):
             raise plan_fault(f"not a usable path: {clean_text(path, limit=80)}") from None
         if len(self._addresses) >= _MOST_ADDRESSES:
             self._addresses.clear()
-        self._addresses[path] = found = (url, host_port(url) if self._secret_path else shown(url))
+        self._addresses[path] = found
         return found
 
     async def _read(self, ask: Ask, *, retry: bool) -> Answer:
@@ -337,7 +338,7 @@ class HttpHost:
             return answer
         finally:
             if self._heard is not None:
-                self._heard(host_port(ask.url), answer)
+                self._heard(ask.address.host_port, answer)
 
 
 def _places(*, wide: bool) -> Places:

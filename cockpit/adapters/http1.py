@@ -18,6 +18,7 @@ import h11
 import httpx
 
 from cockpit.adapters.http_connect import connected, cut_off
+from cockpit.adapters.http_outgoing import Outgoing
 from cockpit.adapters.http_trouble import Phase
 
 Reached = Callable[[Phase], None]
@@ -85,7 +86,7 @@ class Http1Connection(asyncio.Protocol):
         if self._transport is None:
             raise ConnectionResetError("closed during the handshake")
 
-    async def exchange(self, request: httpx.Request, reached: Reached) -> httpx.Response:
+    async def exchange(self, request: Outgoing, reached: Reached) -> httpx.Response:
         """Send it and wait for the head of the answer. Only while `usable`; raises httpx.HTTPError.
 
         reached: told SENT before the first byte leaves, and ANSWERING when the body begins.
@@ -108,11 +109,9 @@ class Http1Connection(asyncio.Protocol):
             extensions={"http_version": b"HTTP/" + event.http_version, "network_stream": transport},
         )
 
-    def _said(self, request: httpx.Request) -> bytes:
+    def _said(self, request: Outgoing) -> bytes:
         try:
-            head = h11.Request(
-                method=request.method, target=request.url.raw_path, headers=request.headers.raw
-            )
+            head = h11.Request(method=request.method, target=request.address.target, headers=request.headers)
             parts = [head, h11.EndOfMessage()]
             if request.content:
                 parts.insert(1, h11.Data(data=request.content))
@@ -214,13 +213,12 @@ class Http1Client:
         if tls is not None:
             tls.set_alpn_protocols(_ALPN)
 
-    async def send(self, request: httpx.Request, reached: Reached) -> httpx.Response:
+    async def send(self, request: Outgoing, reached: Reached) -> httpx.Response:
         """The head of the answer; its body is read from it, and closing it frees the connection.
 
         Raises httpx.HTTPError. Not to be used again after anything was raised.
         """
-        url = request.url
-        to = (url.raw_host.decode("ascii"), url.port or (80 if self._tls is None else 443))
+        to = (request.address.host, request.address.port)
         connection = self._connection
         if connection is None or self._to != to or not connection.usable:
             if connection is not None:

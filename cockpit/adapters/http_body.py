@@ -22,7 +22,8 @@ async def read_capped(response: httpx.Response, *, max_body: int, asked: str) ->
         raise _too_large(max_body, asked, response)
     unpacker = None if encoding in ("identity", "") else zlib.decompressobj(wbits=47)
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    async for chunk in response.stream:
         try:
             body += chunk if unpacker is None else unpacker.decompress(chunk, max_body + 1 - len(body))
         except zlib.error:

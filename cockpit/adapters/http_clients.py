@@ -23,6 +23,7 @@ import httpx
 from cockpit.adapters.http1 import Http1Client, Reached
 from cockpit.adapters.http2 import Http2
 from cockpit.adapters.http_body import ACCEPT_ENCODING
+from cockpit.adapters.http_outgoing import Outgoing
 from cockpit.adapters.http_path import plan_fault
 
 IDLE_S: Final = 10.0
@@ -42,7 +43,7 @@ class Client(Protocol):
     @property
     def is_closed(self) -> bool: ...
 
-    async def send(self, request: httpx.Request, reached: Reached) -> httpx.Response: ...
+    async def send(self, request: Outgoing, reached: Reached) -> httpx.Response: ...
 
     async def aclose(self) -> None: ...
 
@@ -158,8 +159,8 @@ class _ProxyClient:
     def is_closed(self) -> bool:
         return self._client.is_closed
 
-    async def send(self, request: httpx.Request, reached: Reached) -> httpx.Response:
-        return await self._client.send(request, stream=True)
+    async def send(self, request: Outgoing, reached: Reached) -> httpx.Response:
+        return await self._client.send(request.as_httpx(), stream=True)
 
     async def aclose(self) -> None:
         await self._client.aclose()

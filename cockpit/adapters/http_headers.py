@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
-
-import httpx
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from cockpit.adapters.base import AdapterError, RefusedByService
 from cockpit.adapters.credentials import escaped
@@ -15,6 +13,13 @@ from cockpit.core.secret import REDACTED, Secret
 
 _SHORTEST_BLANKED: Final = 6
 _REDACTED: Final = REDACTED.encode()
+
+
+class Wire(NamedTuple):
+    """Headers as they leave. names: in lower case."""
+
+    raw: Sequence[tuple[bytes, bytes]]
+    names: frozenset[bytes]
 
 
 class Headers:
@@ -27,7 +32,7 @@ class Headers:
 
     def __init__(self, said: Mapping[str, Secret | str]) -> None:
         self.said = said
-        self._wire: httpx.Headers | None = None
+        self._wire: Wire | None = None
         self._forms: tuple[bytes, ...] | None = None
 
     def also(self, more: Mapping[str, Secret | str]) -> Headers:
@@ -38,13 +43,13 @@ class Headers:
     def credential(self) -> bool:
         return any(isinstance(value, Secret) for value in self.said.values())
 
-    def wire(self, with_ours: Callable[[Mapping[str, str]], Mapping[str, str]]) -> httpx.Headers:
+    def wire(self, with_ours: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Wire:
         """As they leave, with what every request says. Raises RefusedByService for a secret that no header
         can carry."""
         if self._wire is None:
-            self._wire = httpx.Headers(
-                with_ours({name: _text(name, value) for name, value in self.said.items()})
-            )
+            leaving = with_ours({name: _text(name, value) for name, value in self.said.items()})
+            raw = tuple((name.encode("ascii"), value.encode("ascii")) for name, value in leaving.items())
+            self._wire = Wire(raw, frozenset(name.lower() for name, _ in raw))
         return self._wire
 
     def blank(self, body: bytes) -> bytes:

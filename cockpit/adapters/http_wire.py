@@ -16,10 +16,12 @@ from typing import Final
 import httpx
 
 from cockpit.adapters.base import BrokenAnswer
+from cockpit.adapters.http_address import Address
 from cockpit.adapters.http_answer import Answer, parse_http_date
 from cockpit.adapters.http_body import read_capped
 from cockpit.adapters.http_clients import Client, Clients
 from cockpit.adapters.http_headers import Headers
+from cockpit.adapters.http_outgoing import Outgoing
 from cockpit.adapters.http_places import Places
 from cockpit.adapters.http_trouble import Phase, host_port, network_trouble, shown, timed_out
 from cockpit.adapters.leaving import must_be_wanted
@@ -30,9 +32,6 @@ from cockpit.core.model import Failure
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
 _LONGEST_HEADER: Final = 4000
-# The transport's own timeouts end a little before the deadline does: a handshake that is cancelled
-# from outside would leave its socket open.
-_EARLIER: Final = 0.95
 _LEAST_S: Final = 0.001
 
 # These libraries log whole addresses and header values, and an address may be a secret.
@@ -45,12 +44,11 @@ class Ask:
     """One request. `reads` says that repeating it changes nothing, `redirects` that reads follow them,
     `proves` that it belongs to a write.
 
-    shown: the address for texts. secret_path: the path itself is a credential and appears in no text.
+    secret_path: the path itself is a credential and appears in no text.
     """
 
     method: str
-    url: httpx.URL
-    shown: str
+    address: Address
     headers: Headers
     reads: bool = True
     redirects: bool = True
@@ -71,12 +69,16 @@ class Ask:
 
     def to(self, url: httpx.URL) -> Ask:
         """The same of another address."""
-        return replace(self, url=url, shown=self.show(url))
+        return replace(self, address=Address(url))
 
     @property
     def text(self) -> str:
         """Method and address for messages."""
-        return f"{self.method} {self.shown}"
+        return f"{self.method} {self.address.host_port if self.secret_path else self.address.shown}"
+
+    @property
+    def url(self) -> httpx.URL:
+        return self.address.url
 
     def show(self, url: httpx.URL) -> str:
         return host_port(url) if self.secret_path else shown(url)
@@ -145,8 +147,8 @@ class Lane:
                 request = self._request(ask, progress)
                 response = await self._over_http2(request, progress, asks=ask.reads)
                 if response is None:
-                    client = self._clients.take(ask.url.scheme, idle_s=self._idle_s)
-                    request.extensions["timeout"] = httpx.Timeout(_left_s(progress) * _EARLIER).as_dict()
+                    client = self._clients.take(ask.address.scheme, idle_s=self._idle_s)
+                    request.left_s = _left_s(progress)
                     response = await client.send(request, progress.reach)
                 try:
                     body = await read_capped(response, max_body=max_body, asked=ask.text)
@@ -165,28 +167,33 @@ class Lane:
                 raise _broken_redirect(ask) from None
             finally:
                 if client is not None:
-                    await self._clients.put_back(ask.url.scheme, client, ended=ended)
+                    await self._clients.put_back(ask.address.scheme, client, ended=ended)
             took_s = asyncio.get_running_loop().time() - started
         return _answer(ask, response, body, took_s)
 
-    def _request(self, ask: Ask, progress: Progress) -> httpx.Request:
-        return httpx.Request(
+    def _request(self, ask: Ask, progress: Progress) -> Outgoing:
+        return Outgoing(
             ask.method,
-            ask.url,
-            content=ask.body,
-            headers=ask.headers.wire(self._clients.with_ours),
-            extensions={"trace": progress.trace},
+            ask.address,
+            ask.headers.wire(self._clients.with_ours),
+            ask.body or b"",
+            left_s=_left_s(progress),
+            trace=progress.trace,
         )
 
     async def _over_http2(
-        self, request: httpx.Request, progress: Progress, *, asks: bool
+        self, request: Outgoing, progress: Progress, *, asks: bool
     ) -> httpx.Response | None:
         """The head of the answer; None where HTTP/1.1 is spoken."""
         http2 = self._clients.http2
         if http2 is None:
             return None
         return await http2.send(
-            request, idle_s=self._idle_s, left_s=_left_s(progress), asks=asks, reached=progress.reach
+            request.as_httpx(),
+            idle_s=self._idle_s,
+            left_s=request.left_s,
+            asks=asks,
+            reached=progress.reach,
         )
 
 
