@@ -41,6 +41,9 @@ def show_deck(
     Raises what kept an engine on the ground that was started patiently.
     """
     from cockpit.engine.clock import SystemClock
+    from cockpit.face.lean import lighten
+
+    lighten()
     from cockpit.face.app import CockpitApp
 
     app = CockpitApp(
@@ -58,6 +61,9 @@ def show_deck(
 def show_wall(behind: Backstage, *, theme: str | None) -> int:
     """The same for the wall."""
     from cockpit.engine.clock import SystemClock
+    from cockpit.face.lean import lighten
+
+    lighten()
     from cockpit.face.wall import WallApp
 
     app = WallApp(behind, SystemClock(), theme=theme, theme_dir=own_themes(os.environ))

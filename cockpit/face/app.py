@@ -127,11 +127,11 @@ class CockpitApp(CellDiffApp):
         if self._stands or not (self.deck.stands or self.screen is not self.deck):
             return
         self._stands = True
+        if self._standing is not None:
+            self._standing()
         self._load_pages(PAGES)
         self._dressing.watch(lambda: self.call_later(self._reload_themes))
         self._say_theme_problems()
-        if self._standing is not None:
-            self._standing()
 
     def _load_pages(self, names: Sequence[str]) -> None:
         """The next page; keys have the word between two."""

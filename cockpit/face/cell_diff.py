@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 
 from rich.color import ColorSystem
@@ -36,6 +35,7 @@ from textual.widget import Widget
 
 from cockpit.core.textual_release import unknown_release
 from cockpit.face.cells import PLAIN, Canvas, Frame, Pen
+from cockpit.face.lean import installed_release
 from cockpit.face.link import Foreign, Link
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ ATTRIBUTES: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 21, 51, 52, 53)
 
 def unfit(found: str | None = None) -> str:
     """Why this Textual is left as it is; empty when the cells can be compared."""
-    found = found or _installed()
+    found = found or installed_release()
     release = unknown_release(found)
     if release:
         return release
@@ -82,25 +82,6 @@ def unfit(found: str | None = None) -> str:
         if list(signature.parameters) != parameters.split():
             return f"Textual {found} has another {name} than expected"
     return ""
-
-
-def _installed() -> str:
-    """Textual's release, by the name of the folder beside it: to load what reads package metadata costs more
-    than all else here, and is done where that folder is not what pip makes."""
-    import textual
-
-    beside = Path(textual.__file__).parent.parent.glob("textual-*.dist-info")
-    releases = [place.name.removeprefix("textual-").removesuffix(".dist-info") for place in beside]
-    return releases[0] if len(releases) == 1 else _by_metadata()
-
-
-def _by_metadata() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("textual")
-    except PackageNotFoundError:
-        return "without a version"
 
 
 def wanted(environ: Mapping[str, str]) -> bool:

@@ -93,6 +93,8 @@ def test_a_deck_stands_before_anything_is_loaded_to_ask_with(stage: Stage, tmp_p
     late = {"httpx", "httpcore", "h11", "anyio", "psutil", "watchfiles", "cockpit.adapters.http"}
     assert not found & late
     assert "cockpit.adapters.flags.unleash" not in found
+    assert not found & {"cockpit.face.doors", "cockpit.face.screens.countdown", "textual.widgets._input"}
+    assert not found & {"importlib.metadata", "textual.widgets._option_list", "textual.widgets._select"}
 
 
 PRESSED: Final = """
