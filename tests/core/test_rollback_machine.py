@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cockpit.core import rollback_flip
-from cockpit.core.acts import Action
-from cockpit.core.clean import Percent
+from cockpit.core.acts import Action, FlagFact
+from cockpit.core.clean import ZERO, Percent
 from cockpit.core.events import Kind
 from cockpit.core.model import Health
 from cockpit.core.rollback import FlipState, IllegalEvent, StepState, announcement_id
@@ -427,3 +427,49 @@ def test_zero_is_stored_as_soon_as_nothing_is_being_switched_off(monkeypatch: py
         sim.read(flag)
         sim.turn()
     assert {order.action for order in sim.in_flight.values()} == {Action.ZERO} and len(sim.in_flight) == 2
+
+
+def test_a_read_that_began_just_before_the_answer_was_written_down_proves_nothing() -> None:
+    """It may have seen the flag before the write landed, or before somebody raised it again."""
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
+    sim.declare()
+    sim.turn()
+    before = sim.flight.last_seq
+    sim.answer("writes", "done", lands=True)
+    sim.facts["writes"] = FlagFact(exposure=ZERO, known=True, read_after=before)
+    reads, _ = sim.turn()
+    assert (reads, sim.rollback.flips[0].state) == (["writes"], FlipState.ACCEPTED)
+    sim.facts["writes"] = FlagFact(exposure=ZERO, known=True, read_after=before + 1)
+    sim.turn()
+    assert sim.rollback.flips[0].state is FlipState.AT_ZERO
+
+
+def test_a_flag_at_zero_whose_exposure_cannot_be_told_any_more_is_not_at_zero() -> None:
+    """Somebody gave it a second strategy, or conditions: nobody knows who is served now."""
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
+    sim.declare()
+    for _ in range(2):
+        sim.turn()
+        while "writes" in sim.in_flight:
+            sim.answer("writes", "done", lands=True)
+            sim.read("writes")
+            sim.turn()
+    assert [flip.state for flip in sim.rollback.flips] == [FlipState.AT_ZERO]
+    sim.facts["writes"] = FlagFact(exposure=None, known=True, read_after=sim.flight.last_seq)
+    sim.turn()
+    assert not sim.rollback.flipped
+    assert sim.in_flight["writes"].action is Action.KILL, "and is fought for"
+
+
+def test_there_is_no_cancel_once_zero_is_being_stored_in_a_flag_that_was_off() -> None:
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 0})
+    sim.declare()
+    sim.read("writes")
+    sim.turn()
+    assert sim.in_flight["writes"].action is Action.ZERO
+    for _ in range(2):
+        assert sim.rollback.flip_begun
+        with pytest.raises(IllegalEvent, match="may have left"):
+            sim.record(Kind.ROLLBACK_CANCELLED, {"rollback": "r1", "reason": ""})
+        if "writes" in sim.in_flight:
+            sim.answer("writes", "refused", lands=False)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cockpit.core.acts import FlagFact
+from cockpit.core.clean import ZERO
 from cockpit.core.events import Kind, Lever
 from cockpit.core.levers import SLOW_S, offer
 from cockpit.core.rollback import FlipState, IllegalEvent, StepState
@@ -303,3 +304,21 @@ def test_what_an_older_cockpit_wrote_is_the_first_lever() -> None:
     first = replace(sim.journal[-1], body={k: v for k, v in sim.journal[-1].body.items() if k != "lever"})
     assert first.body.get("lever") is None
     assert sim.rollback.flips[0].write_id is not None and sim.rollback.flips[0].second is None
+
+
+def test_a_read_of_the_second_service_from_before_its_answer_proves_nothing() -> None:
+    sim = sim_of()
+    for _ in range(2):
+        sim.answer("writes", "refused", lands=False, detail="403")
+        sim.turn()
+    sim.pull("writes")
+    sim.turn()
+    before = sim.flight.last_seq
+    sim.answer("writes", "done", lands=True)
+    sim.second_facts["writes"] = FlagFact(exposure=ZERO, known=True, read_after=before)
+    sim.turn()
+    assert sim.second_reads == ["writes"]
+    assert not sim.rollback.flips[0].second_works
+    sim.read_second("writes")
+    sim.turn()
+    assert sim.rollback.flips[0].second_works
