@@ -20,6 +20,9 @@ from cockpit.core.events import Event, Kind
 from cockpit.core.rollback import IllegalEvent
 
 LAPSES_AFTER_S: Final = 600.0
+CARRIED_OUT_WITHIN_S: Final = 60.0
+"""After the last yes. The driver's cockpit takes a quarter of a second; one that stood still or could not
+write its journal for longer does not go forward on what people said long ago."""
 GATE: Final = "approvals"
 
 
@@ -56,6 +59,10 @@ class AdvanceRequest:
     @property
     def complete(self) -> bool:
         return len(self.given) >= self.needed
+
+    def too_old(self, now: datetime) -> bool:
+        """Whether its last yes was said so long ago that it is no order any more."""
+        return self.complete and (now - self.given[-1].at).total_seconds() > CARRIED_OUT_WITHIN_S
 
     @property
     def tally(self) -> str:

@@ -48,6 +48,12 @@ def longest(before: ClockPair, now: ClockPair) -> float:
     return max(now.steady_s - before.steady_s, (now.wall - before.wall).total_seconds())
 
 
+def seen_at(asked: ClockPair, now: ClockPair, within_s: float) -> datetime:
+    """Since when an answer that is taken in now counts as seen. Nobody waits for one longer than `within_s`:
+    who did was stopped, or slept, and had it before, nobody knows when. It is as old as its question then."""
+    return now.wall if longest(asked, now) <= within_s else asked.wall
+
+
 def along(kept: T, by_s: float) -> T:
     """The same value with every instant in it moved by `by_s`; what a source said (`Reading.value`) stays."""
     moved: T = _along(kept, timedelta(seconds=by_s))

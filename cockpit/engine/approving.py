@@ -73,7 +73,9 @@ class Approving:
         if request is None:
             return
         try:
-            if request.complete:
+            if request.too_old(self._clock.now()):
+                self._end(request, "approved, but this cockpit could not write it in time: ask again")
+            elif request.complete:
                 self._fly(request)
             elif self._clock.now() >= request.lapses_at:
                 self._end(request, f"lapsed: {request.tally} people had approved")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cockpit.adapters.base import AdapterError
 from cockpit.core.clock import Clock
-from cockpit.core.clocks import along
+from cockpit.core.clocks import ClockPair, along, seen_at
 from cockpit.core.model import Failure, Reading
 from cockpit.core.parity import ParityValue
 from cockpit.core.parity_spec import ParitySpec
@@ -42,21 +42,22 @@ class ParitySenses:
 
     async def look(self, spec: ParitySpec) -> Failure | None:
         """One look of one check."""
-        began_at, began = self._clock.now(), self._clock.monotonic()
+        asked = ClockPair.of(self._clock)
         stores = self._sources.stores
         try:
             value = await look(spec, stores[spec.legacy.store], stores[spec.new.store])
         except AdapterError as error:
             self.failed(spec, error.failure)
             return error.failure
+        now = ClockPair.of(self._clock)
         self.readings[spec.name] = replace(
             self.readings[spec.name],
             value=value,
-            observed_at=self._clock.now(),
-            took_s=self._clock.monotonic() - began,
+            observed_at=seen_at(asked, now, spec.interval_s),
+            took_s=now.steady_s - asked.steady_s,
             failure=None,
             failing_since=None,
-            attempted_at=began_at,
+            attempted_at=asked.wall,
         )
         self._changed(f"parity/{spec.name}")
         return None

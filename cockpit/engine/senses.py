@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from cockpit.adapters.base import AdapterError, ReadsBack, Stirs
 from cockpit.core.clock import Clock
-from cockpit.core.clocks import along
+from cockpit.core.clocks import ClockPair, along, seen_at
 from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.model import Failure, FlagValue, Health, ProbeValue, Reading, Side
 from cockpit.core.snapshot import ProbeStatus, Share
@@ -85,6 +85,10 @@ class _Asked:
     steady_s: float
     after: int
     numbering: int
+
+    @property
+    def clocks(self) -> ClockPair:
+        return ClockPair(wall=self.at, steady_s=self.steady_s)
 
 
 class Senses:
@@ -402,7 +406,7 @@ class Senses:
         return replace(
             reading,
             value=value,
-            observed_at=self._clock.now(),
+            observed_at=seen_at(asked.clocks, ClockPair.of(self._clock), reading.interval_s),
             took_s=self._took_s(asked),
             failure=None,
             failing_since=None,

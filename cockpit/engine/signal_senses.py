@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cockpit.core.clock import Clock
-from cockpit.core.clocks import along
+from cockpit.core.clocks import ClockPair, along, seen_at
 from cockpit.core.counters import SignalSamples
 from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.figures import length
@@ -148,7 +148,9 @@ class SignalSenses:
         self._compare(signal, legacy, new)
 
     def _compare(self, signal: SignalSpec, legacy: Half, new: Half) -> None:
-        reading, now = self.readings[signal.name], self._clock.now()
+        reading, now = self.readings[signal.name], ClockPair.of(self._clock)
+        newer = max(legacy, new, key=_asked_at)
+        asked = ClockPair(wall=newer.asked_at, steady_s=now.steady_s - newer.took_s)
         failure, asked_at = _worst(signal, legacy, new), min(legacy.asked_at, new.asked_at)
         value = None if new.total is None else new.total.value
         if failure is not None or value is None:
@@ -157,13 +159,13 @@ class SignalSenses:
             self.readings[signal.name] = replace(
                 reading,
                 value=value,
-                observed_at=now,
+                observed_at=seen_at(asked, now, reading.interval_s),
                 took_s=max(legacy.took_s, new.took_s),
                 failure=None,
                 failing_since=None,
                 attempted_at=asked_at,
             )
-            self._compared_at[signal.name] = now
+            self._compared_at[signal.name] = now.wall
         four = SignalSamples(
             legacy_bad=legacy.bad, legacy_total=legacy.total, new_bad=new.bad, new_total=new.total
         )
@@ -208,3 +210,7 @@ def _apart_s(one: Half, other: Half) -> float:
     """How far apart the two may have been read, at worst."""
     ways = (one.answered_at - other.asked_at, other.answered_at - one.asked_at)
     return max(way.total_seconds() for way in ways)
+
+
+def _asked_at(half: Half) -> datetime:
+    return half.asked_at

@@ -16,7 +16,7 @@ from cockpit.core.model import Health
 from cockpit.core.rollback import FlipState, IllegalEvent, StepState, announcement_id
 from cockpit.core.rollback_flip import UNSENT_LIMIT
 from cockpit.core.spec import HookMoment
-from tests.core.rollback_sim import Sim
+from tests.core.rollback_sim import SPEC, Sim
 
 CHAIN = {"writes": (), "reads": ("writes",), "live": ("reads",), "jobs": ()}
 FLAGS = list(CHAIN)
@@ -473,3 +473,39 @@ def test_there_is_no_cancel_once_zero_is_being_stored_in_a_flag_that_was_off() -
             sim.record(Kind.ROLLBACK_CANCELLED, {"rollback": "r1", "reason": ""})
         if "writes" in sim.in_flight:
             sim.answer("writes", "refused", lands=False)
+
+
+def test_a_flag_that_was_raised_again_has_to_drain_again() -> None:
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
+    sim.declare()
+
+    def brought_to_zero() -> None:
+        sim.turn()
+        while "writes" in sim.in_flight:
+            sim.answer("writes", "done", lands=True)
+            sim.read("writes")
+            sim.turn()
+
+    brought_to_zero()
+    for _ in range(SPEC.drain_polls):
+        sim.observe("writes")
+    sim.turn()
+    assert sim.rollback.flips[0].drained_at is not None
+    sim.truth["writes"] = 2500
+    sim.read("writes")
+    brought_to_zero()
+    [flip] = sim.rollback.flips
+    assert (flip.state, flip.drained_at, flip.share_pct) == (FlipState.AT_ZERO, None, None)
+    assert not sim.rollback.step("drain").settled
+
+
+def test_the_journal_takes_no_read_of_a_write_in_flight_and_no_end_with_lines_open() -> None:
+    """Whoever decided it: two cockpits may have decided on different things."""
+    sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
+    sim.declare()
+    sim.turn()
+    assert "writes" in sim.in_flight
+    with pytest.raises(IllegalEvent, match="proves nothing"):
+        sim.record(Kind.FLAG_SEEN, {"rollback": "r1", "flag": "writes", "exposure": 0})
+    with pytest.raises(IllegalEvent, match="while a line above is open"):
+        sim.record(Kind.ROLLBACK_CLOSED, {"rollback": "r1", "note": "", "overrun_s": 0.0})

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +16,7 @@ from cockpit.adapters.base import AdapterError
 from cockpit.core import commands as asked
 from cockpit.core.clean import Percent
 from cockpit.core.events import Kind
-from cockpit.core.model import Failure, FlagValue, Freshness, Health, ProbeValue, Verdict
+from cockpit.core.model import Failure, FlagValue, Freshness, Health, ProbeValue, Reading, Verdict
 from cockpit.core.snapshot import Level
 from cockpit.core.spec import AutoRollback, HardLimit, Plan
 from cockpit.engine.journal_chain import body_text
@@ -258,3 +261,49 @@ def test_a_proposal_whose_cause_is_gone_never_goes_by_itself_even_without_a_jour
     finally:
         book.refusing = None
         exposed.end()
+
+
+def _host_slept(world: World) -> None:
+    world.clock.set_ahead(600)
+
+
+def _was_stopped(world: World) -> None:
+    world.clock.advance(600)
+
+
+@pytest.mark.parametrize("stood", [_host_slept, _was_stopped])
+@pytest.mark.parametrize("source", ["flags", "probe", "monitor"])
+async def test_an_answer_from_before_the_host_slept_is_as_old_as_its_question(
+    source: str, stood: Callable[[World], None]
+) -> None:
+    """It lay there all the time, and is taken in when the lid is opened: hours later it is no news."""
+    world = World()
+    senses = Senses(make_plan(), world.sources(world.plan), world.clock, lambda source: None, lambda: 0)
+    (service,), (monitor,) = world.plan.flag_services, world.plan.monitors
+    probe = world.plan.backends[0].probes[0]
+    gate = {
+        "flags": world.service.read_gate,
+        "probe": world.cast.legacy.gate,
+        "monitor": world.cast.monitor.gate,
+    }
+    ask = {
+        "flags": lambda: senses.read_service(service, ("writes",)),
+        "probe": lambda: senses.probe(probe),
+        "monitor": lambda: senses.query(monitor),
+    }
+    read: Mapping[str, Callable[[], Reading[Any]]] = {
+        "flags": lambda: senses.flags["writes"].reading,
+        "probe": lambda: senses.probes[probe.side, probe.name].reading,
+        "monitor": lambda: senses.signals.readings["errors"],
+    }
+    gate[source].shut()
+    asking = asyncio.create_task(ask[source]())
+    await asyncio.sleep(0)
+    stood(world)
+    gate[source].open()
+    assert await asking is None
+    old = read[source]()
+    assert old.value is not None and old.freshness(world.clock.now()) is not Freshness.FRESH
+    await ask[source]()
+    assert read[source]().freshness(world.clock.now()) is Freshness.FRESH
+    world.journal.close()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from cockpit.core import commands as asked
-from cockpit.core.approvals import AdvanceRequest
+from cockpit.core.approvals import CARRIED_OUT_WITHIN_S, AdvanceRequest
 from cockpit.core.clean import Percent
 from cockpit.core.events import Kind
 from cockpit.core.model import WriteOutcome
@@ -319,6 +319,29 @@ def test_whatever_the_other_one_does_in_each_single_append_of_a_move(
             flown.nothing_was_wrong()
         finally:
             flown.teardown()
+
+
+@pytest.mark.parametrize("seconds", [20.0, 300.0])
+def test_what_was_approved_while_the_driver_could_not_write_is_not_carried_out_long_after(
+    seconds: float,
+) -> None:
+    """Its disk was full when the second person said yes, and is not any more when nobody thinks of it."""
+    flown = TwoCockpits()
+    flown.begin(approvals=2, begins="quiet", who=0, seconds=0.0)
+    try:
+        driver = flown.driver()
+        flown.ask_for_the_next_stage(driver, "jobs")
+        flown.pair.pass_time(0.3)
+        flown.record.read_on()
+        flown.pair.berths[driver].hand.full = flown.has_been_full = True
+        flown.answer_the_request(1 - driver, "yes")
+        flown.pair.pass_time(seconds)
+        flown.pair.berths[driver].hand.full = False
+        flown.pair.pass_time(1.5)
+        assert bool(flown.pair.service.out) is (seconds < CARRIED_OUT_WITHIN_S)
+        flown.nothing_was_wrong()
+    finally:
+        flown.teardown()
 
 
 @pytest.mark.parametrize("seconds", [-600.0, 600.0])
