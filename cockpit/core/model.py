@@ -130,15 +130,17 @@ class Reading(Generic[T]):
         """
         if self.observed_at is None or self.value is None:
             return Freshness.UNKNOWN
-        age_s = (now - self.observed_at).total_seconds()
-        if -FUTURE_S <= age_s <= STALE_AFTER_INTERVALS * self.interval_s:
+        if self.fresh_value(now) is not None:
             return Freshness.FRESH
-        stale = 0 < age_s <= UNKNOWN_AFTER_INTERVALS * self.interval_s
+        stale = 0 < (now - self.observed_at).total_seconds() <= UNKNOWN_AFTER_INTERVALS * self.interval_s
         return Freshness.STALE if stale else Freshness.UNKNOWN
 
     def fresh_value(self, now: datetime) -> T | None:
         """The value while it is FRESH, else None: unknown is not healthy."""
-        return self.value if self.freshness(now) is Freshness.FRESH else None
+        if self.observed_at is None:
+            return None
+        age_s = (now - self.observed_at).total_seconds()
+        return self.value if -FUTURE_S <= age_s <= STALE_AFTER_INTERVALS * self.interval_s else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from cockpit.core.clean import ZERO, Percent
 from cockpit.core.events import Kind
 from cockpit.core.figures import rate as rate_words
 from cockpit.core.flight import FlagFlight, Flight
-from cockpit.core.model import Freshness, Health, Reading, Verdict
+from cockpit.core.model import Freshness, Health, Reading, Side, Verdict
 from cockpit.core.snapshot import Proposal, SignalStatus
 from cockpit.core.spec import AutoRollback
 from cockpit.engine.effects import Effects
@@ -42,7 +42,7 @@ class Lookout:
     def __init__(self) -> None:
         self._verdicts: dict[str, Verdict] = {}
         self._limits: dict[str, bool] = {}
-        self._probes: dict[str, Health] = {}
+        self._probes: dict[tuple[Side, str], Health] = {}
         self._lost: set[str] = set()
         self._tripped: set[str] = set()
 
@@ -86,16 +86,15 @@ class Lookout:
                 yield Draft(kind=Kind.SOURCE_BACK, body={"source": source})
 
     def _probe_changes(self, senses: Senses, now: datetime) -> Iterator[Draft]:
-        for (side, name), sense in senses.probes.items():
-            if sense.reading.attempted_at is None:
-                continue
-            health, key = effective_health(sense, now), f"{side}/{name}"
-            if self._probes.get(key, Health.OK) is not health:
+        for place, sense in senses.probes.items():
+            health, before = effective_health(sense, now), self._probes.get(place, Health.OK)
+            if health is not before and sense.reading.attempted_at is not None:
+                self._probes[place] = health
+                side, name = place
                 value, failure = sense.reading.value, sense.reading.failure
                 detail = failure.title if failure is not None else value.detail if value is not None else ""
                 body = {"side": side.value, "probe": name, "health": health.value, "detail": detail}
                 yield Draft(kind=Kind.PROBE_CHANGED, body=body)
-            self._probes[key] = health
 
     def _signal_changes(self, signals: Sequence[SignalStatus]) -> Iterator[Draft]:
         for signal in signals:

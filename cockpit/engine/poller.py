@@ -58,14 +58,16 @@ class Poller:
         self._rng = rng
         self._phase = phase
         self._first_s = first_s
-        self._poked = asyncio.Event()
+        self._poked = False
+        self._waits: asyncio.Future[bool] | None = None
         self._failures = 0
         self._not_before = 0.0
         self._began_at = 0.0
 
     def poke(self) -> None:
         """Poll as soon as the request in flight, a poke just before and the source itself allow."""
-        self._poked.set()
+        self._poked = True
+        self._wake(on_time=False)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -107,12 +109,17 @@ class Poller:
         return max(moment + jitter_s, self._not_before)
 
     async def _wait_until(self, moment: float) -> None:
-        """For the moment, or for a poke."""
-        self.late_s = 0.0
+        """For the moment, or for a poke. Hundreds wait at any time: one future each, and one timer."""
+        loop, self.late_s = asyncio.get_running_loop(), 0.0
+        self._waits = loop.create_future()
+        alarm = loop.call_at(moment, self._wake)
         try:
-            async with asyncio.timeout_at(moment):
-                await self._poked.wait()
-        except TimeoutError:
-            self.late_s = asyncio.get_running_loop().time() - moment
+            if not self._poked and await self._waits:
+                self.late_s = loop.time() - moment
         finally:
-            self._poked.clear()
+            alarm.cancel()
+            self._waits, self._poked = None, False
+
+    def _wake(self, *, on_time: bool = True) -> None:
+        if self._waits is not None and not self._waits.done():
+            self._waits.set_result(on_time)

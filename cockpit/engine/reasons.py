@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cockpit.core.clean import ZERO
 from cockpit.core.flight import Flight
-from cockpit.core.model import Freshness, Health, Reading, Verdict
+from cockpit.core.model import Freshness, Health, ProbeValue, Reading, Verdict
 from cockpit.core.parity import Match
 from cockpit.core.seat_status import SeatStatus
 from cockpit.core.snapshot import (
@@ -54,7 +54,7 @@ def reasons(
         *_workflow(flight, journal),
         *(reason for signal in signals for reason in _signal(signal, flight, now)),
         *(reason for flag in flags for reason in _flag(flag, now)),
-        *(reason for backend in backends for probe in backend.probes for reason in _probe(probe, now)),
+        *(reason for backend in backends for reason in _probes(backend, now)),
         *(reason for check in parity for reason in _parity(check, now)),
         *_way_back(way_back),
         *_clock(flight, now),
@@ -177,9 +177,17 @@ def _numbers(flag: FlagStatus) -> str:
     )
 
 
-def _probe(probe: ProbeStatus, now: datetime) -> Iterator[Reason]:
+def _probes(backend: BackendStatus, now: datetime) -> Iterator[Reason]:
+    """Of hundreds nearly all are well, in every picture: those take no more than one look."""
+    for probe in backend.probes:
+        value = probe.reading.fresh_value(now)
+        if value is None or value.health is not Health.OK:
+            yield from _probe(probe, value)
+
+
+def _probe(probe: ProbeStatus, value: ProbeValue | None) -> Iterator[Reason]:
+    """value: while it is fresh."""
     subject = f"{probe.side} {probe.name}"
-    value = probe.reading.fresh_value(now)
     if value is None:
         what = f"cannot be seen: {_why_unseen(probe.reading)}"
         since = probe.reading.failing_since

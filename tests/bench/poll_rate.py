@@ -32,6 +32,8 @@ from typing import Final
 
 import psutil
 
+from cockpit.cli.life import STANDING_LOOKS, TTY_LOOK_S
+from cockpit.cli.thrift import set_start_aside
 from cockpit.core.model import Failure
 from cockpit.engine.poller import Poller
 from tests.bench.engines import engine_on
@@ -272,6 +274,8 @@ def cockpit(pipe: Connection, ports: Sequence[int], place: Path) -> None:
     ]
     path.write_text(PLAN.format(flags=flags) + "".join(probes))
     with engine_on(path) as engine:
+        sleep(STANDING_LOOKS * TTY_LOOK_S)
+        set_start_aside()  # a flight does it then, when every source was asked
         pipe.send("ready")
         while _tell(pipe, late):
             assert engine.alive, f"the engine ended: {engine.failed!r}"
