@@ -55,7 +55,8 @@ class Headers:
     def blank(self, body: bytes) -> bytes:
         """Bytes without our own secrets, should the service echo them."""
         if self._forms is None:
-            self._forms = tuple(self._blanked())
+            # The longest first: blanked after a part of itself, the rest of it would stay.
+            self._forms = tuple(sorted(self._blanked(), key=len, reverse=True))
         for form in self._forms:
             body = body.replace(form, _REDACTED)
         return body

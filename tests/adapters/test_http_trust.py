@@ -88,6 +88,15 @@ async def test_a_probe_sees_redirects(web: Web) -> None:
         assert (await host.get("/", redirects=False)).status == 302
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+async def test_of_a_secret_that_begins_like_another_nothing_stays(web: Web, swapped: bool) -> None:
+    tokens = [f"{TOKEN[:8]}{'-and-more' * length}" for length in range(4)]
+    said = {f"X-Key-{number}": Secret(token) for number, token in enumerate(sorted(tokens, reverse=swapped))}
+    async with scripted(always(as_text(" ".join(tokens)))) as server:
+        answer = await web.host(server.url, headers=said).get("/x")
+    assert b"more" not in answer.body
+
+
 async def test_an_echoed_secret_is_blanked(web: Web) -> None:
     def echo(request: Request) -> Step:
         return as_json({"message": f"bad token {request.headers['authorization']}"}, 401)

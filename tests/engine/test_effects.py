@@ -213,6 +213,18 @@ def test_a_write_that_is_given_up_before_it_began_is_not_sent_and_leaves_its_fla
     assert not world.service.writes
 
 
+def test_a_second_write_of_a_flag_is_not_begun_beside_the_first(world: World) -> None:
+    async def scenario() -> None:
+        told = Told(world)
+        await told.begin("kill")
+        with pytest.raises(RuntimeError, match="has a write in flight"):
+            await told.begin("set")
+        await told.ended.wait()
+
+    asyncio.run(scenario())
+    assert [write.action for write in world.service.writes] == ["kill"]
+
+
 def test_a_flag_is_busy_until_its_answer_was_taken_to_be_journalled(world: World) -> None:
     """Else what is answered and not yet journalled looks like a write that nobody answers any more."""
 
