@@ -56,7 +56,7 @@ RULES: Final = {
     ),
     "adapters": rule(
         "cockpit.core cockpit.adapters cockpit.watch",
-        "h11 httpx h2 psutil psycopg ruamel websockets",
+        "certifi h11 httpx idna h2 psutil psycopg ruamel websockets",
         "pydantic textual starlette uvicorn cockpit.plan cockpit.engine cockpit.face cockpit.practice",
     ),
     "engine": rule(

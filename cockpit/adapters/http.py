@@ -10,7 +10,7 @@
 - Cookies are not kept. Proxies and CA files of the environment count. Bodies are capped after
   unpacking, and what we sent as a secret is blanked out of what comes back.
 
-Every simultaneous request has an httpx client of its own: shared pools cost the square of their connections.
+Every simultaneous request has a connection of its own: shared pools cost the square of their connections.
 Where the extra `http2` is installed and the service speaks it, one connection does for all of them.
 """
 
@@ -22,20 +22,20 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal
 
-import httpx
-
 import cockpit
 from cockpit.adapters.base import RefusedByService
 from cockpit.adapters.http2 import ALPN, Http2, Place, installed
 from cockpit.adapters.http_address import Address
 from cockpit.adapters.http_answer import Answer
 from cockpit.adapters.http_clients import IDLE_S, Clients
+from cockpit.adapters.http_environment import trust
 from cockpit.adapters.http_headers import Headers as Said
 from cockpit.adapters.http_path import plan_fault, segment
 from cockpit.adapters.http_places import OpeningPlaces, Places, SharedPlaces
 from cockpit.adapters.http_trouble import host_port, shown, timed_out
-from cockpit.adapters.http_wire import Ask, Lane, Params, Progress
+from cockpit.adapters.http_wire import Ask, Lane, Progress
 from cockpit.adapters.no_answer import Cause, NoAnswer
+from cockpit.adapters.url import InvalidUrl, Params, Url
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.dataclass import replace
@@ -135,7 +135,7 @@ class Web:
         for host in hosts:
             await host.aclose()
 
-    def _clients(self, base: httpx.URL, ca_file: str | None, *, in_common: bool) -> Clients:
+    def _clients(self, base: Url, ca_file: str | None, *, in_common: bool) -> Clients:
         http2: Http2 | None = None
         if base.scheme == "https" and installed():
             http2 = Http2(base, lambda: self._tls_context(ca_file, http2=True), plain=self._want_http1)
@@ -145,11 +145,11 @@ class Web:
     def _tls_context(self, ca_file: str | None, *, http2: bool = False) -> ssl.SSLContext:
         """Trusts `ca_file` alone; without one, what the environment or the bundled list names.
 
-        http2: one of its own, because httpx sets in its contexts what the server may choose from.
+        http2: one of its own, because HTTP/1.1 sets in its contexts what the server may choose from.
         """
         if (ca_file, http2) not in self._tls:
             try:
-                made = ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context()
+                made = ssl.create_default_context(cafile=ca_file) if ca_file else trust()
             except (OSError, ssl.SSLError) as error:
                 why = clean_text(getattr(error, "strerror", None) or "not a PEM file", limit=80)
                 named = clean_text(ca_file or "the one in SSL_CERT_FILE or SSL_CERT_DIR", limit=120)
@@ -165,7 +165,7 @@ class HttpHost:
 
     def __init__(
         self,
-        base: httpx.URL,
+        base: Url,
         *,
         headers: Headers,
         timeout_s: float,
@@ -178,7 +178,7 @@ class HttpHost:
         heard: Heard | None = None,
     ) -> None:
         self._base = Address(base)
-        self._base_path = base.raw_path.decode("ascii").rstrip("/")
+        self._base_path = base.target.rstrip("/")
         self._addresses: dict[str, Address] = {}
         self._headers = Said(dict(headers))
         self._timeout_s = timeout_s
@@ -269,8 +269,7 @@ class HttpHost:
     def _ask(self, method: str, path: str, headers: Headers | None, *, params: Params | None = None) -> Ask:
         address = self._address(path)
         if params is not None:
-            pairs = params if isinstance(params, Mapping) else list(params)
-            address = Address(address.url.copy_with(params=pairs))
+            address = Address(address.url.with_params(params))
         said = self._headers.also(headers or {})
         return Ask(method=method, address=address, headers=said, secret_path=self._secret_path)
 
@@ -281,7 +280,7 @@ class HttpHost:
             return found
         try:
             found = self._base.at(f"{self._base_path}{path}")
-        except (httpx.InvalidURL, UnicodeEncodeError):
+        except InvalidUrl:
             raise plan_fault(f"not a usable path: {clean_text(path, limit=80)}") from None
         if len(self._addresses) >= _MOST_ADDRESSES:
             self._addresses.clear()
@@ -345,10 +344,10 @@ def _places(*, wide: bool) -> Places:
     return OpeningPlaces(_FIRST_PLACES, _MOST_PLACES) if wide else asyncio.Semaphore(_WRITE_PLACES)
 
 
-def _base(base_url: str) -> httpx.URL:
+def _base(base_url: str) -> Url:
     try:
-        url = httpx.URL(base_url)
-    except (httpx.InvalidURL, TypeError):
+        url = Url.parse(base_url)
+    except ValueError:
         raise plan_fault("not an address", clean_text(base_url.split("@")[-1], limit=120)) from None
     if not _usable(url):
         raise plan_fault("an address begins with http:// or https:// and names a host")
@@ -357,9 +356,9 @@ def _base(base_url: str) -> httpx.URL:
     return url
 
 
-def _usable(url: httpx.URL) -> bool:
+def _usable(url: Url) -> bool:
     try:
-        return url.scheme in ("http", "https") and bool(url.host) and (url.port or 1) < 65536
+        return url.scheme in ("http", "https") and bool(url.shown_host) and (url.port or 1) < 65536
     except UnicodeError:
         return False
 
@@ -367,8 +366,8 @@ def _usable(url: httpx.URL) -> bool:
 def _redirected(ask: Ask, answer: Answer) -> Ask:
     """The request that the redirect asks for. Raises RefusedByService where following it is not safe."""
     try:
-        target = ask.url.join(answer.headers["location"]).copy_with(userinfo=b"", fragment=None)
-    except (httpx.InvalidURL, ValueError):
+        target = replace(ask.url.join(answer.headers["location"]), userinfo="", fragment=None)
+    except ValueError:
         raise _no_redirect(ask, answer.status, "the redirect names no usable address") from None
     if not _usable(target):
         raise _no_redirect(ask, answer.status, "the redirect names no usable address")
@@ -387,7 +386,7 @@ def _redirected(ask: Ask, answer: Answer) -> Ask:
     return ask.to(target)
 
 
-def _origin(url: httpx.URL) -> tuple[str, str]:
+def _origin(url: Url) -> tuple[str, str]:
     return url.scheme, host_port(url)
 
 

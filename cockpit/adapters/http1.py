@@ -1,7 +1,7 @@
 """HTTP/1.1 over a connection of our own: one request at a time, as few steps as it takes.
 
-The rules of the protocol are kept by h11, which httpx brings along; bytes come and go here. The way through
-httpx costs five times as much CPU for a small answer, most of it for what nobody here asks for: pools of
+The rules of the protocol are kept by h11; bytes come and go here. A client of httpx
+takes five times as much CPU for a small answer, most of it for what nobody here asks for: pools of
 connections, cookies, redirects, hooks, a timer for every step. One deadline for all of it is set outside.
 Nothing is sent twice, and a connection that the server has closed, or spoke up on unasked, is not used again.
 """
@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from select import POLLIN, poll
 from typing import Final
 
 import h11
-import httpx
 
 from cockpit.adapters.http_connect import connected, cut_off
+from cockpit.adapters.http_message import Broken, Disconnected, NotConnected, NotHttp, Response, Unsendable
 from cockpit.adapters.http_outgoing import Outgoing
-from cockpit.adapters.http_trouble import Phase
-
-Reached = Callable[[Phase], None]
+from cockpit.adapters.http_trouble import Phase, Reached
 
 _LONGEST_HEAD: Final = 100 * 1024
 _MOST_UNREAD: Final = 1 << 18
@@ -86,8 +84,8 @@ class Http1Connection(asyncio.Protocol):
         if self._transport is None:
             raise ConnectionResetError("closed during the handshake")
 
-    async def exchange(self, request: Outgoing, reached: Reached) -> httpx.Response:
-        """Send it and wait for the head of the answer. Only while `usable`; raises httpx.HTTPError.
+    async def exchange(self, request: Outgoing, reached: Reached) -> Response:
+        """Send it and wait for the head of the answer. Only while `usable`; raises HttpError.
 
         reached: told SENT before the first byte leaves, and ANSWERING when the body begins.
         """
@@ -102,11 +100,12 @@ class Http1Connection(asyncio.Protocol):
             if isinstance(event, h11.Response):
                 break
         self._answered = True
-        return httpx.Response(
+        return Response(
             event.status_code,
-            headers=event.headers.raw_items(),
-            stream=_Body(self, reached),
-            extensions={"http_version": b"HTTP/" + event.http_version, "network_stream": transport},
+            event.headers.raw_items(),
+            _Body(self, reached),
+            spoken=f"HTTP/{event.http_version.decode('ascii', 'replace')}",
+            tls=transport.get_extra_info("ssl_object"),
         )
 
     def _said(self, request: Outgoing) -> bytes:
@@ -117,7 +116,7 @@ class Http1Connection(asyncio.Protocol):
                 parts.insert(1, h11.Data(data=request.content))
             return b"".join(self._h11.send(part) or b"" for part in parts)
         except h11.LocalProtocolError as error:
-            raise httpx.LocalProtocolError("no request that HTTP/1.1 can carry") from error
+            raise Unsendable("no request that HTTP/1.1 can carry") from error
 
     async def body(self) -> AsyncIterator[bytes]:
         while not isinstance(event := await self._event(), h11.EndOfMessage):
@@ -147,20 +146,20 @@ class Http1Connection(asyncio.Protocol):
         await self._gone.wait()
 
     async def _event(self) -> h11.Event:
-        """The next thing that the server says. Raises httpx.HTTPError."""
+        """The next thing that the server says. Raises HttpError."""
         while True:
             try:
                 event = self._h11.next_event()
             except h11.RemoteProtocolError as error:
-                silent = self._ended and not self._answered
-                words = "disconnected without an answer" if silent else "no HTTP/1.1"
-                raise httpx.RemoteProtocolError(words) from (self._why or error)
+                if self._ended and not self._answered:
+                    raise Disconnected("without an answer") from (self._why or error)
+                raise NotHttp("no HTTP/1.1") from (self._why or error)
             if isinstance(event, h11.Event):
                 return event
             if event is h11.PAUSED:
-                raise httpx.RemoteProtocolError("more than one answer")
+                raise NotHttp("more than one answer")
             if self._why is not None:
-                raise httpx.ReadError("the connection broke") from self._why
+                raise Broken("the connection broke") from self._why
             await self._more()
 
     async def _more(self) -> None:
@@ -185,7 +184,7 @@ class Http1Connection(asyncio.Protocol):
             self._news.set_result(None)
 
 
-class _Body(httpx.AsyncByteStream):
+class _Body:
     def __init__(self, connection: Http1Connection, reached: Reached) -> None:
         self._connection = connection
         self._reached = reached
@@ -213,10 +212,10 @@ class Http1Client:
         if tls is not None:
             tls.set_alpn_protocols(_ALPN)
 
-    async def send(self, request: Outgoing, reached: Reached) -> httpx.Response:
+    async def send(self, request: Outgoing, reached: Reached) -> Response:
         """The head of the answer; its body is read from it, and closing it frees the connection.
 
-        Raises httpx.HTTPError. Not to be used again after anything was raised.
+        Raises HttpError. Not to be used again after anything was raised.
         """
         to = (request.address.host, request.address.port)
         connection = self._connection
@@ -240,5 +239,5 @@ class Http1Client:
                 reached(Phase.TLS)
                 await connection.secure(self._tls, host)
         except (OSError, BaseExceptionGroup) as error:
-            raise httpx.ConnectError("no connection") from error
+            raise NotConnected("no connection") from error
         return connection

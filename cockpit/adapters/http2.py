@@ -12,12 +12,13 @@ import ssl
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
-from urllib.request import getproxies, proxy_bypass
-
-import httpx
 
 from cockpit.adapters.base import AdapterError
-from cockpit.adapters.http_trouble import BrokenOff, Phase
+from cockpit.adapters.http_environment import by_proxy
+from cockpit.adapters.http_message import BrokenOff, Response
+from cockpit.adapters.http_outgoing import Outgoing
+from cockpit.adapters.http_trouble import Phase
+from cockpit.adapters.url import Url
 
 if TYPE_CHECKING:
     from cockpit.adapters.http2_connection import Http2Connection
@@ -48,9 +49,7 @@ class Http2:
     loop's time); all clients of one process share it.
     """
 
-    def __init__(
-        self, origin: httpx.URL, tls: Callable[[], ssl.SSLContext], *, plain: dict[Place, float]
-    ) -> None:
+    def __init__(self, origin: Url, tls: Callable[[], ssl.SSLContext], *, plain: dict[Place, float]) -> None:
         self._place = _place(origin)
         self._tls = tls
         self._plain = plain
@@ -67,20 +66,20 @@ class Http2:
 
     async def send(
         self,
-        request: httpx.Request,
+        request: Outgoing,
         *,
         idle_s: float,
         left_s: float,
         asks: bool,
         reached: Callable[[Phase], None],
-    ) -> httpx.Response | None:
+    ) -> Response | None:
         """The head of the answer. None: nothing was sent, and HTTP/1.1 has to do.
 
         idle_s: a connection on which nothing was heard for longer is not used. left_s: until the deadline.
         asks: this request may wait until it is known what is spoken; a write has no time for that.
-        Raises httpx.HTTPError.
+        Raises HttpError.
         """
-        if _place(request.url) != self._place or request.url.scheme != "https":
+        if (request.address.host, request.address.port) != self._place or request.address.scheme != "https":
             return None
         if self._connections and not asks:
             # A goodbye that has arrived is read before a write leaves: one turn of the loop to see that there
@@ -123,7 +122,7 @@ class Http2:
 
     async def _connect(self) -> None:
         """A new connection, unless the other side wants HTTP/1.1. What else is wrong, HTTP/1.1 will tell."""
-        if _by_proxy(self._place[0]):
+        if by_proxy(self._place[0]):
             self._wants_http1(_ASK_AGAIN_S)
             return
         made: Http2Connection | None = None
@@ -179,11 +178,5 @@ def _speaker() -> type[Http2Connection]:
     return Http2Connection
 
 
-def _place(url: httpx.URL) -> Place:
-    return url.raw_host.decode("ascii"), url.port or 443
-
-
-def _by_proxy(host: str) -> bool:
-    """Whether the environment sends https to that host through a proxy."""
-    proxies = getproxies()
-    return ("https" in proxies or "all" in proxies) and not proxy_bypass(host)
+def _place(url: Url) -> Place:
+    return url.host, url.port or 443

@@ -14,12 +14,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import field
 from typing import Final
 
-import httpx
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
@@ -37,10 +36,10 @@ from h2.settings import SettingCodes, Settings
 
 from cockpit.adapters.http2_frames import Farewell, Frames
 from cockpit.adapters.http_connect import cut_off
-from cockpit.adapters.http_trouble import BrokenOff, Phase
+from cockpit.adapters.http_message import Broken, BrokenOff, HttpError, NotHttp, Response, Unsendable
+from cockpit.adapters.http_outgoing import Outgoing
+from cockpit.adapters.http_trouble import Phase, Reached
 from cockpit.core.dataclass import dataclass
-
-Reached = Callable[[Phase], None]
 
 _OFFERED: Final = {
     SettingCodes.ENABLE_PUSH: 0,
@@ -73,7 +72,7 @@ class _Stream:
     said: bool = False
     ended: bool = False
     gone: bool = False
-    trouble: httpx.HTTPError | None = None
+    trouble: HttpError | None = None
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def hear(self) -> None:
@@ -83,7 +82,7 @@ class _Stream:
         self.news.clear()
         await self.news.wait()
 
-    def fail(self, trouble: httpx.HTTPError) -> None:
+    def fail(self, trouble: HttpError) -> None:
         if not self.ended:
             self.trouble = self.trouble or trouble
         self.news.set()
@@ -130,8 +129,8 @@ class Http2Connection(asyncio.Protocol):
         if self.lost or self.leaving:
             raise BrokenOff("no settings")
 
-    async def exchange(self, request: httpx.Request, reached: Reached) -> httpx.Response:
-        """Send it and wait for the head of the answer. Only while `takes_more`; raises httpx.HTTPError.
+    async def exchange(self, request: Outgoing, reached: Reached) -> Response:
+        """Send it and wait for the head of the answer. Only while `takes_more`; raises HttpError.
 
         reached: told SENT before the first byte leaves, and ANSWERING when the body begins.
         """
@@ -146,12 +145,12 @@ class Http2Connection(asyncio.Protocol):
         except BaseException:  # a cancellation above all: the server need not go on
             self.release(stream)
             raise
-        return httpx.Response(
+        return Response(
             stream.status,
-            headers=stream.headers,
-            stream=_Body(self, stream, reached),
-            extensions={"http_version": b"HTTP/2", "network_stream": self._transport},
-            request=request,
+            stream.headers,
+            _Body(self, stream, reached),
+            spoken="HTTP/2",
+            tls=None if self._transport is None else self._transport.get_extra_info("ssl_object"),
         )
 
     def retire(self) -> None:
@@ -208,25 +207,23 @@ class Http2Connection(asyncio.Protocol):
         self._news.set()
         for stream in self._streams.values():
             stream.gone = True
-            stream.fail(httpx.ReadError("connection lost"))
+            stream.fail(Broken("connection lost"))
 
-    def _open(self, request: httpx.Request, reached: Reached) -> _Stream:
+    def _open(self, request: Outgoing, reached: Reached) -> _Stream:
         headers = [
             (b":method", request.method.encode()),
-            (b":authority", request.headers["host"].encode()),
-            (b":scheme", request.url.raw_scheme),
-            (b":path", request.url.raw_path),
+            (b":authority", request.host),
+            (b":scheme", request.address.scheme.encode()),
+            (b":path", request.address.target),
         ]
-        headers += [
-            (name.lower(), value) for name, value in request.headers.raw if name.lower() not in _NOT_SENT
-        ]
+        headers += [(name.lower(), value) for name, value in request.headers if name.lower() not in _NOT_SENT]
         reached(Phase.SENT)
         stream = _Stream(number=self._h2.get_next_available_stream_id(), sent_at=self._loop.time())
         try:
             self._h2.send_headers(stream.number, headers, end_stream=not request.content)
         except ProtocolError:
             self.retire()  # what the next request would be told is anybody's guess
-            raise httpx.LocalProtocolError("no head of a request") from None
+            raise Unsendable("no head of a request") from None
         stream.said = not request.content
         self._streams[stream.number] = stream
         return stream
@@ -329,7 +326,7 @@ class Http2Connection(asyncio.Protocol):
         self._transport.close()
 
 
-class _Body(httpx.AsyncByteStream):
+class _Body:
     """The body of one answer, as it arrives."""
 
     def __init__(self, connection: Http2Connection, stream: _Stream, reached: Reached) -> None:
@@ -376,4 +373,4 @@ def _read_head(stream: _Stream, event: ResponseReceived) -> None:
     if _STATUS.fullmatch(status):
         stream.status = int(status)
     else:
-        stream.fail(httpx.RemoteProtocolError("no status"))
+        stream.fail(NotHttp("no status"))

@@ -1,6 +1,6 @@
 """Where a request goes: taken apart once for a host, and not again for each of its paths.
 
-To have httpx take an address apart costs as much as sending the request. A path of nothing but characters
+To take an address apart costs as much as sending the request. A path of nothing but characters
 that stay as they are is put behind the host as it is; every other one goes the long way, which encodes what
 has to be.
 """
@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-import httpx
-
 from cockpit.adapters.http_trouble import host_port
+from cockpit.adapters.url import InvalidUrl, Url
 from cockpit.core.clean import clean_text
 
 _AS_IT_IS: Final = re.compile(
@@ -27,20 +26,22 @@ class Address:
 
     __slots__ = ("_shown", "_url", "host", "host_port", "netloc", "port", "scheme", "target")
 
-    def __init__(self, url: httpx.URL) -> None:
-        self._url: httpx.URL | None = url
+    def __init__(self, url: Url) -> None:
+        self._url: Url | None = url
         self._shown = ""
         self.scheme = url.scheme
-        self.host = url.raw_host.decode("ascii")
+        self.host = url.host
         self.port = url.port or (443 if url.scheme == "https" else 80)
-        self.netloc = url.netloc
+        self.netloc = url.netloc.encode()
         self.host_port = host_port(url)
-        self.target = url.raw_path
+        self.target = url.target.encode()
 
     def at(self, path: str) -> Address:
-        """The same host's `path`. Raises httpx.InvalidURL, UnicodeEncodeError."""
+        """The same host's `path`. Raises InvalidUrl."""
+        if not path.isascii():
+            raise InvalidUrl("letters that were not escaped")
         if not _AS_IT_IS.fullmatch(path):
-            return Address(self.url.copy_with(raw_path=path.encode("ascii")))
+            return Address(self.url.with_target(path))
         made: Address = object.__new__(Address)
         made._url, made._shown = None, ""
         made.scheme, made.host, made.port = self.scheme, self.host, self.port
@@ -48,10 +49,10 @@ class Address:
         return made
 
     @property
-    def url(self) -> httpx.URL:
+    def url(self) -> Url:
         if self._url is None:
             authority = self.netloc.decode("ascii")
-            self._url = httpx.URL(f"{self.scheme}://{authority}{self.target.decode('ascii')}")
+            self._url = Url.parse(f"{self.scheme}://{authority}{self.target.decode('ascii')}")
         return self._url
 
     @property

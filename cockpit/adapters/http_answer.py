@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 from cockpit.adapters.base import AdapterError, BrokenAnswer, RefusedByService, ServiceTrouble, Throttled
@@ -15,6 +15,12 @@ from cockpit.core.dataclass import dataclass
 from cockpit.core.model import Failure, Fault
 
 _LONGEST_INTEGER = 40
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DATE = re.compile(
+    rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) GMT",
+    re.ASCII,
+)
+"""As every server should write it (RFC 9110, section 5.6.7)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +121,14 @@ _REFUSALS: dict[int, tuple[str, Fault]] = {
 @lru_cache(maxsize=64)
 def parse_http_date(raw: str) -> datetime | None:
     """An aware UTC datetime from an HTTP date, None when it is not one."""
+    found = _DATE.fullmatch(raw)
     try:
+        if found is not None:
+            day, month, year, hour, minute, second = found.groups()
+            at = (int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second))
+            return datetime(*at, tzinfo=UTC)
+        from email.utils import parsedate_to_datetime  # for older ways to write one, which few servers do
+
         moment = parsedate_to_datetime(raw)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import zlib
 
-import httpx
-
 from cockpit.adapters.base import BrokenAnswer
+from cockpit.adapters.http_message import Response
 from cockpit.core.model import Failure
 
 ACCEPT_ENCODING = "gzip"
 
 
-async def read_capped(response: httpx.Response, *, max_body: int, asked: str) -> bytes:
+async def read_capped(response: Response, *, max_body: int, asked: str) -> bytes:
     """The whole body, decompressed. Raises BrokenAnswer once either form is larger than `max_body` bytes."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
@@ -22,8 +21,7 @@ async def read_capped(response: httpx.Response, *, max_body: int, asked: str) ->
         raise _too_large(max_body, asked, response)
     unpacker = None if encoding in ("identity", "") else zlib.decompressobj(wbits=47)
     body = bytearray()
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    async for chunk in response.stream:
+    async for chunk in response.body:
         try:
             body += chunk if unpacker is None else unpacker.decompress(chunk, max_body + 1 - len(body))
         except zlib.error:
@@ -35,9 +33,9 @@ async def read_capped(response: httpx.Response, *, max_body: int, asked: str) ->
     return bytes(body)
 
 
-def _too_large(max_body: int, asked: str, response: httpx.Response) -> BrokenAnswer:
+def _too_large(max_body: int, asked: str, response: Response) -> BrokenAnswer:
     return _broken(f"the answer is larger than {max_body / 1_000_000:g} MB", asked, response)
 
 
-def _broken(title: str, asked: str, response: httpx.Response) -> BrokenAnswer:
-    return BrokenAnswer(Failure(title=title, detail=asked), status=response.status_code)
+def _broken(title: str, asked: str, response: Response) -> BrokenAnswer:
+    return BrokenAnswer(Failure(title=title, detail=asked), status=response.status)

@@ -2,48 +2,38 @@
 
 A pool that many requests share costs the square of its connections: 200 writes at once took 1.8 s
 through one, and a fifth of a second through one client each. Where HTTP/2 is spoken (`http2`) one connection
-does for all, and these are what is left when it does not. Where the environment names a proxy httpx speaks
-with it, and picks the hosts that need none.
+does for all, and these are what is left when it does not. Where the environment names a proxy, its clients
+are another kind (`http_proxy`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-import sys
 from collections.abc import Callable, Mapping
-from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from importlib.util import find_spec
 from typing import Final, Protocol
-from urllib.request import getproxies
 
-import httpx
-
-from cockpit.adapters.http1 import Http1Client, Reached
+from cockpit.adapters.http1 import Http1Client
 from cockpit.adapters.http2 import Http2
 from cockpit.adapters.http_body import ACCEPT_ENCODING
+from cockpit.adapters.http_environment import proxies
+from cockpit.adapters.http_message import Response
 from cockpit.adapters.http_outgoing import Outgoing
-from cockpit.adapters.http_path import plan_fault
+from cockpit.adapters.http_trouble import Reached
 
 IDLE_S: Final = 10.0
 """How long a connection is kept; who needs a fresher one says so."""
 
 _PROXIES: Final = frozenset({"http", "https", "all"})
 
-# httpcore looks for this package anew with every request. Where it is not installed, each look searches the
-# whole path, a quarter of what the request costs; None is how the import system is told that there is none.
-if find_spec("sniffio") is None:
-    sys.modules["sniffio"] = None  # type: ignore[assignment]  # documented: the import then fails at once
-
 
 class Client(Protocol):
-    """One connection, for one request at a time. send: the head of the answer; raises httpx.HTTPError."""
+    """One connection, for one request at a time. send: the head of the answer; raises HttpError."""
 
     @property
     def is_closed(self) -> bool: ...
 
-    async def send(self, request: Outgoing, reached: Reached) -> httpx.Response: ...
+    async def send(self, request: Outgoing, reached: Reached) -> Response: ...
 
     async def aclose(self) -> None: ...
 
@@ -65,7 +55,6 @@ class Clients:
             "Accept": "application/json, */*;q=0.5",
             "Accept-Encoding": ACCEPT_ENCODING,
         }
-        self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_S)
         self._idle: dict[str, list[tuple[float, Client]]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._all: set[Client] = set()
@@ -136,37 +125,11 @@ class Clients:
     def _made(self, scheme: str) -> Client:
         trust = self._tls_context() if scheme == "https" else None
         client: Client
-        if getproxies().keys().isdisjoint(_PROXIES):
+        if proxies().keys().isdisjoint(_PROXIES):
             client = Http1Client(trust)
         else:
-            client = _ProxyClient(trust or _plain(), self._limits)
+            from cockpit.adapters.http_proxy import ProxyClient
+
+            client = ProxyClient(trust, idle_s=IDLE_S)
         self._all.add(client)
         return client
-
-
-class _ProxyClient:
-    """A client of httpx, which knows proxies of every kind. How far a request comes, it tells `trace`."""
-
-    def __init__(self, trust: ssl.SSLContext, limits: httpx.Limits) -> None:
-        try:
-            self._client = httpx.AsyncClient(
-                verify=trust, limits=limits, cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-            )
-        except (ValueError, ImportError, httpx.InvalidURL):
-            raise plan_fault("the proxy settings of the environment cannot be used") from None
-
-    @property
-    def is_closed(self) -> bool:
-        return self._client.is_closed
-
-    async def send(self, request: Outgoing, reached: Reached) -> httpx.Response:
-        return await self._client.send(request.as_httpx(), stream=True)
-
-    async def aclose(self) -> None:
-        await self._client.aclose()
-
-
-@cache
-def _plain() -> ssl.SSLContext:
-    """Plain http needs no list of authorities: a context that trusts nobody, made once."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

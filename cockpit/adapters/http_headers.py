@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from cockpit.adapters.base import AdapterError, RefusedByService
 from cockpit.adapters.credentials import escaped
+from cockpit.adapters.http_message import Unsendable
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault
 from cockpit.core.secret import REDACTED, Secret
@@ -45,10 +46,13 @@ class Headers:
 
     def wire(self, with_ours: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Wire:
         """As they leave, with what every request says. Raises RefusedByService for a secret that no header
-        can carry."""
+        can carry, Unsendable for a name that is none."""
         if self._wire is None:
             leaving = with_ours({name: _text(name, value) for name, value in self.said.items()})
-            raw = tuple((name.encode("ascii"), value.encode("ascii")) for name, value in leaving.items())
+            try:
+                raw = tuple((name.encode("ascii"), leaving[name].encode("ascii")) for name in leaving)
+            except UnicodeEncodeError:
+                raise Unsendable("no name of a header") from None
             self._wire = Wire(raw, frozenset(name.lower() for name, _ in raw))
         return self._wire
 

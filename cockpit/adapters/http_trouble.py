@@ -7,15 +7,22 @@ complaints are quoted, cleaned, because they name the remedy.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from socket import gaierror
 
-import httpx
-
 from cockpit.adapters.base import AdapterError, BrokenAnswer
+from cockpit.adapters.http_message import (
+    BadRedirect,
+    BrokenOff,
+    HttpError,
+    NotHttp,
+    ProxyTrouble,
+    Unsendable,
+)
 from cockpit.adapters.http_path import plan_fault
 from cockpit.adapters.no_answer import Cause, NoAnswer, tls_words
+from cockpit.adapters.url import Url
 from cockpit.core.clean import clean_text
 from cockpit.core.model import Failure, Fault
 
@@ -30,24 +37,23 @@ class Phase(IntEnum):
     ANSWERING = 4
 
 
-class BrokenOff(httpx.ReadError):
-    """Over HTTP/2 a request may end without an answer while its connection stays."""
+Reached = Callable[[Phase], None]
+"""Told how far a request came, before it goes on."""
 
 
-def host_port(url: httpx.URL) -> str:
+def host_port(url: Url) -> str:
     """`host:port` for texts; the port is always named."""
     port = url.port or (443 if url.scheme == "https" else 80)
-    host = f"[{url.host}]" if ":" in url.host else url.host
+    host = f"[{url.host}]" if ":" in url.host else url.shown_host
     return clean_text(f"{host}:{port}", limit=80)
 
 
-def shown(url: httpx.URL) -> str:
+def shown(url: Url) -> str:
     """The address without user, password, query and fragment, safe to print."""
-    path = url.raw_path.split(b"?", 1)[0].decode("ascii", "replace")
-    return clean_text(f"{url.scheme}://{host_port(url)}{path}", limit=160)
+    return clean_text(f"{url.scheme}://{host_port(url)}{url.path or '/'}", limit=160)
 
 
-def timed_out(url: httpx.URL, phase: Phase, timeout_s: float, asked: str) -> NoAnswer:
+def timed_out(url: Url, phase: Phase, timeout_s: float, asked: str) -> NoAnswer:
     host, within = host_port(url), f"within {timeout_s:g} s"
     title, fault = {
         Phase.QUEUED: (f"earlier requests to {host} did not end {within}", Fault.SERVICE),
@@ -60,28 +66,26 @@ def timed_out(url: httpx.URL, phase: Phase, timeout_s: float, asked: str) -> NoA
     return NoAnswer(failure, cause=Cause.TIMEOUT, sent=phase >= Phase.SENT)
 
 
-def network_trouble(
-    error: httpx.HTTPError, url: httpx.URL, phase: Phase, *, asked: str, via_proxy: bool
-) -> AdapterError:
-    """The one place where an exception of the HTTP library becomes one of ours."""
+def network_trouble(error: HttpError, url: Url, phase: Phase, *, asked: str) -> AdapterError:
+    """The one place where an exchange that did not end becomes an error of an adapter."""
     sent = phase >= Phase.SENT
     if phase is Phase.ANSWERING:
         return BrokenAnswer(Failure(title=f"the answer from {host_port(url)} was cut short", detail=asked))
-    if isinstance(error, httpx.RemoteProtocolError) and "location header" in str(error):
+    if isinstance(error, BadRedirect):
         return BrokenAnswer(Failure(title="the redirect names no usable address", detail=asked), sent=sent)
-    if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
+    if isinstance(error, NotHttp):
         failure = Failure(title=f"{host_port(url)} does not speak HTTP here", detail=asked, fault=Fault.PLAN)
         return BrokenAnswer(failure, sent=sent)
-    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+    if isinstance(error, Unsendable):
         return plan_fault("the request cannot be put into HTTP: check the address and the secret", asked)
     cause, title, fault = _diagnose(error, host_port(url), sent)
-    if not sent and (via_proxy or isinstance(error, httpx.ProxyError)):
+    if isinstance(error, ProxyTrouble):
         cause, title = Cause.PROXY, f"the proxy did not let us reach {host_port(url)}"
         fault = Fault.NETWORK
     return NoAnswer(Failure(title=title, detail=asked, fault=fault), cause=cause, sent=sent)
 
 
-def _diagnose(error: httpx.HTTPError, host: str, sent: bool) -> tuple[Cause, str, Fault]:
+def _diagnose(error: HttpError, host: str, sent: bool) -> tuple[Cause, str, Fault]:
     chain = tuple(_chain(error))
     for link in chain:
         if isinstance(link, ssl.SSLError):

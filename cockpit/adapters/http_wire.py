@@ -7,36 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import json as json_text
-import logging
 import ssl
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlencode
 
-import httpx
-
-from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.http_address import Address
 from cockpit.adapters.http_answer import Answer, parse_http_date
 from cockpit.adapters.http_body import read_capped
 from cockpit.adapters.http_clients import Client, Clients
 from cockpit.adapters.http_headers import Headers
+from cockpit.adapters.http_message import HttpError, Response, TimedOut
 from cockpit.adapters.http_outgoing import Outgoing
 from cockpit.adapters.http_places import Places
 from cockpit.adapters.http_trouble import Phase, host_port, network_trouble, shown, timed_out
 from cockpit.adapters.leaving import must_be_wanted
+from cockpit.adapters.url import Params, Url
 from cockpit.core.clean import clean_text
 from cockpit.core.dataclass import dataclass, replace
-from cockpit.core.model import Failure
-
-Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
 _LONGEST_HEADER: Final = 4000
 _LEAST_S: Final = 0.001
-
-# These libraries log whole addresses and header values, and an address may be a secret.
-for _library in ("httpx", "httpcore"):
-    logging.getLogger(_library).setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +52,12 @@ class Ask:
         return self.with_body(body, "application/json")
 
     def with_form(self, form: Params) -> Ask:
-        pairs = httpx.QueryParams(form if isinstance(form, Mapping) else list(form))
-        return self.with_body(str(pairs).encode(), "application/x-www-form-urlencoded")
+        return self.with_body(urlencode(form).encode(), "application/x-www-form-urlencoded")
 
     def with_body(self, body: bytes, content_type: str) -> Ask:
         return replace(self, body=body, headers=Headers({"Content-Type": content_type, **self.headers.said}))
 
-    def to(self, url: httpx.URL) -> Ask:
+    def to(self, url: Url) -> Ask:
         """The same of another address."""
         return replace(self, address=Address(url))
 
@@ -77,10 +67,10 @@ class Ask:
         return f"{self.method} {self.address.host_port if self.secret_path else self.address.shown}"
 
     @property
-    def url(self) -> httpx.URL:
+    def url(self) -> Url:
         return self.address.url
 
-    def show(self, url: httpx.URL) -> str:
+    def show(self, url: Url) -> str:
         return host_port(url) if self.secret_path else shown(url)
 
     @property
@@ -91,38 +81,19 @@ class Ask:
 class Progress:
     """How far a request came; it stays readable after the request was cancelled by its deadline.
 
-    until: the deadline, in the loop's time. peer: the host that was connected to last, which is the
-    one that was asked for or a proxy. writes: it has to be wanted still when its first byte leaves.
+    until: the deadline, in the loop's time. writes: it has to be wanted still when its first byte leaves.
     """
 
     def __init__(self, *, until: float, writes: bool = False) -> None:
         self.until = until
         self._writes = writes
         self.phase = Phase.QUEUED
-        self.peer: str | None = None
-
-    async def trace(self, event: str, details: Mapping[str, object]) -> None:
-        """Told by the transport. A CONNECT to a proxy carries nothing of the request."""
-        if event == "connection.connect_tcp.started":
-            self.peer = str(details.get("host"))
-        reached = _PHASE_OF_EVENT.get(event)
-        if reached is None or getattr(details.get("request"), "method", b"") == b"CONNECT":
-            return
-        self.reach(reached)
 
     def reach(self, phase: Phase) -> None:
         """Raises Unreachable instead of SENT for a write that is not wanted any more (`leaving`)."""
         if phase is Phase.SENT and self._writes:
             must_be_wanted()
         self.phase = max(self.phase, phase)
-
-
-_PHASE_OF_EVENT: Final = {
-    "connection.connect_tcp.started": Phase.CONNECTING,
-    "connection.start_tls.started": Phase.TLS,
-    "http11.send_request_headers.started": Phase.SENT,
-    "http11.receive_response_body.started": Phase.ANSWERING,
-}
 
 
 class Lane:
@@ -153,18 +124,12 @@ class Lane:
                 try:
                     body = await read_capped(response, max_body=max_body, asked=ask.text)
                 finally:
-                    await response.aclose()
+                    await response.body.aclose()
                 ended = True
-            except httpx.TimeoutException:
+            except TimedOut:
                 raise timed_out(ask.url, progress.phase, timeout_s, ask.text) from None
-            except httpx.HTTPError as error:
-                via_proxy = progress.peer is not None and progress.peer != ask.url.host
-                raise network_trouble(
-                    error, ask.url, progress.phase, asked=ask.text, via_proxy=via_proxy
-                ) from None
-            except (ValueError, httpx.InvalidURL):
-                # The library reads a Location before we can decline to follow it.
-                raise _broken_redirect(ask) from None
+            except HttpError as error:
+                raise network_trouble(error, ask.url, progress.phase, asked=ask.text) from None
             finally:
                 if client is not None:
                     await self._clients.put_back(ask.address.scheme, client, ended=ended)
@@ -178,18 +143,15 @@ class Lane:
             ask.headers.wire(self._clients.with_ours),
             ask.body or b"",
             left_s=_left_s(progress),
-            trace=progress.trace,
         )
 
-    async def _over_http2(
-        self, request: Outgoing, progress: Progress, *, asks: bool
-    ) -> httpx.Response | None:
+    async def _over_http2(self, request: Outgoing, progress: Progress, *, asks: bool) -> Response | None:
         """The head of the answer; None where HTTP/1.1 is spoken."""
         http2 = self._clients.http2
         if http2 is None:
             return None
         return await http2.send(
-            request.as_httpx(),
+            request,
             idle_s=self._idle_s,
             left_s=request.left_s,
             asks=asks,
@@ -201,33 +163,27 @@ def _left_s(progress: Progress) -> float:
     return max(_LEAST_S, progress.until - asyncio.get_running_loop().time())
 
 
-def _answer(ask: Ask, response: httpx.Response, body: bytes, took_s: float) -> Answer:
+def _answer(ask: Ask, response: Response, body: bytes, took_s: float) -> Answer:
     blank = ask.headers.blank
     headers = {
         name: _clean_header(blank(value.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass"))
         for name, value in response.headers.items()
     }
     return Answer(
-        status=response.status_code,
+        status=response.status,
         headers=headers,
         body=blank(body),
         took_s=took_s,
         server_time=parse_http_date(headers.get("date", "")),
         asked=ask.text,
         certificate_ends_at=_certificate_end(response),
-        spoken=response.http_version,
+        spoken=response.spoken,
     )
 
 
-def _certificate_end(response: httpx.Response) -> datetime | None:
-    stream = response.extensions.get("network_stream")
-    tls = None if stream is None else stream.get_extra_info("ssl_object")
-    ends = None if tls is None else (tls.getpeercert() or {}).get("notAfter")
-    return None if ends is None else datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC)
-
-
-def _broken_redirect(ask: Ask) -> BrokenAnswer:
-    return BrokenAnswer(Failure(title="the redirect names no usable address", detail=ask.text))
+def _certificate_end(response: Response) -> datetime | None:
+    ends = None if response.tls is None else (response.tls.getpeercert() or {}).get("notAfter")
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if isinstance(ends, str) else None
 
 
 def _clean_header(value: str) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from email.utils import format_datetime
 
-import httpx
 import pytest
 
 from cockpit import __version__
@@ -14,6 +13,7 @@ from cockpit.adapters.base import BrokenAnswer
 from cockpit.adapters.http import Cause, HttpHost, NoAnswer, Web
 from cockpit.adapters.http_clients import Clients
 from cockpit.adapters.http_wire import Lane
+from cockpit.adapters.url import Url
 from cockpit.core.model import Fault
 from cockpit.engine.clock import SystemClock
 from tests.adapters.flags.crew import until
@@ -194,7 +194,7 @@ async def test_waiting_for_a_place_counts(web: Web) -> None:
         lane = Lane(clients, places=asyncio.Semaphore(1), idle_s=1.0)
         patient, hasty = (
             HttpHost(
-                httpx.URL(server.url),
+                Url.parse(server.url),
                 headers={},
                 timeout_s=timeout_s,
                 max_body=1000,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-import httpx
 import pytest
 from h2.settings import SettingCodes
 from hypothesis import given
@@ -15,8 +14,12 @@ from cockpit.adapters import http2
 from cockpit.adapters.base import BrokenAnswer, Unreachable
 from cockpit.adapters.http import HttpHost, Web
 from cockpit.adapters.http2_frames import Farewell, Frames
+from cockpit.adapters.http_address import Address
+from cockpit.adapters.http_headers import Headers
+from cockpit.adapters.http_outgoing import Outgoing
 from cockpit.adapters.leaving import only_while_wanted
 from cockpit.adapters.no_answer import Cause, NoAnswer
+from cockpit.adapters.url import Url
 from cockpit.core.secret import Secret
 from tests.adapters.flags.crew import until
 from tests.adapters.http2_rig import Asked, Http2Server, Identity, frame, http2_server, identity
@@ -361,10 +364,18 @@ async def test_another_place_is_not_asked_over_it(web: Web, mine: Identity) -> N
         host = lever(web, server, mine)
         for url in ("https://127.0.0.1:1/", f"https://localhost:{server.port}/", "http://127.0.0.1/"):
             asked = spoken_by(host).send(
-                httpx.Request("GET", url), idle_s=9.0, left_s=9.0, asks=True, reached=lambda phase: None
+                asking(url),
+                idle_s=9.0,
+                left_s=9.0,
+                asks=True,
+                reached=lambda phase: None,
             )
             assert await asked is None
         assert server.speakers == []
+
+
+def asking(url: str) -> Outgoing:
+    return Outgoing("GET", Address(Url.parse(url)), Headers({}).wire(lambda said: said), b"", left_s=9.0)
 
 
 def spoken_by(host: HttpHost) -> http2.Http2:
@@ -376,9 +387,13 @@ def spoken_by(host: HttpHost) -> http2.Http2:
 async def asked_over(web: Web, server: Http2Server, mine: Identity, *, asks: bool = True) -> int | None:
     """The status of one request over HTTP/2, None where HTTP/1.1 would have to do."""
     answer = await spoken_by(lever(web, server, mine)).send(
-        httpx.Request("GET", f"{server.url}/"), idle_s=9.0, left_s=9.0, asks=asks, reached=lambda phase: None
+        asking(f"{server.url}/"),
+        idle_s=9.0,
+        left_s=9.0,
+        asks=asks,
+        reached=lambda phase: None,
     )
-    return None if answer is None else answer.status_code
+    return None if answer is None else answer.status
 
 
 @given(

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 
-import httpx
 import pytest
 from hpack import Encoder
 
 from cockpit.adapters.http2_connection import Http2Connection
+from cockpit.adapters.http_address import Address
+from cockpit.adapters.http_headers import Headers
+from cockpit.adapters.http_message import HttpError, Response
+from cockpit.adapters.http_outgoing import Outgoing
+from cockpit.adapters.url import Url
 from tests.adapters.http2_rig import frame
 
 SETTINGS = frame(4, b"")
@@ -64,15 +68,21 @@ def noise(chance: random.Random, encoder: Encoder) -> bytes:
     return frame(kind, payload, flags=flags, stream=chance.choice([0, 1, 1, 3, 5, 7, 2]))
 
 
-async def read(response: httpx.Response) -> bytes:
-    return b"".join([part async for part in response.aiter_raw()])
+async def read(response: Response) -> bytes:
+    return b"".join([part async for part in response.body])
 
 
 async def outcome(connection: Http2Connection, size: int) -> object:
-    request = httpx.Request("POST", "https://h/x", content=bytes(size))
+    request = Outgoing(
+        "POST",
+        Address(Url.parse("https://h/x")),
+        Headers({}).wire(lambda said: said),
+        bytes(size),
+        left_s=9.0,
+    )
     try:
         return await read(await connection.exchange(request, lambda phase: None))
-    except httpx.HTTPError as error:
+    except HttpError as error:
         return error
 
 
@@ -92,5 +102,5 @@ async def test_noise_ends_every_request_and_raises_nothing_else(seed: int) -> No
                 await asyncio.sleep(0)
         connection.connection_lost(None)
         for result in await asyncio.gather(*asking):
-            assert isinstance(result, bytes | httpx.HTTPError)
+            assert isinstance(result, bytes | HttpError)
         assert connection.lost and not connection.takes_more

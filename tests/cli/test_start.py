@@ -15,6 +15,7 @@ from typing import Final
 
 import pytest
 
+from cockpit.core.events import Kind
 from cockpit.engine.clock import SystemClock
 from cockpit.engine.follower import FRESH_S
 from cockpit.engine.journal import SqliteJournal
@@ -188,8 +189,8 @@ def test_whoever_asks_without_a_screen_loads_none(
 ) -> None:
     stage = stage.unhurried()
     found = loaded(tmp_path, words[0], str(stage.plan_path), *words[1:], env=stage.env)
-    assert "httpx" in found, "it did ask"
-    assert "textual" not in found and "cockpit.face" not in found  # rich comes with httpx's own command
+    assert "cockpit.adapters.http1" in found, "it did ask"
+    assert "textual" not in found and "cockpit.face" not in found
 
 
 def test_status_beside_a_flying_cockpit_does_not_mind_a_plan_under_the_pen(tmp_path: Path) -> None:
@@ -198,3 +199,26 @@ def test_status_beside_a_flying_cockpit_does_not_mind_a_plan_under_the_pen(tmp_p
     loaded(tmp_path, "status", str(plan), code=2)
     drive(plan, tmp_path)
     loaded(tmp_path, "status", str(plan))
+
+
+UNUSED: Final = frozenset(
+    {
+        *("httpx", "httpcore", "anyio", "idna", "urllib.request", "http.client", "http.cookiejar"),
+        *("watchfiles", "multiprocessing", "psycopg", "websockets", "h2"),
+        *("pygments", "markdown_it", "rich.progress", "cockpit.adapters.http_proxy", "cockpit.practice"),
+    }
+)
+"""What a flight over plain HTTP never needs: each of it would stay in memory for as long as it lasts."""
+
+
+def test_a_flight_loads_nothing_that_it_does_not_use(stage: Stage, tmp_path: Path) -> None:
+    report = tmp_path / "loaded.json"
+    command = [sys.executable, "-c", LOADS, str(report), "fly", str(stage.plan_path)]
+    with Terminal(command, env={**stage.env, "PYTHONPATH": str(ROOT)}) as terminal:
+        terminal.expect("NEW Convex")
+        wait_until(lambda: Kind.FLAG_SEEN.value in stage.kinds(), "a flag was read")
+        terminal.process.terminate()
+        terminal.process.wait(50)
+    found = set(json.loads(report.read_text()))
+    assert {"cockpit.adapters.http1", "textual"} <= found, "it flew"
+    assert not found & UNUSED

@@ -47,7 +47,7 @@ threads = [Thread(target=lambda: made.append(bytes(10**6))) for _ in range(8)]
 [each.start() for each in threads], [each.join() for each in threads]
 print(sum(map(len, made)))
 """
-LOADS: Final = "import sys, cockpit.adapters.http; print(*sys.modules)"
+LOADS: Final = "import sys, cockpit.adapters.http_proxy; print(*sys.modules)"
 
 
 def said_by(code: str) -> str:
@@ -72,7 +72,7 @@ def test_threads_that_share_a_heap_run() -> None:
     assert said_by(HEAP) == "8000000\n"
 
 
-def test_an_http_client_brings_no_command_line_and_no_lexers_along() -> None:
+def test_the_library_for_proxies_brings_no_command_line_and_no_lexers_along() -> None:
     loaded = {name.partition(".")[0] for name in said_by(LOADS).split()}
     assert "httpx" in loaded
     assert not loaded & {"rich", "pygments", "click"}
