@@ -12,12 +12,12 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import tomli_w
-
-from cockpit.core.drill import Debrief
 from cockpit.engine.paths import journal_path, secure_directory
+
+if TYPE_CHECKING:
+    from cockpit.core.drill import Debrief
 
 KEPT: Final = 200
 _SIZE_LIMIT: Final = 2_000_000
@@ -47,6 +47,8 @@ def last_passed(path: Path, now: datetime) -> datetime | None:
 
 def record(path: Path, result: Debrief, *, at: datetime, plan_digest: str, seed: int, host: str) -> None:
     """Add one drill. Raises OSError or JournalFailure when it cannot be written; nothing is lost then."""
+    import tomli_w  # late: a start looks into the record and writes nothing
+
     secure_directory(path.parent)
     rows = [*drills(path), _row(result, at=at, plan_digest=plan_digest, seed=seed, host=host)]
     text = tomli_w.dumps({"drill": [dict(row) for row in rows[-KEPT:]]})

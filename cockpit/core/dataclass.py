@@ -13,6 +13,7 @@ each event. Type checkers see the standard library's functions.
 from __future__ import annotations
 
 import dataclasses
+from _thread import get_ident
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,9 +34,13 @@ def _made(plain: type, *, kw_only: bool = False) -> type:
     own = frozenset(vars(plain))
     plain.__doc__ = plain.__doc__ or plain.__name__  # the standard library would compile a signature for it
     finish = dataclasses.dataclass(
-        init=False, repr=False, eq=False, slots=True, kw_only=kw_only, frozen=_has_frozen_base(plain)
+        init=False, repr=False, eq=False, slots=True, kw_only=kw_only, frozen=_has_foreign_frozen_base(plain)
     )
-    made: Any = finish(plain)
+    _MAKING.add(get_ident())
+    try:
+        made: Any = finish(plain)
+    finally:
+        _MAKING.discard(get_ident())
     made.__dataclass_params__ = _FROZEN
     for name, method in (*((name, _compiled_late(made, name)) for name in _SOURCES), *_SHARED.items()):
         if name not in own:
@@ -45,9 +50,10 @@ def _made(plain: type, *, kw_only: bool = False) -> type:
     return made  # type: ignore[no-any-return]  # the class that came in, with slots
 
 
-def _has_frozen_base(plain: type) -> bool:
-    """Then the standard library insists on hearing that the class is frozen, too."""
-    return any(dataclasses.is_dataclass(base) for base in plain.__mro__[1:])
+def _has_foreign_frozen_base(plain: type) -> bool:
+    """Then the standard library has to hear that the class is frozen, too, and compiles two methods."""
+    bases = (getattr(base, "__dataclass_params__", None) for base in plain.__mro__[1:])
+    return any(params.frozen for params in bases if params is not None and params is not _FROZEN)
 
 
 # --- compiled when called -----------------------------------------------------------------------------
@@ -210,7 +216,29 @@ class _Frozen:
     """Lends its parameters."""
 
 
-_FROZEN: Final = _Frozen.__dataclass_params__  # type: ignore[attr-defined]  # unknown to the stubs
+_LENT: Final[Any] = _Frozen.__dataclass_params__  # type: ignore[attr-defined]  # unknown to the stubs
+_MAKING: Final[set[int]] = set()
+"""The threads that make a class here at this moment."""
+
+
+class _Params(type(_LENT)):  # type: ignore[misc]  # a class that the stubs do not know
+    """Frozen; but the standard library does not hear that while a class is made here from such a base: it
+    would want that one to be frozen by its own means."""
+
+    @property
+    def frozen(self) -> bool:
+        return get_ident() not in _MAKING
+
+
+def _frozen_params() -> _Params:
+    params = _Params.__new__(_Params)
+    for name in type(_LENT).__slots__:
+        if name != "frozen":
+            setattr(params, name, getattr(_LENT, name))
+    return params
+
+
+_FROZEN: Final = _frozen_params()
 
 
 if TYPE_CHECKING:

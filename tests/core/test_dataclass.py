@@ -6,6 +6,7 @@ import ast
 import copy
 import dataclasses
 import pickle
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -199,6 +200,43 @@ def test_a_name_that_is_no_field_is_refused_in_words() -> None:
 def test_no_unfrozen_class_may_stand_on_a_frozen_one() -> None:
     with pytest.raises(TypeError, match="frozen"):
         dataclasses.dataclass(type("Loose", (Base,), {}))
+
+
+def test_a_class_on_a_frozen_one_has_the_guard_that_all_share() -> None:
+    assert Derived.__setattr__ is Base.__setattr__
+    assert Derived.__dataclass_params__.frozen  # type: ignore[attr-defined]  # unknown to the stubs
+
+
+def test_a_class_on_a_frozen_one_of_the_standard_library_is_frozen_by_it() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Foreign:
+        value: int
+
+    @ours.dataclass(frozen=True, slots=True)
+    class Ours(Foreign):
+        more: int = 0
+
+    assert Ours(1) == Ours(1, more=0)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Ours(1).value = 2  # type: ignore[misc]  # frozen, and that is the point
+
+
+def test_while_a_class_is_made_in_one_thread_others_see_what_is_frozen() -> None:
+    found: list[object] = []
+
+    class Watched(Base[int]):
+        def __init_subclass__(cls) -> None:
+            other = threading.Thread(target=lambda: found.append(outcome(_loose)))
+            other.start()
+            other.join()
+
+    ours.dataclass(frozen=True, slots=True)(type("Made", (Watched,), {}))
+    assert len(found) == 2, "the class as it was written, and the one with slots"
+    assert all("cannot inherit non-frozen" in str(each) for each in found)
+
+
+def _loose() -> object:
+    return dataclasses.dataclass(type("Loose", (Base,), {}))
 
 
 def test_other_kinds_are_the_standard_librarys() -> None:

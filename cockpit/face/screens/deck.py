@@ -97,6 +97,7 @@ class DeckScreen(Screen[None]):
         self._monotonic = monotonic
         self._left: tuple[Panel, ...] = ()
         self._going_on = False
+        self._resumed = False
         self.zoomed: Panel | None = None
         self._frame: Frame | None = None
         self._arranged: object = None
@@ -143,7 +144,9 @@ class DeckScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """Nothing is painted here while another screen is open: look again when it has closed."""
         drop_leftovers()
-        self._look()
+        if self._resumed:
+            self._look()
+        self._resumed = True  # the first time comes right behind the look of on_mount
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.repaint)
