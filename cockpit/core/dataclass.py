@@ -2,9 +2,10 @@
 
 The cockpit has some three hundred frozen classes, and whoever starts it waits for all of them. The standard
 library compiles six methods for each. Here it finds the fields and makes the slots; a method that needs
-compiling is compiled when it is called for the first time, which most never are before the first picture
-stands, and the others are functions that all classes share. What comes out is a dataclass in every respect:
-`fields`, `replace`, patterns, generics, inheritance, copies, pickles, and the same errors. Not here: InitVar.
+compiling is compiled when it is called for the first time (`__init__`: more than a few times), which most
+never are before the first picture stands, and the others are functions that all classes share. What comes out
+is a dataclass in every respect: `fields`, `replace`, patterns, generics, inheritance, copies, pickles, and
+the same errors. Not here: InitVar.
 
 `replace` is the standard library's in a quarter of its time: whoever folds a journal calls it ten times for
 each event. Type checkers see the standard library's functions.
@@ -20,7 +21,13 @@ from typing import TYPE_CHECKING, Any, Final
 Source = tuple[str, Mapping[str, object]]
 """The parameters and body of a function, and the names that it knows."""
 
+_Slot = tuple[str, Callable[[object, object], None], "dataclasses.Field[Any]"]
+"""A field's name, what puts a value into its slot, and the field."""
+
 _MISSING: Final = object()
+_FEW: Final = 16
+_USED: Final[set[type]] = set()
+"""Classes of which there are a few objects, and no compiled `__init__` yet."""
 
 
 def _dataclass(*, frozen: bool = False, slots: bool = False, **others: bool) -> Callable[[type], type]:
@@ -42,7 +49,8 @@ def _made(plain: type, *, kw_only: bool = False) -> type:
     finally:
         _MAKING.discard(get_ident())
     made.__dataclass_params__ = _FROZEN
-    for name, method in (*((name, _compiled_late(made, name)) for name in _SOURCES), *_SHARED.items()):
+    late = ((name, _compiled_late(made, name)) for name in _SOURCES)
+    for name, method in (*late, ("__init__", _init_late(made)), *_SHARED.items()):
         if name not in own:
             setattr(made, name, method)
     if "__init__" in own:
@@ -66,6 +74,72 @@ def _compiled_late(made: type, name: str) -> Callable[..., object]:
         return compiled(self, *args, **named)
 
     return _named(first_call, made, name)
+
+
+def _init_late(made: type) -> Callable[..., None]:
+    """The first few objects are filled field by field, which costs microseconds; most classes have no more of
+    them before the first picture stands. After them, or for arguments that do not fit, it is compiled."""
+    slots: list[_Slot] = []
+    left = _FEW
+
+    def first_calls(self: object, *args: object, **named: object) -> None:
+        nonlocal left
+        left -= 1
+        if not slots:
+            slots[:] = _slots(made)
+            _USED.add(made)
+        if left < 0 or not _filled(self, slots, args, named):
+            _compile_init(made)
+            made.__init__(self, *args, **named)  # type: ignore[misc]  # that of this class
+
+    return _named(first_calls, made, "__init__")  # type: ignore[return-value]  # the function that came in
+
+
+def compile_used() -> None:
+    """For a moment in which there is time, before one in which there is none: whatever was made a few times
+    so far is made quickly from now on. Some hundred microseconds for each class."""
+    for made in tuple(_USED):
+        _compile_init(made)
+
+
+def _compile_init(made: type) -> None:
+    _USED.discard(made)
+    made.__init__ = _compiled(made, "__init__", _init(made))  # type: ignore[misc]  # the class is ours
+
+
+def _slots(made: type) -> list[_Slot]:
+    return [
+        (each.name, getattr(made, each.name).__set__, each)
+        for each in dataclasses.fields(made)
+        if each.init or each.default_factory is not dataclasses.MISSING
+    ]
+
+
+def _filled(self: Any, slots: Iterable[_Slot], args: tuple[object, ...], named: Mapping[str, object]) -> bool:
+    """Whether the object was filled; nothing was touched when it was not."""
+    given = dict(named)
+    if args:
+        places = [name for name, _, field in slots if field.init and not field.kw_only]
+        given.update(zip(places, args, strict=False))
+        if len(given) != len(args) + len(named) or len(args) > len(places):
+            return False
+    values = []
+    for name, put, field in slots:
+        if field.init and name in given:
+            values.append((put, given.pop(name)))
+        elif field.default_factory is not dataclasses.MISSING:
+            values.append((put, field.default_factory()))
+        elif field.default is not dataclasses.MISSING:
+            values.append((put, field.default))
+        else:
+            return False
+    if given:
+        return False
+    for put, value in values:
+        put(self, value)
+    if hasattr(self, "__post_init__"):
+        self.__post_init__()
+    return True
 
 
 def _compiled(made: type, name: str, source: Source) -> Callable[..., object]:
@@ -131,7 +205,6 @@ def _listed(expressions: Iterable[str]) -> str:
 
 
 _SOURCES: Final[Mapping[str, Callable[[type], Source]]] = {
-    "__init__": _init,
     "__eq__": _eq,
     "__hash__": _hash,
 }

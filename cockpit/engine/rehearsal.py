@@ -16,6 +16,7 @@ from typing import Final
 from cockpit.adapters.base import Announcement
 from cockpit.core import commands as asked
 from cockpit.core.clock import Clock
+from cockpit.core.dataclass import compile_used
 from cockpit.core.events import Event, Lever
 from cockpit.core.model import Mode
 from cockpit.core.snapshot import FlagStatus
@@ -76,6 +77,7 @@ class Rehearsal:
         with suppress(Exception):  # whatever is wrong with it, it is told when it is meant
             orders.handlers[asked.DeclareRollback](declare)
             drive.run()
+        compile_used()
         return unarmed.leaving()
 
 

@@ -8,7 +8,7 @@ only when all of its keys are right, so that what keys say about each other is j
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, Literal, TypeVar, cast
 
@@ -48,7 +48,7 @@ def read_table(table: Mapping[str, object], model: type[T], path: TomlPath, repo
         elif key in needed(model):
             report.add((*path, key), f"is missing; expected {expected(annotation)}")
             whole = False
-    if not whole or _REFUSED in found.values():
+    if not whole or _any_refused(found.values()):
         return None
     try:
         return model(**found)
@@ -128,7 +128,7 @@ def _inside(value: object, choice: Choice, path: TomlPath, report: Report) -> ob
 
 def _entries(value: Sequence[object], choice: Choice, path: TomlPath, report: Report) -> object:
     read = [_read(each, choice.inner[0], (*path, place), report) for place, each in enumerate(value)]
-    return _REFUSED if _REFUSED in read else choice.origin(read)
+    return _REFUSED if _any_refused(read) else choice.origin(read)
 
 
 def _mapping(table: Mapping[str, object], inner: Sequence[Any], path: TomlPath, report: Report) -> object:
@@ -137,7 +137,7 @@ def _mapping(table: Mapping[str, object], inner: Sequence[Any], path: TomlPath, 
         _read(key, keys, (*path, key), report): _read(value, values, (*path, key), report)
         for key, value in table.items()
     }
-    return _REFUSED if _REFUSED in read or _REFUSED in read.values() else read
+    return _REFUSED if _any_refused((*read, *read.values())) else read
 
 
 def _finite(value: float, path: TomlPath, report: Report) -> object:
@@ -166,7 +166,12 @@ def _json(value: object, path: TomlPath, report: Report) -> object:
         report.add(path, f"{toml_type(value)} is not accepted here")
         return _REFUSED
     read = [_json(each, (*path, place), report) for place, each in inner]
-    return _REFUSED if _REFUSED in read else value
+    return _REFUSED if _any_refused(read) else value
+
+
+def _any_refused(found: Iterable[object]) -> bool:
+    """By identity: values are not to be compared here, which a class is not ready for at a start."""
+    return any(each is _REFUSED for each in found)
 
 
 def _said(wrong: ValueError) -> str:

@@ -95,6 +95,13 @@ CALLS: list[Callable[[Any], object]] = [
     lambda made: repr(made("x")),
     lambda made: made(nothing=1),
     lambda made: made(name="x", total=4),
+    lambda made: made("x", name="y"),
+    lambda made: repr(made("x", 2.0, note="n")),
+    lambda made: made("x", 2.0, (), "n", 5),
+    lambda made: made("x", 2.0, (), "n", 5, 6),
+    lambda made: made("x", size=1, nothing=2),
+    lambda made: {repr(made(name="x", size=1)) for _ in range(40)},
+    lambda made: {repr(made("x", note="n")) for _ in range(40)},
     lambda made: setattr(made(name="x"), "size", 2),
     lambda made: delattr(made(name="x"), "size"),
     lambda made: hasattr(made(name="x"), "__dict__"),
@@ -121,6 +128,15 @@ def test_a_class_without_fields_and_one_with_its_own_methods() -> None:
         assert repr(quick(**texts)) == repr(standard(**texts))
         assert (quick(**texts) == quick(**texts)) is (standard(**texts) == standard(**texts)) is True
         assert hash(quick(**texts)) == hash(standard(**texts))
+
+
+def test_what_was_used_is_compiled_when_there_is_time_for_it() -> None:
+    _, made = both(Plain, kw_only=True)
+    before = made(name="x")
+    late = made.__init__
+    ours.compile_used()
+    assert made.__init__ is not late and made.__init__.__code__.co_varnames[:2] == ("self", "name")
+    assert made(name="x") == before and made(name="x").total == 2
 
 
 @ours.dataclass(frozen=True, slots=True, kw_only=True)
