@@ -23,4 +23,5 @@ class Standing:
             return who_drives(flight.seat)
         if order.rollback is None:
             return "" if flight.rollback is None else "a rollback was declared"
-        return "" if flight.rollback is not None and flight.rollback.id == order.rollback else "it is over"
+        still_open = flight.rollback is not None and flight.rollback.id == order.rollback
+        return "" if still_open else "its rollback is over"
