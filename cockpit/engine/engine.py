@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from cockpit.core.clocks import ClockPair, longest
 from cockpit.core.commands import Command, DeclareRollback
 from cockpit.core.snapshot import Snapshot
 from cockpit.engine.collecting import Rest
@@ -30,12 +31,16 @@ SEEN_LIMIT_S: Final = 3.0
 """For how long the first polls wait for eyes at the most."""
 
 
+STOOD_STILL_S: Final = 30.0
+"""For a command to wait for the engine, which takes it in a few milliseconds, or seconds at the start."""
+
+
 class Engine:
     """A port for the face, and the thread behind it. Everything else happens in the `Pilot` on the loop."""
 
     def __init__(self, flying: Flying) -> None:
         self._flying = flying
-        self._inbox: deque[Command] = deque()
+        self._inbox: deque[tuple[Command, ClockPair]] = deque()
         self._subscribers: dict[int, Callable[[], None]] = {}
         self._next_subscriber = 0
         self._guard = threading.Lock()
@@ -81,7 +86,7 @@ class Engine:
         return self._snapshot
 
     def submit(self, command: Command) -> None:
-        self._inbox.append(command)
+        self._inbox.append((command, ClockPair.of(self._flying.clock)))
         self._seen.set()
         self._call(self._hand_over)
 
@@ -165,14 +170,17 @@ class Engine:
             await self._pilot.leave()
 
     def _hand_over(self) -> None:
-        """Everything in the inbox, rollbacks first: they jump the queue."""
-        batch: list[Command] = []
+        """Everything in the inbox, rollbacks first: they jump the queue. What was given before this process
+        stood still was meant for a world that has gone on since."""
+        batch, late = list[Command](), list[Command]()
         while self._inbox:
-            batch.append(self._inbox.popleft())
+            command, given = self._inbox.popleft()
+            old = longest(given, ClockPair.of(self._flying.clock)) > STOOD_STILL_S
+            (late if old else batch).append(command)
         if any(isinstance(command, DeclareRollback) for command in batch):
             self._rest.begin()
-        if batch and self._pilot is not None:
-            self._pilot.take(batch)
+        if (batch or late) and self._pilot is not None:
+            self._pilot.take(batch, late)
 
     def _tell_to_stop(self) -> None:
         if self._stop_why is not None and self._pilot is not None:

@@ -133,6 +133,8 @@ class Orders:
 
     def refuse(self, commands: Sequence[Command], why: str) -> None:
         for command in commands:
+            if isinstance(command, asked.MakeReady):
+                continue
             self._taken.add(command.id)
             self._put(_status(command, CommandState.REFUSED, why))
 

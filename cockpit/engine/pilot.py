@@ -231,8 +231,9 @@ class Pilot:
         ended = Draft(kind=Kind.FLIGHT_ENDED, body={"why": why})
         self._drive.record_all([self._seat.released("the cockpit was left"), ended])
 
-    def take(self, batch: Sequence[Command]) -> None:
-        """Carry out commands in order, but a rollback first; forward moves behind it are then refused.
+    def take(self, batch: Sequence[Command], late: Sequence[Command] = ()) -> None:
+        """Carry out commands in order, but a rollback first; forward moves behind it are then refused. Those
+        that come too late are refused all.
 
         What others journalled comes before all: a cockpit that stood still may have lost the seat. A declare
         finds that out when it is journalled, and is then decided again.
@@ -251,7 +252,8 @@ class Pilot:
         others = [command for command in batch if command not in declares]
         for command in others:
             self._orders.carry_out(command)
-        if others:
+        self._orders.refuse(late, "this cockpit stood still since that key: look, and press it again")
+        if others or late:
             self._turn()
 
     def stop(self, why: str, *, leave_open: bool = False) -> None:

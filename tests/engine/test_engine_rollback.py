@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ import pytest
 
 from cockpit.core import commands as asked
 from cockpit.core.clean import Percent
+from cockpit.core.clocks import ClockPair
 from cockpit.core.commands import CommandState
 from cockpit.core.events import MACHINE, Event, Kind
 from cockpit.core.model import Health, WriteResult
@@ -249,7 +251,8 @@ def test_a_rollback_jumps_the_queue_and_the_forward_move_behind_it_is_refused(ex
     move, back = advance("writes", 100), declare()
     gate = exposed.gate()
     exposed.service.always["reads"] = exposed.service.always["writes"] = Answer(gate=gate)
-    pilot.engine._inbox.extend([move, back])
+    now = ClockPair.of(exposed.clock)
+    pilot.engine._inbox.extend([(move, now), (back, now)])
     pilot.engine.submit(note("wakes the engine once for all three"))
     assert "no forward move while a rollback is open" in pilot.ends(move, CommandState.REFUSED).text
     pilot.ends(back, CommandState.DONE)
@@ -518,3 +521,24 @@ def test_a_monitor_that_is_gone_keeps_the_drain_open_and_says_so(exposed: World)
     pilot.until(lambda _: pilot.rollback.escalated_at is not None)
     exposed.cast.monitor.failing = None
     pilot.settled("drain")
+
+
+@pytest.mark.parametrize("stood", ["stopped", "slept"])
+def test_a_key_from_before_this_cockpit_stood_still_declares_nothing_hours_later(
+    exposed: World, stood: str
+) -> None:
+    """Others have ended what it was pressed for, and gone forward again."""
+    pilot = exposed.start()
+    pilot.until(lambda shot: shot.level.value == "ok")
+    still = threading.Event()
+    loop = pilot.engine._loop
+    assert loop is not None
+    loop.call_soon_threadsafe(still.wait, 30.0)
+    late = declare()
+    pilot.engine.submit(late)
+    (exposed.clock.advance if stood == "stopped" else exposed.clock.set_ahead)(3600)
+    still.set()
+    assert "press it again" in pilot.ends(late, CommandState.REFUSED).text
+    assert pilot.now.rollback is None and not exposed.service.writes
+    pilot.done(declare())
+    pilot.until(lambda _: pilot.rollback.flipped)
