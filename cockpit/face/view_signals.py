@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from cockpit.core.figures import length
 from cockpit.core.model import Freshness, Quality, Verdict
 from cockpit.core.snapshot import SideRate, SignalStatus, Snapshot
 from cockpit.face.view import (
@@ -16,7 +17,6 @@ from cockpit.face.view import (
     Row,
     Segment,
     Word,
-    age,
     cell,
     cells,
     clip,
@@ -154,7 +154,7 @@ def to_verdict(signal: SignalStatus) -> Segment:
         return ("", Role.DIM)
     if evidence.forecast_s is None:
         return (NOTHING, Role.UNKNOWN)
-    return (f"~{age(max(1.0, evidence.forecast_s))}", Role.NOTE)
+    return (f"~{length(max(1.0, evidence.forecast_s))}", Role.NOTE)
 
 
 def _second(signal: SignalStatus, now: datetime, *, with_bar: bool) -> Line:

@@ -164,7 +164,7 @@ def _banner(snapshot: Snapshot, now: datetime, width: int) -> Line:
     mode, role = mode_words(snapshot)
     if trust(snapshot, now) is not Trust.LIVE:
         role = Role.DOUBT
-    head = f" READ-ONLY WALL · {mode} "
+    head = f" READ-ONLY WALL · {mode.removeprefix('READ-ONLY · ')} "
     tail = f" {now:%H:%M:%S} UTC "
     who = cut(driver_words(snapshot), max(0, width - len(head) - len(tail) - 2))
     tail = f" {who} {tail}" if who else tail

@@ -311,7 +311,7 @@ def test_a_side_without_probes_says_so() -> None:
 
 def test_a_signal_tells_rates_ratio_verdict_limit_and_when_it_will_know() -> None:
     text = rows_said(signal_rows(pictures.calm(), NOW, 58, full=True))
-    for part in ("✓ NOT WORSE", "0.78%", "0.61%", "0.8x", "limit 5% in 3", "~5 min", "~25 min"):
+    for part in ("✓ NOT WORSE", "0.78%", "0.61%", "0.8x", "limit 5% in 3", "~6 min", "~25 min"):
         assert part in text
     assert "~25 min" in rows_said(signal_rows(pictures.calm(), NOW, 79, full=False))
 

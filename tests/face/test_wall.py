@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cockpit.core.model import Mode
 from cockpit.core.snapshot import JournalHealth, Level, Reason, Snapshot
 from cockpit.face.bigtype import big
 from cockpit.face.view import Role, text_of
@@ -77,6 +78,14 @@ def test_old_data_are_stale_then_unknown_whatever_they_said() -> None:
         "UNKNOWN 2 h",
     ]
     assert verdict(calm(), NOW + timedelta(seconds=60)).role is Role.UNKNOWN
+
+
+def test_the_banner_says_once_that_nothing_can_be_touched() -> None:
+    following = replace(calm(), mode=Mode.WATCH, read_only=True)
+    for width in (80, 120, 200):
+        first = text_of(wall_lines(following, NOW, width, 24)[0])
+        assert first.startswith(" READ-ONLY WALL · production ")
+        assert first.count("READ-ONLY") == 1
 
 
 def test_a_clock_that_runs_behind_is_not_an_age() -> None:

@@ -19,7 +19,7 @@ from cockpit.face.view_result import incident_lines, incident_text
 from cockpit.face.view_rollback import not_at_zero
 from cockpit.face.view_rollout import column_titles
 from cockpit.face.view_signals import column_titles as signal_titles
-from cockpit.face.view_signals import signal_rows
+from cockpit.face.view_signals import signal_rows, to_verdict
 from cockpit.face.view_steps import step_word
 from cockpit.face.view_wall import lines as wall_lines
 from tests.face import pictures
@@ -143,3 +143,12 @@ def test_the_text_for_the_incident_channel_is_wrapped_and_not_cut() -> None:
         rows = [text_of(each) for each in incident_lines(shown.rollback, shown, NOW, width)]
         assert all(cell_len(each) <= width for each in rows)
         assert " ".join(rows).split() == told.split()
+
+
+@pytest.mark.parametrize("forecast_s", [0.2, 59, 119, 4_640, 5_401, 80_000, 170_000, 900_000, 8_000_000])
+def test_when_a_verdict_is_due_is_never_cut(forecast_s: float) -> None:
+    signal = calm().signals[1]
+    late = replace(signal, evidence=replace(signal.evidence, forecast_s=forecast_s))
+    for width in (63, 79, 109, 198):
+        first = text_of(signal_rows(replace(calm(), signals=(late,)), NOW, width, full=False)[0].lines[0])
+        assert first.rstrip().endswith(to_verdict(late)[0]) and "~" in first
