@@ -285,7 +285,7 @@ def _foreign(flight: Flight, event: Event) -> Flight:
         who=text(body, "who") or None,
         raised=bool(body.get("raised")),
     )
-    reason = f"changed by someone else: {change.before} -> {change.after}"
+    reason = f"changed by someone else: {change.before} → {change.after}"
     return _with_flag(
         flight,
         replace(

@@ -176,7 +176,7 @@ def _stage_gate(flag: FlagFacts, exposure: Percent | None) -> GateResult:
     stage = next_stage(flag.spec, exposure)
     if stage is None:
         return _unmet(name, f"no stage above {exposure}")
-    return _met(name, f"{exposure} -> {stage.percent}" + (f" ({stage.cohort})" if stage.cohort else ""))
+    return _met(name, f"{exposure} → {stage.percent}" + (f" ({stage.cohort})" if stage.cohort else ""))
 
 
 def _rollback_gate(situation: Situation, flag: FlagFacts) -> GateResult:

@@ -178,4 +178,4 @@ class AdvanceOrders:
         self._logbook.append(drafts, actor=by, at=self._clock.now(), must=False)
         self._moves[flag] = (command_id, order.write_id, wanted)
         self._drive.start(order)
-        return f"writing {flag} {before} -> {wanted}"
+        return f"writing {flag} {before} → {wanted}"

@@ -176,7 +176,7 @@ class Orders:
         if command.release != held:
             raise Refused(f"{command.flag} is {'held already' if held else 'not held'}")
         if command.release and flag.foreign is not None and flag.foreign != command.accepts:
-            change = f"{flag.foreign.before} -> {flag.foreign.after}"
+            change = f"{flag.foreign.before} → {flag.foreign.after}"
             raise Refused(f"{command.flag} was changed by someone else meanwhile: {change}; look again")
         if command.release:
             self._record(command, Kind.ROLLOUT_RELEASED, flag=command.flag)
@@ -221,7 +221,7 @@ class Orders:
             percent=stage.percent.hundredths,
             reason=reason,
         )
-        return f"{command.signal} overridden for {command.flag} -> {stage.percent} only"
+        return f"{command.signal} overridden for {command.flag} → {stage.percent} only"
 
     def _note(self, command: asked.AddNote) -> str:
         note = clean_text(command.text)

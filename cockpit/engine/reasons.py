@@ -122,7 +122,7 @@ def _signal(signal: SignalStatus, flight: Flight, now: datetime) -> Iterator[Rea
 def _flag(flag: FlagStatus, now: datetime) -> Iterator[Reason]:
     if flag.foreign is not None:
         change = flag.foreign
-        what = f"changed by {change.who or 'somebody else'}: {change.before} -> {change.after}"
+        what = f"changed by {change.who or 'somebody else'}: {change.before} → {change.after}"
         level = Level.BAD if change.raised else Level.WARN
         yield Reason(level=level, subject=flag.key, what=what, since=change.at)
     if flag.agreement is Agreement.DIFFER:
@@ -236,7 +236,7 @@ def _request(flight: Flight, now: datetime) -> Iterator[Reason]:
     """One that has lapsed waits for nobody, even where no driver is there to end it."""
     request = flight.request
     if request is not None and now < request.lapses_at:
-        what = f"{request.asker.name} asks for {request.flag} {request.before} -> {request.percent}"
+        what = f"{request.asker.name} asks for {request.flag} {request.before} → {request.percent}"
         value = f"{request.tally} people, lapses {request.lapses_at:%H:%M:%S} UTC"
         yield Reason(level=Level.NOTE, subject="approval", what=what, value=value, since=request.asker.at)
 

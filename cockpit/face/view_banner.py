@@ -17,6 +17,7 @@ from cockpit.core.snapshot import FOLLOWING, NOBODY_PUBLISHES, Level, Proposal, 
 from cockpit.face.view import (
     LEVEL_ORDER,
     LEVEL_WORD,
+    VERDICT_WORD,
     Line,
     Role,
     Segment,
@@ -188,7 +189,8 @@ def calm_words(snapshot: Snapshot, now: datetime, width: int) -> str:
     values = [probe.reading.fresh_value(now) for probe in probes]
     healthy = sum(value is not None and value.health is Health.OK for value in values)
     read = sum(flag.configured.fresh_value(now) is not None for flag in snapshot.flags)
-    good = sum(signal.evidence.verdict is Verdict.NOT_WORSE for signal in snapshot.signals)
+    not_worse = VERDICT_WORD[Verdict.NOT_WORSE]
+    good = sum(signal_word(signal, now) is not_worse for signal in snapshot.signals)
     calm = snapshot.level is Level.OK
     judged = (
         f"{good} of {len(snapshot.signals)} signals NOT WORSE" if snapshot.signals else "no signal compared"

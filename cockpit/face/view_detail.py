@@ -32,7 +32,6 @@ from cockpit.face.view import (
     milliseconds,
     percent,
     rate,
-    ratio,
     safe,
     since,
     sparkline,
@@ -48,7 +47,7 @@ from cockpit.face.view_lines import wrapped
 from cockpit.face.view_page import LABEL, plain, reading_lines, section, stated
 from cockpit.face.view_parity_detail import parity_page
 from cockpit.face.view_rollout import alarm_lines, flag_word, stage_words
-from cockpit.face.view_signals import signal_word, to_verdict
+from cockpit.face.view_signals import sides_ratio, signal_word, to_verdict
 
 _BAR: Final = 40
 
@@ -282,7 +281,7 @@ def _signal(signal: SignalStatus, now: datetime, width: int, moves: Sequence[dat
         *section(f"Rates over the last {age(signal.window_s)}"),
         _side_rate("legacy", signal.legacy),
         _side_rate("new", signal.new),
-        plain("new / legacy", ratio(signal.legacy.rate_pct, signal.new.rate_pct)),
+        plain("new / legacy", sides_ratio(signal)),
         *history_page(signal, now, width, moves),
         *section("Evidence"),
         plain("for REGRESSED", f"{evidence.e_regressed:.3g} of {evidence.threshold:g} needed"),

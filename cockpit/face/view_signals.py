@@ -125,19 +125,30 @@ def signal_lines(
         cell(_name_width(width), signal.title, Role.STRONG),
         Cell(6, (side_rate(signal.legacy, Role.UNKNOWN if stale else Role.TEXT),), right=True),
         Cell(6, (side_rate(signal.new, Role.UNKNOWN if stale else loud),), right=True),
-        cell(8, ratio(signal.legacy.rate_pct, signal.new.rate_pct), loud, right=True),
-        Cell(bar, _bar(signal, bar)),
+        cell(8, sides_ratio(signal), loud, right=True),
+        Cell(bar, _bar(signal, word, bar)),
         Cell(8, (to_verdict(signal),), right=True),
     )
-    second = clip(_second(signal, now, with_bar=not bar), width)
+    second = clip(_second(signal, word, with_bar=not bar), width)
     if not full:
         return (clip(first, width),)
     past = history_line(signal, now, width, _INDENT if bar else _NARROW_INDENT) if rich else None
     return (clip(first, width), second) if past is None else (clip(first, width), second, past)
 
 
-def _bar(signal: SignalStatus, width: int) -> tuple[Segment, ...]:
-    return evidence_bar(signal.evidence.fill_regressed, signal.evidence.fill_not_worse, width)
+def _bar(signal: SignalStatus, word: Word, width: int) -> tuple[Segment, ...]:
+    """The evidence so far. Where it says nothing of now, it has no colour that a verdict has."""
+    drawn = evidence_bar(signal.evidence.fill_regressed, signal.evidence.fill_not_worse, width)
+    if word.role is not Role.UNKNOWN:
+        return drawn
+    return tuple((text, Role.DIM if role in (Role.BAD, Role.OK) else role) for text, role in drawn)
+
+
+def sides_ratio(signal: SignalStatus) -> str:
+    """New against legacy, where both sides are known: never a ratio of two numbers that nobody shows."""
+    if NOTHING in (side_rate(signal.legacy, Role.TEXT)[0], side_rate(signal.new, Role.TEXT)[0]):
+        return NOTHING
+    return ratio(signal.legacy.rate_pct, signal.new.rate_pct)
 
 
 def side_rate(side: SideRate, role: Role) -> Segment:
@@ -157,7 +168,7 @@ def to_verdict(signal: SignalStatus) -> Segment:
     return (f"~{length(max(1.0, evidence.forecast_s))}", Role.NOTE)
 
 
-def _second(signal: SignalStatus, now: datetime, *, with_bar: bool) -> Line:
+def _second(signal: SignalStatus, word: Word, *, with_bar: bool) -> Line:
     parts: list[str] = []
     if signal.limit_pct is not None:
         said = safe(signal.limit_text)
@@ -171,6 +182,6 @@ def _second(signal: SignalStatus, now: datetime, *, with_bar: bool) -> Line:
     role = Role.BAD if signal.limit_breached else Role.NOTE if failure is not None else Role.DIM
     words = " · ".join(part for part in parts if part)
     indent: Line = ((" " * _INDENT, Role.TEXT),)
-    pull: Line = ((f"  {LEFT_POLE} ", Role.DIM), *_bar(signal, 11), (f" {RIGHT_POLE}  ", Role.DIM))
+    pull: Line = ((f"  {LEFT_POLE} ", Role.DIM), *_bar(signal, word, 11), (f" {RIGHT_POLE}  ", Role.DIM))
     bar = pull if with_bar else indent
     return (*bar, (words, role))

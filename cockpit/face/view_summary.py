@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from cockpit.core.snapshot import Snapshot
-from cockpit.face.view import LEVEL_WORD, percent, rate, ratio, safe, text_of
+from cockpit.face.view import LEVEL_WORD, Role, percent, safe, text_of
 from cockpit.face.view_backends import probe_word
 from cockpit.face.view_banner import level_now, mode_words, reason_words, rollback_words
 from cockpit.face.view_rollback import countdown
 from cockpit.face.view_rollout import configured, flag_word, observed
-from cockpit.face.view_signals import signal_word
+from cockpit.face.view_signals import side_rate, sides_ratio, signal_word
 
 
 def summary_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
@@ -59,7 +59,8 @@ def _probes(snapshot: Snapshot, now: datetime) -> list[str]:
 
 def _signals(snapshot: Snapshot, now: datetime) -> list[str]:
     return [
-        f"- {safe(signal.title)}: {signal_word(signal, now).text}, legacy {rate(signal.legacy.rate_pct)}, "
-        f"new {rate(signal.new.rate_pct)}, {ratio(signal.legacy.rate_pct, signal.new.rate_pct)}"
+        f"- {safe(signal.title)}: {signal_word(signal, now).text}, "
+        f"legacy {side_rate(signal.legacy, Role.TEXT)[0]}, new {side_rate(signal.new, Role.TEXT)[0]}, "
+        f"{sides_ratio(signal)}"
         for signal in snapshot.signals
     ]

@@ -148,7 +148,7 @@ def test_a_foreign_hand_with_an_evil_name(stage: Stage) -> None:
     with flown(stage) as deck:
         deck.wait_until_well()
         stage.inject("foreign_change", flag="chat_reads", percent=50.0, who="\x1b[31mmallory\u202e\x07")
-        deck.shows("✗ BAD  chat_reads: changed by \ufffd[31mmallory\ufffd\ufffd: 25% -> 50%")
+        deck.shows("✗ BAD  chat_reads: changed by \ufffd[31mmallory\ufffd\ufffd: 25% → 50%")
         deck.shows("RAISED 25% to 50% by \ufffd[31mmallory")
         deck.wander()
         deck.clean()

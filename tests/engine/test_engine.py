@@ -69,7 +69,7 @@ def test_the_record_of_a_move_names_the_gates_it_passed(world: World) -> None:
     pilot.fly_to("writes", 10)
     (asked_event,) = world.events(Kind.FLAG_ASKED)
     gates = asked_event.body["gates"]
-    assert isinstance(gates, list) and "0% -> 10%" in gates[0]
+    assert isinstance(gates, list) and "0% → 10%" in gates[0]
     assert any("journal writable" in str(text) for text in gates)
 
 

@@ -237,7 +237,7 @@ def test_a_foreign_change_is_alarmed_with_its_author_and_holds_the_flag(exposed:
     held = pilot.flag("writes")
     assert held.held_by is not None and "changed by someone else" in held.held_reason
     unseen = asked.Hold(id=ident(), by="ana", flag="writes", reason="", release=True)
-    assert "changed by someone else meanwhile: 50% -> 80%" in pilot.refused(unseen)
+    assert "changed by someone else meanwhile: 50% → 80%" in pilot.refused(unseen)
     pilot.done(replace(unseen, id=ident(), accepts=foreign))
     accepted = pilot.flag("writes")
     assert accepted.foreign is None and accepted.asked is not None and accepted.asked.value == 80

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from cockpit.core.commands import CommandState, CommandStatus
-from cockpit.core.model import FlagValue, Quality, WriteOutcome
+from cockpit.core.model import FlagValue, Quality, Verdict, WriteOutcome
 from cockpit.core.snapshot import JournalHealth, Level, PlanChange, Reason, Snapshot
 from cockpit.face.subject import Subject, Topic
 from cockpit.face.view import Line, Role, Row, text_of, width_of
@@ -328,7 +328,25 @@ def test_a_verdict_over_old_readings_is_stale_except_the_one_that_asks_for_an_ac
     calm = rows_said(signal_rows(pictures.calm(), later, 80, full=False))
     bad = rows_said(signal_rows(pictures.regressed(), later, 80, full=False))
     assert calm.count("~ STALE") == 3
+    assert "0 of 3 signals NOT WORSE" in calm_words(pictures.calm(), later, 100)
     assert "✗ REGRESSED" in bad
+
+
+def test_what_cannot_be_seen_has_no_ratio_and_no_colour_of_a_verdict() -> None:
+    signal = pictures.calm().signals[0]
+    blind = replace(
+        signal,
+        legacy=replace(signal.legacy, quality=Quality.NO_DATA),
+        evidence=replace(signal.evidence, verdict=Verdict.UNKNOWN),
+    )
+    assert signal.evidence.fill_not_worse == 1, "a bar that was full"
+    for width in (58, 79, 120, 198):
+        (row,) = signal_rows(replace(pictures.calm(), signals=(blind,)), NOW, width, full=True)
+        assert "? UNKNOWN" in text_of(row.lines[0])
+        assert "x" not in text_of(row.lines[0]).replace("Failed requests", "")
+        assert roles_of(row.lines, "━") == {Role.DIM}
+    summary = "\n".join(summary_lines(replace(pictures.calm(), signals=(blind,)), NOW))
+    assert "Failed requests: UNKNOWN, legacy —, new 0.61%, —" in summary
 
 
 def test_a_breached_limit_is_bad_also_without_a_verdict() -> None:
