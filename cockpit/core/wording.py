@@ -237,11 +237,8 @@ def _source_back(said: Recorded) -> Line:
 
 
 def _proposal_raised(said: Recorded) -> Line:
-    text = with_detail(f"rollback proposed: {said.text('signal')}", said.said("text"))
-    value, limit = said.said("value"), said.said("limit")
-    if value:
-        text = f"{text} ({value}, limit {limit})" if limit else f"{text} ({value})"
-    return text, Level.BAD
+    """Its text names the signal, and has value and limit in it."""
+    return f"rollback proposed: {said.said('text') or said.text('signal')}", Level.BAD
 
 
 def _proposal_cleared(said: Recorded) -> Line:

@@ -281,7 +281,7 @@ def _signal(signal: SignalStatus, now: datetime, width: int, moves: Sequence[dat
         *section(f"Rates over the last {age(signal.window_s)}"),
         _side_rate("legacy", signal.legacy),
         _side_rate("new", signal.new),
-        plain("new / legacy", sides_ratio(signal)),
+        plain("new / legacy", sides_ratio(signal, now)),
         *history_page(signal, now, width, moves),
         *section("Evidence"),
         plain("for REGRESSED", f"{evidence.e_regressed:.3g} of {evidence.threshold:g} needed"),

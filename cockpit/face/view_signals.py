@@ -119,13 +119,13 @@ def signal_lines(
     word = signal_word(signal, now)
     bar = bar_width(width)
     loud = word.role if word.role in (Role.BAD, Role.WARN, Role.UNKNOWN) else Role.TEXT
-    stale = signal.reading.freshness(now) is not Freshness.FRESH
+    legacy, new = side_rates(signal, now, loud)
     first = cells(
         cell(12, word),
         cell(_name_width(width), signal.title, Role.STRONG),
-        Cell(6, (side_rate(signal.legacy, Role.UNKNOWN if stale else Role.TEXT),), right=True),
-        Cell(6, (side_rate(signal.new, Role.UNKNOWN if stale else loud),), right=True),
-        cell(8, sides_ratio(signal), loud, right=True),
+        Cell(6, (legacy,), right=True),
+        Cell(6, (new,), right=True),
+        cell(8, sides_ratio(signal, now), loud, right=True),
         Cell(bar, _bar(signal, word, bar)),
         Cell(8, (to_verdict(signal),), right=True),
     )
@@ -137,22 +137,32 @@ def signal_lines(
 
 
 def _bar(signal: SignalStatus, word: Word, width: int) -> tuple[Segment, ...]:
-    """The evidence so far. Where it says nothing of now, it has no colour that a verdict has."""
+    """The evidence so far. Where it says nothing of now, it has no colour that a verdict has; beside a
+    REGRESSED, which stands, it has none of the other one."""
     drawn = evidence_bar(signal.evidence.fill_regressed, signal.evidence.fill_not_worse, width)
-    if word.role is not Role.UNKNOWN:
-        return drawn
-    return tuple((text, Role.DIM if role in (Role.BAD, Role.OK) else role) for text, role in drawn)
+    muted = {Role.UNKNOWN: (Role.BAD, Role.OK), Role.BAD: (Role.OK,)}.get(word.role, ())
+    return tuple((text, Role.DIM if role in muted else role) for text, role in drawn)
 
 
-def sides_ratio(signal: SignalStatus) -> str:
+def sides_ratio(signal: SignalStatus, now: datetime) -> str:
     """New against legacy, where both sides are known: never a ratio of two numbers that nobody shows."""
-    if NOTHING in (side_rate(signal.legacy, Role.TEXT)[0], side_rate(signal.new, Role.TEXT)[0]):
+    if any(shown == NOTHING for shown, _ in side_rates(signal, now, Role.TEXT)):
         return NOTHING
     return ratio(signal.legacy.rate_pct, signal.new.rate_pct)
 
 
-def side_rate(side: SideRate, role: Role) -> Segment:
-    """A rate of a side; without good data a dash, never a zero."""
+def side_rates(signal: SignalStatus, now: datetime, loud: Role) -> tuple[Segment, Segment]:
+    """The rates of both sides, `loud` for the new one; a dash, never a zero, without good data and where
+    what was read is too old to be known."""
+    freshness = signal.reading.freshness(now)
+    if freshness is Freshness.UNKNOWN:
+        return ((NOTHING, Role.UNKNOWN), (NOTHING, Role.UNKNOWN))
+    stale = freshness is not Freshness.FRESH
+    roles = (Role.UNKNOWN, Role.UNKNOWN) if stale else (Role.TEXT, loud)
+    return (_side_rate(signal.legacy, roles[0]), _side_rate(signal.new, roles[1]))
+
+
+def _side_rate(side: SideRate, role: Role) -> Segment:
     if side.quality is not Quality.GOOD or side.rate_pct is None:
         return (NOTHING, Role.UNKNOWN)
     return (rate(side.rate_pct), role)

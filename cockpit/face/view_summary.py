@@ -10,7 +10,7 @@ from cockpit.face.view_backends import probe_word
 from cockpit.face.view_banner import level_now, mode_words, reason_words, rollback_words
 from cockpit.face.view_rollback import countdown
 from cockpit.face.view_rollout import configured, flag_word, observed
-from cockpit.face.view_signals import side_rate, sides_ratio, signal_word
+from cockpit.face.view_signals import side_rates, sides_ratio, signal_word
 
 
 def summary_lines(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
@@ -58,9 +58,9 @@ def _probes(snapshot: Snapshot, now: datetime) -> list[str]:
 
 
 def _signals(snapshot: Snapshot, now: datetime) -> list[str]:
-    return [
-        f"- {safe(signal.title)}: {signal_word(signal, now).text}, "
-        f"legacy {side_rate(signal.legacy, Role.TEXT)[0]}, new {side_rate(signal.new, Role.TEXT)[0]}, "
-        f"{sides_ratio(signal)}"
-        for signal in snapshot.signals
-    ]
+    told: list[str] = []
+    for signal in snapshot.signals:
+        (legacy, _), (new, _) = side_rates(signal, now, Role.TEXT)
+        word, ratio = signal_word(signal, now).text, sides_ratio(signal, now)
+        told.append(f"- {safe(signal.title)}: {word}, legacy {legacy}, new {new}, {ratio}")
+    return told

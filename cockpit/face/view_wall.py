@@ -36,7 +36,7 @@ from cockpit.face.view_needs import needs_row
 from cockpit.face.view_page import LABEL
 from cockpit.face.view_rollback import clocks, countdown, not_at_zero, origin
 from cockpit.face.view_rollout import configured, flag_word, observed
-from cockpit.face.view_signals import side_rate, signal_word
+from cockpit.face.view_signals import side_rates, signal_word
 from cockpit.face.view_steps import finish_words
 
 STALE_AFTER_S: Final = SILENT_AFTER_S
@@ -338,7 +338,7 @@ def _badness(signal: SignalStatus, now: datetime) -> tuple[int, float]:
 
 def _signal_line(signal: SignalStatus, now: datetime, width: int) -> Line:
     word = signal_word(signal, now)
-    legacy, new = side_rate(signal.legacy, Role.TEXT), side_rate(signal.new, Role.STRONG)
+    legacy, new = side_rates(signal, now, Role.STRONG)
     since = ""
     if signal.evidence.since is not None and word.role in (Role.BAD, Role.OK):
         since = f"  for {age((now - signal.evidence.since).total_seconds())}"

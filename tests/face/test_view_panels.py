@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from cockpit.core.commands import CommandState, CommandStatus
-from cockpit.core.model import FlagValue, Quality, Verdict, WriteOutcome
+from cockpit.core.model import FlagValue, Freshness, Quality, Verdict, WriteOutcome
 from cockpit.core.snapshot import JournalHealth, Level, PlanChange, Reason, Snapshot
 from cockpit.face.subject import Subject, Topic
 from cockpit.face.view import Line, Role, Row, text_of, width_of
@@ -347,6 +347,21 @@ def test_what_cannot_be_seen_has_no_ratio_and_no_colour_of_a_verdict() -> None:
         assert roles_of(row.lines, "━") == {Role.DIM}
     summary = "\n".join(summary_lines(replace(pictures.calm(), signals=(blind,)), NOW))
     assert "Failed requests: UNKNOWN, legacy —, new 0.61%, —" in summary
+
+
+def test_what_was_read_too_long_ago_to_be_known_is_a_dash() -> None:
+    signal = pictures.calm().signals[0]
+    later = NOW + timedelta(seconds=600)
+    assert signal.reading.freshness(later) is Freshness.UNKNOWN
+    (row,) = signal_rows(replace(pictures.calm(), signals=(signal,)), later, 79, full=False)
+    assert text_of(row.lines[0]).count("—") >= 3 and "%" not in text_of(row.lines[0])
+
+
+def test_beside_a_verdict_that_stands_the_other_one_has_no_colour() -> None:
+    signal = pictures.regressed().signals[0]
+    both = replace(signal, evidence=replace(signal.evidence, fill_not_worse=1.0))
+    (row,) = signal_rows(replace(pictures.regressed(), signals=(both,)), NOW, 79, full=False)
+    assert roles_of(row.lines, "━") == {Role.BAD, Role.DIM}
 
 
 def test_a_breached_limit_is_bad_also_without_a_verdict() -> None:
