@@ -116,7 +116,8 @@ def _head(page: Page) -> tuple[Line, ...]:
     if rollback is None:
         return ((), *_no_rollback(page))
     air: tuple[Line, ...] = ((),) if page.height >= AIRY_FROM_HEIGHT else ()
-    rows: list[Line] = [*air, *_clock_block(rollback, page), *air, origin(rollback, page.now)]
+    acts = not page.snapshot.read_only
+    rows: list[Line] = [*air, *_clock_block(rollback, page), *air, origin(rollback, page.now, keys=acts)]
     loud = escalation(rollback, page.now)
     if loud:
         rows.append(row(column(f" {loud}", page.width, Role.ALARM)))
@@ -130,7 +131,8 @@ def _head(page: Page) -> tuple[Line, ...]:
 
 def _needs_row(rollback: Rollback, page: Page) -> Line:
     shown = page.snapshot
-    return needs_row(rollback, page.now, page.width, flags=shown.flags, gauges=shown.gauges)
+    acts = not shown.read_only
+    return needs_row(rollback, page.now, page.width, keys=acts, flags=shown.flags, gauges=shown.gauges)
 
 
 def _no_rollback(page: Page) -> tuple[Line, ...]:

@@ -15,7 +15,7 @@ from cockpit.core.dataclass import dataclass
 from cockpit.core.events import Lever
 from cockpit.core.model import Health, ProbeValue, Side
 from cockpit.core.rollback import Flip, FlipState, Rollback
-from cockpit.core.snapshot import ProbeStatus, Snapshot
+from cockpit.core.snapshot import FlagStatus, ProbeStatus, Snapshot
 from cockpit.face import view
 from cockpit.face.view import Line, Role, Segment, Word, clip
 from cockpit.face.view_levers import first_lever_words, flag_id, lever_word, zero_text
@@ -137,8 +137,11 @@ def before_words(flip: Flip) -> str:
     return f"{before} → {'0%' if flip.at_zero and not flip.by_hand else '…'}"
 
 
-def drain_words(flip: Flip, limit_pct: float | None, seen_pct: float | None) -> Segment:
-    """How much traffic the new side still gets; `seen_pct` is the newest observation, if there is one."""
+def drain_words(flip: Flip, limit_pct: float | None, seen_pct: float | None, blind: str = "") -> Segment:
+    """How much traffic the new side still gets; `seen_pct` is the newest observation, if there is one.
+
+    blind: why there is none. After a write it is counted anew, and a quiet flag takes its time.
+    """
     if flip.drained_at is not None and flip.share_pct is None:
         return "never exposed", Role.OK
     if flip.drained_at is not None:
@@ -147,7 +150,7 @@ def drain_words(flip: Flip, limit_pct: float | None, seen_pct: float | None) -> 
     if not flip.at_zero:
         return ("", Role.DIM) if newest is None else (f"traffic {share(newest)}", Role.DIM)
     if newest is None:
-        return "traffic not seen", Role.UNKNOWN
+        return blind if "traffic" in blind else joined(("traffic not seen", blind), ": "), Role.UNKNOWN
     if limit_pct is None:
         return f"draining {share(newest)}", Role.NOTE
     against = "<" if newest < limit_pct else "≥"
@@ -160,6 +163,7 @@ def flip_row(
     *,
     limit_pct: float | None,
     seen_pct: float | None,
+    blind: str = "",
     first: str = "",
     focused: bool = False,
 ) -> Line:
@@ -171,7 +175,7 @@ def flip_row(
     foreign = "raised by someone else, fought once" if flip.fought else ""
     said = first or (flip.second.detail if flip.second is not None else "") or flip.detail or foreign
     detail: Segment = (said, Role.WARN if first else word.role)
-    drain = drain_words(flip, limit_pct, seen_pct)
+    drain = drain_words(flip, limit_pct, seen_pct, blind)
     if first and drain[0] and flip.by_hand:  # the traffic is the only evidence of what was done by hand
         detail = (f"{drain[0]} · {first}" if width >= 100 else drain[0], drain[1])
     elif first and drain[0] and width >= 100:
@@ -190,6 +194,11 @@ def flip_row(
         ),
         width,
     )
+
+
+def _why_unseen(status: FlagStatus | None) -> str:
+    failure = status.observed.failure if status is not None else None
+    return failure.title if failure is not None else ""
 
 
 def flips_block(
@@ -212,6 +221,7 @@ def flips_block(
                 width,
                 limit_pct=snapshot.drain_below_pct,
                 seen_pct=seen.get(flip.flag),
+                blind=_why_unseen(statuses.get(flip.flag)),
                 first=first_lever_words(flip, statuses.get(flip.flag), now) if rollback.open else "",
                 focused=focus == flag_id(flip.flag),
             ),

@@ -46,6 +46,7 @@ _SLIDES: Final = ((0, 0), (1, 0), (1, 1), (0, 1))
 _BEATS: Final = 12
 CARD_WIDTH: Final = 26
 LARGE_CARD_WIDTH: Final = 39
+AIRY_FROM_HEIGHT: Final = 28
 
 
 class Trust(Enum):
@@ -156,7 +157,18 @@ def _filled(parts: Sequence[tuple[Line, ...]], room: int) -> tuple[Line, ...]:
     kept = [part for part in parts if part]
     airy = sum(map(len, kept)) + len(kept) <= room
     blank: tuple[Line, ...] = ((),) if airy else ()
-    return tuple(chain.from_iterable((*blank, *part) for part in kept))[:room]
+    rows = tuple(chain.from_iterable((*blank, *part) for part in kept))
+    if len(rows) <= room or room < 1:
+        return rows[:room]
+    return (*rows[: room - 1], _more(rows[room - 1 :]))
+
+
+def _more(hidden: Sequence[Line]) -> Line:
+    """How many lines have no place on this wall, and how bad the worst of them is."""
+    roles = {role for line in hidden for _, role in line}
+    loud = ((Role.BAD, "BAD"), (Role.WARN, "WARNING"), (Role.UNKNOWN, "UNKNOWN"))
+    role, word = next((each for each in loud if each[0] in roles), (Role.DIM, ""))
+    return row((f"… {len(hidden)} more lines{f', {word} among them' if word else ''}", role))
 
 
 def _banner(snapshot: Snapshot, now: datetime, width: int) -> Line:
@@ -191,7 +203,11 @@ def _word_part(snapshot: Snapshot, now: datetime, width: int, height: int) -> tu
     share = 4 if open_rollback(snapshot) else 3
     block = fitting(said.word, width=width, height=max(3, min(15, height // share)))
     reason = row((said.words, Role.STRONG)) if said.words else reason_line(snapshot, now, width)
-    return (*blocks(block, said.role), (), clip(reason, width))
+    return (*blocks(block, said.role), *_air(height), clip(reason, width))
+
+
+def _air(height: int) -> tuple[Line, ...]:
+    return ((),) if height >= AIRY_FROM_HEIGHT else ()
 
 
 def _countdown_part(
@@ -218,7 +234,7 @@ def _countdown_part(
     )
     return (
         *block,
-        (),
+        *_air(height),
         clip(origin(rollback, now, keys=False), width),
         not_at_zero(rollback, width),
         *(part for part in (gauges_line(rollback, snapshot.gauges, now, width),) if part),

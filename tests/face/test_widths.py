@@ -10,21 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from cockpit.core.model import Failure, Mode, Reading
+from cockpit.core.snapshot import Agreement, Share
 from cockpit.face.view import Role, Row, safe, text_of
 from cockpit.face.view_backends import backend_rows
 from cockpit.face.view_countdown import Page, Watched, lines
 from cockpit.face.view_lines import named, unfolded
 from cockpit.face.view_needs import needs_row
 from cockpit.face.view_result import incident_lines, incident_text
-from cockpit.face.view_rollback import not_at_zero
+from cockpit.face.view_rollback import flips_block, not_at_zero
 from cockpit.face.view_rollout import column_titles
 from cockpit.face.view_signals import column_titles as signal_titles
 from cockpit.face.view_signals import signal_rows, to_verdict
 from cockpit.face.view_steps import step_word
 from cockpit.face.view_wall import lines as wall_lines
 from tests.face import pictures
-from tests.face.pictures import NOW, calm
-from tests.face.pictures_rollback import cancelled, refused
+from tests.face.pictures import NOW, calm, rolling_back
+from tests.face.pictures_rollback import cancelled, flipping, ready, refused
 
 
 def rows_said(rows: Sequence[Row]) -> str:
@@ -152,3 +154,48 @@ def test_when_a_verdict_is_due_is_never_cut(forecast_s: float) -> None:
     for width in (63, 79, 109, 198):
         first = text_of(signal_rows(replace(calm(), signals=(late,)), NOW, width, full=False)[0].lines[0])
         assert first.rstrip().endswith(to_verdict(late)[0]) and "~" in first
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("too little traffic: 12 of 50 events needed", "too little traffic: 12 of 50 events needed"),
+        ("no answer within 5 s", "traffic not seen: no answer within 5 s"),
+        ("", "traffic not seen"),
+    ],
+)
+def test_a_flag_whose_traffic_is_not_seen_says_why(title: str, words: str) -> None:
+    shown = rolling_back()
+    assert shown.rollback is not None
+    blind: Reading[Share] = Reading(value=None, failure=Failure(title=title) if title else None)
+    flags = tuple(replace(flag, observed=blind) for flag in shown.flags)
+    unseen = replace(
+        shown.rollback, flips=tuple(replace(flip, share_pct=None) for flip in shown.rollback.flips)
+    )
+    rows = flips_block(unseen, replace(shown, flags=flags), NOW, 160)
+    assert rows and all(text_of(row).rstrip().endswith(words) for _, row in rows)
+    narrow = flips_block(unseen, replace(shown, flags=flags), NOW, 78)
+    assert all(words[:18] in text_of(row) or words in text_of(row) for _, row in narrow)
+
+
+def test_who_only_watches_is_told_no_key() -> None:
+    for builder in (flipping, refused, ready):
+        watched = replace(builder(), mode=Mode.WATCH, read_only=True)
+        text = "\n".join(told_by(Page(snapshot=watched, watched=Watched(), now=NOW, width=120, height=24)))
+        assert "NEEDS " in text and "NEEDS YOU" not in text
+        for key in ("press e", "F retries", "C signs"):
+            assert key not in text.split("flags ──")[0].replace("now: C signs", ""), key
+
+
+def test_what_has_no_place_on_the_wall_is_told_and_three_of_everything_has() -> None:
+    rolling = [text_of(line) for line in wall_lines(rolling_back(), NOW, 80, 24)]
+    assert any("Failed logins" in each for each in rolling) and not any(
+        "more lines" in each for each in rolling
+    )
+    shown = calm()
+    bad = replace(shown.flags[0], key="last", title="last", agreement=Agreement.DIFFER)
+    many = tuple(replace(shown.flags[0], title=f"flag {number}") for number in range(60))
+    rows = wall_lines(replace(shown, flags=(*many, bad)), NOW, 80, 24)
+    (note,) = [line for line in rows if "more lines" in text_of(line)]
+    assert "BAD among them" in text_of(note) and {role for _, role in note if _.strip()} == {Role.BAD}
+    assert "alive, data" in text_of(rows[-1])
