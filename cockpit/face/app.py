@@ -30,6 +30,7 @@ from cockpit.face.cell_diff import CellDiffApp
 from cockpit.face.crash import write_crash
 from cockpit.face.dressing import Dressing
 from cockpit.face.keys import why_not
+from cockpit.face.leftovers import DROP_EVERY_S, drop_leftovers
 from cockpit.face.panels.panel import Picture
 from cockpit.face.port import Port
 from cockpit.face.screens.deck import DeckScreen, Frame
@@ -120,6 +121,7 @@ class CockpitApp(CellDiffApp):
     def on_mount(self) -> None:
         self._unsubscribe = self.port.subscribe(self._wake)
         self.set_interval(TICK_S, self.refresh_picture)
+        self.set_interval(DROP_EVERY_S, drop_leftovers)
         self._say_plain()
 
     def post_display_hook(self) -> None:

@@ -85,7 +85,7 @@ class _Ink(dict[str, Cell]):
 _ink = lru_cache(maxsize=256)(_Ink)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def cells(text: str, pen: Pen) -> tuple[Cell, ...]:
     """One entry per cell of the screen, as many as Textual reckons with.
 

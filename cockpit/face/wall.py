@@ -19,6 +19,7 @@ from cockpit.core.clock import Clock
 from cockpit.core.snapshot import Snapshot
 from cockpit.face.cell_diff import CellDiffApp
 from cockpit.face.dressing import Dressing
+from cockpit.face.leftovers import DROP_EVERY_S, drop_leftovers
 from cockpit.face.themes import Inks
 from cockpit.face.view import Line, Role
 from cockpit.face.view_lines import row
@@ -72,6 +73,7 @@ class WallApp(CellDiffApp):
     def on_mount(self) -> None:
         self._unsubscribe = self._pictures.subscribe(self._leave_note)
         self.set_interval(TICK_S, self.tick)
+        self.set_interval(DROP_EVERY_S, drop_leftovers)
         self.call_after_refresh(self.tick)
         self._dressing.watch(lambda: self.call_later(self._dressing.reload))
 

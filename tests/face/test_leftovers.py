@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 
 import pytest
+from rich.cells import cached_cell_len, cell_len
 from textual._styles_cache import StylesCache
 from textual.geometry import Region
 
+from cockpit.face import app
 from tests.face import pictures
 from tests.face.conftest import Fly
 
@@ -36,6 +38,16 @@ async def test_painted_lines_of_closed_pages_are_let_go(fly: Fly, page: str) -> 
             await driven.press("escape")
             await driven.until(lambda: driven.on_deck)
         await driven.until(lambda: caches() <= before + ON_THEIR_WAY_OUT)
+
+
+async def test_widths_of_words_are_let_go_while_nobody_opens_a_page(
+    fly: Fly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "DROP_EVERY_S", 0.05)
+    async with fly(pictures.calm()) as driven:
+        cell_len("a word · that nobody reads again")
+        known = cached_cell_len.cache_info().misses
+        await driven.until(lambda: cached_cell_len.cache_info().misses < known)
 
 
 async def test_places_on_closed_pages_are_let_go(fly: Fly) -> None:
