@@ -17,11 +17,12 @@ from typing import Any, Final, TypeVar
 
 from cockpit.core.clock import Clock
 from cockpit.core.dataclass import dataclass, replace
-from cockpit.core.model import Reading
+from cockpit.core.model import STALE_AFTER_INTERVALS, Reading
 
 T = TypeVar("T")
 
 JUMP_S: Final = 1.0
+BUSY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +49,12 @@ def longest(before: ClockPair, now: ClockPair) -> float:
     return max(now.steady_s - before.steady_s, (now.wall - before.wall).total_seconds())
 
 
-def seen_at(asked: ClockPair, now: ClockPair, within_s: float) -> datetime:
-    """Since when an answer that is taken in now counts as seen. Nobody waits for one longer than `within_s`:
-    who did was stopped, or slept, and had it before, nobody knows when. It is as old as its question then."""
-    return now.wall if longest(asked, now) <= within_s else asked.wall
+def seen_at(asked: ClockPair, now: ClockPair, interval_s: float) -> datetime:
+    """Since when an answer that is taken in now counts as seen, of a source that is asked so often. Nobody
+    waits much longer than that for one: who did was stopped, or slept, and had it before, nobody knows when.
+    It is as old as its question then. A busy machine alone makes nothing old."""
+    patience_s = max(STALE_AFTER_INTERVALS * interval_s, BUSY_S)
+    return now.wall if longest(asked, now) <= patience_s else asked.wall
 
 
 def along(kept: T, by_s: float) -> T:
