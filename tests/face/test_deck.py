@@ -10,11 +10,12 @@ import pytest
 from textual.geometry import Region
 
 from cockpit.core.snapshot import Snapshot
+from cockpit.face.app import CockpitApp
 from cockpit.face.screens.countdown import CountdownScreen
 from cockpit.face.widgets import Paper
 from tests.face import pictures
 from tests.face.conftest import Driven, Fly
-from tests.face.pictures import ago, ahead
+from tests.face.pictures import FakeClock, ScriptedPort, ago, ahead
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 ESSENTIAL = ("LIVE", "Rollout", "Backends", "Signals", "Journal", "R ", "? Help", "q Quit")
@@ -280,3 +281,25 @@ async def test_the_list_of_commands_says_that_there_are_more(fly: Fly) -> None:
         await driven.pilot.press(":")
         await driven.until(partial(_says, driven, "enter runs it"))
         assert "↓ " not in driven.lines[-1].replace("↑↓", "")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (80, 7), (200, 50)])
+async def test_what_waits_for_the_deck_comes_once_and_finds_it_whole(size: tuple[int, int]) -> None:
+    """Also where a panel has no line to stand on."""
+    found: list[str] = []
+    port, clock = ScriptedPort(pictures.calm()), FakeClock()
+
+    def standing() -> None:
+        found.append("\n".join(text for panel in app.deck.panels for text in _texts(panel)))
+
+    app = CockpitApp(port, clock, "ines", theme="cockpit", standing=standing)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.press("down", "tab")
+        await pilot.pause()
+    assert len(found) == 1
+    assert "R rolls back" in found[0]
+
+
+def _texts(paper: Paper) -> list[str]:
+    return ["".join(text for text, _ in line) for line in paper.lines]

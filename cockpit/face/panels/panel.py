@@ -105,9 +105,9 @@ class Panel(Paper, can_focus=True):
     def paint(self, picture: Picture) -> None:
         """Show the picture at the present size. Writes only what changed."""
         self._picture = picture
-        width, height = self.size
-        if width < 4 or height < 1:
+        if not self.has_room:
             return
+        width = self.size.width
         self._rows = self._rows_of(picture, width - 1, full=self.full)
         self.chosen = max(0, min(self.chosen, len(self._rows) - 1))
         self._draw(picture)
@@ -164,6 +164,10 @@ class Panel(Paper, can_focus=True):
     def drawn(self) -> bool:
         """Whether its lines are those of the size that it has."""
         return self._drawn_for == self.size
+
+    @property
+    def has_room(self) -> bool:
+        return self.size.width >= 4 and self.size.height >= 1
 
     def write(self, lines: Sequence[Line]) -> None:
         self._drawn_for = self.size

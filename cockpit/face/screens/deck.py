@@ -190,7 +190,8 @@ class DeckScreen(Screen[None]):
     @property
     def stands(self) -> bool:
         """Whether a frame was painted whole."""
-        return self._frame is not None and all(panel.drawn for panel in self.panels if panel.display)
+        shown = [panel for panel in self.panels if panel.display and panel.has_room]
+        return bool(shown) and all(panel.drawn for panel in shown)
 
     @property
     def behind(self) -> tuple[Panel, ...]:
