@@ -36,8 +36,10 @@ async def web() -> AsyncIterator[Web]:
 
 
 def probe_of(web: Web, secured: Secured, *, timeout_s: float = 20.0, **more: object) -> TlsProbe:
+    """more: settings; None for one that the plan does not name."""
     settings = {"host": "127.0.0.1", "port": int(secured.url.rpartition(":")[2]), "ca_file": secured.ca_file}
-    return build(written(TlsProbeSettings, {**settings, **more}), web, the_token, timeout_s)
+    named = {name: value for name, value in {**settings, **more}.items() if value is not None}
+    return build(written(TlsProbeSettings, named), web, the_token, timeout_s)
 
 
 async def ask(web: Web, secured: Secured, **more: object) -> ProbeValue:
