@@ -5,6 +5,7 @@ double says what the real one says.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
@@ -108,10 +109,10 @@ async def test_a_kill_keeps_what_somebody_else_wrote_in_the_same_moment(
     await crew.set(50)
     replace, note = SplitFile.replace, "# on call: ada\n"
 
-    def meddled(file: SplitFile, before: Content, text: str) -> bool:
+    def meddled(file: SplitFile, before: Content, text: str, allow: Callable[[], None]) -> bool:
         if note not in nginx.split.read_text():
             nginx.write(note + nginx.split.read_text())
-        return replace(file, before, text)
+        return replace(file, before, text, allow)
 
     monkeypatch.setattr(SplitFile, "replace", meddled)
     assert (await crew.writer.kill(FLAG)).outcome is DONE
