@@ -204,6 +204,7 @@ def test_status_beside_a_flying_cockpit_does_not_mind_a_plan_under_the_pen(tmp_p
 UNUSED: Final = frozenset(
     {
         *("httpx", "httpcore", "anyio", "idna", "urllib.request", "http.client", "http.cookiejar"),
+        *("pydantic", "email", "importlib.metadata", "zipfile", "csv", "calendar"),
         *("watchfiles", "multiprocessing", "psycopg", "websockets", "h2"),
         *("pygments", "markdown_it", "rich.progress", "cockpit.adapters.http_proxy", "cockpit.practice"),
     }
