@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
 from cockpit.adapters.base import AdapterError, Announcement
 from cockpit.core.model import Failure, Fault
+from cockpit.engine import delivery
 from cockpit.engine.delivery import LONGEST_WAIT_S, PAUSES_S, deliver
 
 NEWS = Announcement(
@@ -56,13 +58,13 @@ def trouble(
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were asked for; none is slept."""
+    """The pauses that were asked for; none is slept. Threads of other tests sleep as they always do."""
     asked: list[float] = []
 
     async def sleep(seconds: float) -> None:
         asked.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(delivery, "asyncio", SimpleNamespace(sleep=sleep, timeout=asyncio.timeout))
     return asked
 
 

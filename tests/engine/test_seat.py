@@ -15,6 +15,7 @@ from cockpit.core.commands import CommandState
 from cockpit.core.driver import DriverSeat, How, taken_body
 from cockpit.core.events import Event, Kind
 from cockpit.core.snapshot import Snapshot
+from cockpit.engine.engine import STOOD_STILL_S
 from cockpit.engine.journal import SqliteJournal
 from cockpit.engine.journal_memory import MemoryJournal
 from cockpit.engine.journal_port import Beat, FailureKind, JournalFailure
@@ -203,7 +204,9 @@ def test_a_driver_that_wakes_up_finds_out_before_it_writes_and_says_so(shared: W
             driver.engine.submit(late)
             falls_silent(other, drives(other))
             written = list(shared.service.writes)
-        assert "ben@test-host drives since" in driver.ends(late, CommandState.REFUSED).text
+            shared.clock.advance(STOOD_STILL_S)
+        assert "stood still since that key" in driver.ends(late, CommandState.REFUSED).text
+        assert "ben@test-host drives since" in driver.refused(advance("writes", 100))
         shot = driver.until(lambda shot: driver_of(shot) == "ben@test-host")
         (told,) = [reason.what for reason in shot.reasons if reason.subject == "driver"]
         assert told == "ben@test-host took the seat from this cockpit (silence)"

@@ -407,7 +407,7 @@ def stop_and_go_on(terminal: Terminal) -> None:
     process.send_signal(signal.SIGCONT)
 
 
-ROW = "▌✓ convex_courses      ━╋━━◆──────────────┼"
+ROW = "▌✓ convex_courses         ╋━◆───────┼"
 
 
 def whole(terminal: Terminal) -> bool:

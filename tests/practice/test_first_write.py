@@ -13,7 +13,7 @@ import pytest
 
 from cockpit.cli.practising import stand_ins
 from cockpit.cli.wiring import Builder
-from cockpit.core.commands import DeclareRollback, MakeReady
+from cockpit.core.commands import AddNote, DeclareRollback, MakeReady
 from cockpit.core.model import Mode
 from cockpit.core.spec import Plan
 from cockpit.engine.clock import SystemClock
@@ -123,6 +123,8 @@ async def test_a_cockpit_that_only_looks_asks_nothing_even_if_it_is_told_to() ->
             with flown(led_by(way, plan, practice), practice, read_only=True) as engine:
                 await until(lambda: poll_is_in(engine))
                 engine.submit(MakeReady(id="sheet", by="kim"))
+                engine.submit(AddNote(id="note", by="kim", text="behind it"))
                 await until(lambda: bool(engine.latest().commands))
-                assert engine.latest().commands[0].text == "this cockpit is read-only"
+                (refused,) = engine.latest().commands
+                assert (refused.id, refused.text) == ("note", "this cockpit is read-only")
             assert not [each.path for each in way.seen if each.path == "/health"]

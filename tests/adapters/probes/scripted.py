@@ -10,7 +10,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from socket import SO_LINGER, SOL_SOCKET
+from socket import SO_LINGER, SO_REUSEADDR, SOL_SOCKET, socket
 from urllib.parse import parse_qs
 
 REASONS = {200: "OK", 302: "Found", 404: "Not Found", 500: "Oops"}
@@ -153,7 +153,10 @@ class Scripted:
         """Nobody listens on the port for as long as the block lasts."""
         await self.leave()
         try:
-            yield
+            with socket() as deaf:  # bound, so that nobody else is given the port meanwhile
+                deaf.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+                deaf.bind(("127.0.0.1", self.port))
+                yield
         finally:
             await self.listen(self._context)
 
