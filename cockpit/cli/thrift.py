@@ -11,8 +11,10 @@ _M_ARENA_MAX: Final = -8
 _M_MMAP_THRESHOLD: Final = -3
 """Both from glibc's malloc.h."""
 _LARGE: Final = 64 * 1024
-_OFTEN: Final = (700, 10, 2)
-"""Python's own thresholds but for the last, which is 10: how many partial looks lie between two full ones."""
+_USUAL: Final = gc.get_threshold()
+"""Python's own, which differ from release to release: this module is loaded before it changes them."""
+_PARTIAL_LOOKS: Final = 2
+"""How many lie between two full ones; usually 10."""
 _OBJECTS_OF_A_START: Final = 150_000
 
 
@@ -52,4 +54,4 @@ def set_start_aside() -> None:
     gc.collect()
     gc.freeze()
     gc.collect()  # the collector measures from here
-    gc.set_threshold(*_OFTEN)
+    gc.set_threshold(*_USUAL[:2], _PARTIAL_LOOKS)
