@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 
 from cockpit.adapters.base import Announcement
@@ -17,7 +16,7 @@ from cockpit.core.acts import Act, Announce, ReadBack, Record, Write
 from cockpit.core.clean import clean_text
 from cockpit.core.clock import Clock
 from cockpit.core.clocks import ClockPair
-from cockpit.core.dataclass import dataclass
+from cockpit.core.dataclass import dataclass, replace
 from cockpit.core.events import MACHINE, Event, Kind, Lever
 from cockpit.core.flight import Flight, PendingWrite
 from cockpit.core.levers import no_right
@@ -49,7 +48,7 @@ class _Work:
 
 
 class Drive:
-    """Used from the engine's thread only. `changed` asks the engine for another turn."""
+    """Used from the engine's thread only."""
 
     def __init__(
         self,

@@ -117,10 +117,11 @@ def test_beside_a_deck_that_flies_it_takes_the_seat_and_gives_it_back(stage: Sta
         assert stage.configured() == [0, 0, 0]
         wait_until(lambda: "flight.resumed" in stage.kinds(), "the deck drives again")
     with closing(stage.journal()) as journal:
-        taken = [(event.actor, event.body["how"]) for event in journal.read() if event.kind == "driver.taken"]
+        events = journal.read()
+    taken = [(event.actor, event.body["how"]) for event in events if event.kind == "driver.taken"]
     assert taken == [("kim", "free"), ("robot", "rollback"), ("kim", "free")]
     assert stage.kinds().count("flight.opened") == 1
-    (declared,) = [event for event in stage.journal().read() if event.kind == "rollback.declared"]
+    (declared,) = [event for event in events if event.kind == "rollback.declared"]
     assert declared.actor == "robot" and declared.body["reason"] == "by script"
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -195,10 +195,15 @@ def test_a_watcher_lands_on_the_driver_s_countdown_and_comes_back_to_it(stage: S
         watcher.expect("declared by kim · a drill of the war room")
 
 
+def published(stage: Stage) -> object:
+    with closing(stage.journal()) as journal:
+        return journal.latest_published()
+
+
 def test_the_wall_follows_without_a_secret(stage: Stage, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     with flying(stage) as driver:
-        wait_until(lambda: stage.journal().latest_published(), "a picture")
+        wait_until(lambda: published(stage), "a picture")
         with Terminal(observed(stage, report, "wall"), env=poor(stage).env) as wall:
             wall.expect("READ-ONLY WALL · production")
             wall.expect("alive, data")

@@ -448,12 +448,7 @@ def test_a_flag_at_zero_whose_exposure_cannot_be_told_any_more_is_not_at_zero() 
     """Somebody gave it a second strategy, or conditions: nobody knows who is served now."""
     sim = Sim(depends_on={"writes": ()}, truth={"writes": 1000})
     sim.declare()
-    for _ in range(2):
-        sim.turn()
-        while "writes" in sim.in_flight:
-            sim.answer("writes", "done", lands=True)
-            sim.read("writes")
-            sim.turn()
+    at_zero(sim)
     assert [flip.state for flip in sim.rollback.flips] == [FlipState.AT_ZERO]
     sim.facts["writes"] = FlagFact(exposure=None, known=True, read_after=sim.flight.last_seq)
     sim.turn()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import closing
 
 import pytest
 
@@ -40,7 +41,8 @@ def test_a_cut_terminal_does_not_stop_the_rollback(stage: Stage) -> None:
     assert kinds[-1] == "flight.ended"
     assert "operator.lost" in kinds
     assert kinds.count("rollback.drained") == 3
-    events = stage.journal().read()
+    with closing(stage.journal()) as journal:
+        events = journal.read()
     assert {"flip", "drain", "verify"} <= {e.body["step"] for e in events if e.kind == "step.done"}
     counted = [event for event in events if event.body.get("step") == "reconcile"]
     assert counted[-1].kind in ("step.done", "step.failed"), "counted, or told that a counter gave no answer"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from textual import events
+from textual.pilot import Pilot
 
 from cockpit.core.commands import AddNote, DeclareRollback
 from cockpit.core.snapshot import Snapshot
@@ -26,14 +27,18 @@ class Stage:
         self.clock.advance(1)
         self.port.show(self.port.latest())
 
+    async def arm(self, pilot: Pilot[None]) -> None:
+        """Up to where the next `R` rolls back."""
+        await pilot.press("R")
+        await says(pilot, "release the key")
+        self.settle()
+        await says(pilot, "press R to roll back")
+
 
 async def test_r_silence_r_then_the_countdown_once() -> None:
     stage = Stage(regressed())
     async with stage.app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("R")
-        await says(pilot, "release the key")
-        stage.settle()
-        await says(pilot, "press R to roll back")
+        await stage.arm(pilot)
         await pilot.press("R")
         await until(pilot, lambda: isinstance(stage.app.screen, CountdownScreen))
         [command] = stage.port.commands
@@ -56,10 +61,7 @@ async def test_r_silence_r_then_the_countdown_once() -> None:
 async def test_the_second_press_waits_in_no_queue_of_widgets() -> None:
     stage = Stage(regressed())
     async with stage.app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("R")
-        await says(pilot, "release the key")
-        stage.settle()
-        await says(pilot, "press R to roll back")
+        await stage.arm(pilot)
         await stage.app.on_event(events.Key("R", "R"))
         assert [type(command) for command in stage.port.commands] == [DeclareRollback]
         await until(pilot, lambda: isinstance(stage.app.screen, CountdownScreen))
